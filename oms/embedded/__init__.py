@@ -1,0 +1,10 @@
+"""PostgreSQL, Valkey and Lotline's own processes, started, watched and stopped by one supervisor on one machine.
+
+errors      what can go wrong, as sentences for the person at the terminal
+processes   looking at processes of this machine; stopping what a killed supervisor left behind
+state       the state folder: lock, passwords, the env file for other commands
+binaries    which PostgreSQL and Valkey to run, and as which user
+supervisor  starts, watches, prefixes and stops children; knows nothing about what they are
+postgres, valkey   the two servers as children
+stack       everything together: the list of children that `up`, `up --check` and `test` run
+"""

@@ -1,0 +1,313 @@
+"""Starts, watches, prefixes and stops child processes. Knows nothing about what they are.
+
+Single-threaded: one selector waits for the children's output and, through a wake-up pipe, for signals. It sleeps while
+nothing happens. Each child leads a session of its own, so that Ctrl-C reaches the supervisor alone, which then stops
+the children in order; on Linux each child also asks the system to be signalled should the supervisor be killed.
+"""
+
+import ctypes
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn, Self
+
+from oms.embedded.binaries import User
+from oms.embedded.console import Console
+from oms.embedded.errors import ChildDied, Interrupted
+from oms.embedded.processes import Record, find, signal_group
+
+STOPPING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+KEPT_LINES = 200
+SHOWN_TAIL = 15
+POLL_SECONDS = 0.05
+HURRIED_GRACE = 3.0
+MOST_REQUESTS = 3
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+def at_once() -> bool:
+    """The ready check of a child that is ready as soon as it runs."""
+    return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """One child as data.
+
+    `ready` is polled after the start: cheap, and False while it is not yet so. To stop the child it gets `stop_signal`
+    and `grace` seconds, then `hurry_signal` and a few seconds, then SIGKILL with all that it started.
+    """
+
+    name: str
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    ready: Callable[[], bool] = at_once
+    ready_seconds: float = 60.0
+    stop_signal: signal.Signals = signal.SIGTERM
+    hurry_signal: signal.Signals = signal.SIGKILL
+    grace: float = 10.0
+    cwd: Path = Path("/")
+    user: User | None = None
+    quiet: bool | None = None  # its output is kept for the case of its failure, and not shown; None: as the console is
+    foreground: bool = False  # keeps the terminal, its output and its process group: a program that a person talks to
+
+
+@dataclass
+class Child:
+    """A started service."""
+
+    service: Service
+    process: subprocess.Popen[bytes]
+    output: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
+    pending: bytes = b""
+
+    @property
+    def name(self) -> str:
+        """Of the service."""
+        return self.service.name
+
+
+class Supervisor:
+    """Runs children. Use it as a context: signals are its own inside, and at the end every child is stopped."""
+
+    def __init__(self, console: Console, pids: Path) -> None:
+        self.console = console
+        self.pids = pids
+        self.children: list[Child] = []
+        self._selector = selectors.DefaultSelector()
+        self._signals: list[int] = []
+        self._is_stopping = False
+        self._restore: list[tuple[int, Any]] = []
+
+    # --- signals ------------------------------------------------------------------------------------------------------
+    def __enter__(self) -> Self:
+        self._wake, wake_end = socket.socketpair()
+        self._wake_end = wake_end
+        for end in (self._wake, wake_end):
+            end.setblocking(False)  # noqa: FBT003
+        self._selector.register(self._wake, selectors.EVENT_READ)
+        self._old_wakeup = signal.set_wakeup_fd(wake_end.fileno(), warn_on_full_buffer=False)
+        for signum in (*STOPPING_SIGNALS, signal.SIGCHLD):
+            self._restore.append((signum, signal.signal(signum, self._note)))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self.stop_all()
+        finally:
+            signal.set_wakeup_fd(self._old_wakeup)
+            for signum, handler in self._restore:
+                signal.signal(signum, handler)
+            self._selector.close()
+            self._wake.close()
+            self._wake_end.close()
+
+    def _note(self, signum: int, _frame: FrameType | None) -> None:
+        if signum != signal.SIGCHLD:
+            self._signals.append(signum)
+
+    # --- starting -----------------------------------------------------------------------------------------------------
+    def start(self, service: Service) -> Child:
+        """Start a child; it is watched from now on and its death is an error."""
+        child = Child(service, self._spawn(service))
+        self.children.append(child)
+        self._record(child)
+        if child.process.stdout is not None:
+            os.set_blocking(child.process.stdout.fileno(), False)
+            self._selector.register(child.process.stdout, selectors.EVENT_READ, child)
+        return child
+
+    def _spawn(self, service: Service) -> subprocess.Popen[bytes]:
+        parent = os.getpid()
+        as_user: dict[str, Any] = {}
+        if service.user is not None:
+            as_user = {"user": service.user.uid, "group": service.user.gid, "extra_groups": []}
+
+        def follow_parent() -> None:
+            # Runs in the child after it has become `user`: becoming another user would switch the request off again.
+            if LIBC is not None:
+                LIBC.prctl(PR_SET_PDEATHSIG, int(service.stop_signal), 0, 0, 0)
+                if os.getppid() != parent:
+                    os._exit(1)
+
+        return subprocess.Popen(
+            service.argv,
+            env=service.env,
+            cwd=service.cwd,
+            stdin=None if service.foreground else subprocess.DEVNULL,
+            stdout=None if service.foreground else subprocess.PIPE,
+            stderr=None if service.foreground else subprocess.STDOUT,
+            start_new_session=not service.foreground,
+            preexec_fn=follow_parent,  # noqa: PLW1509  (there are no threads here)
+            **as_user,
+        )
+
+    def _record(self, child: Child) -> None:
+        found, service = find(child.process.pid), child.service
+        if found is not None and not service.foreground:
+            Record(
+                name=service.name,
+                pid=found.pid,
+                started=found.started,
+                command=found.command,
+                stop_signal=int(service.stop_signal),
+                grace=service.grace,
+            ).save(self.pids)
+
+    def wait_ready(self, children: Iterable[Child]) -> None:
+        """Return when all of `children` are ready. Raises `ChildDied` when one dies or takes too long."""
+        waiting, started = list(children), time.monotonic()
+        while waiting := [child for child in waiting if not child.service.ready()]:
+            self._turn(POLL_SECONDS)
+            for child in waiting:
+                if time.monotonic() - started > child.service.ready_seconds:
+                    raise self._died(child, f"was not ready after {child.service.ready_seconds:.0f} s")
+
+    def run(self, service: Service) -> Child:
+        """Run a child to its end and return it, while the others are watched.
+
+        A foreground child decides for itself what Ctrl-C means; it is only ended after being asked MOST_REQUESTS times.
+        """
+        child, asked = self.start(service), 0
+        while child.process.poll() is None:
+            try:
+                self._turn(None, ends=child)
+            except Interrupted as request:
+                asked += 1
+                if not service.foreground or asked >= MOST_REQUESTS:
+                    raise
+                self._signals.clear()
+                if request.signum != signal.SIGINT or not os.isatty(0):  # a terminal's Ctrl-C has reached it already
+                    child.process.send_signal(service.stop_signal)
+        self._forget(child)
+        self.children.remove(child)
+        return child
+
+    def watch(self) -> NoReturn:
+        """Wait for whatever comes first: `Interrupted` or `ChildDied`."""
+        while True:
+            self._turn(None)
+
+    # --- one turn of the loop -----------------------------------------------------------------------------------------
+    def _turn(self, seconds: float | None, ends: Child | None = None) -> None:
+        """Wait for output, a signal or the end of a child, at most `seconds`; handle what came.
+
+        Raises `ChildDied` for any child but `ends`, and `Interrupted`; neither while stopping.
+        """
+        for key, _ in self._selector.select(seconds):
+            if key.data is None:
+                self._drain_wake()
+            else:
+                self._read(key.data)
+        if self._is_stopping:
+            return
+        for child in self.children:
+            if child is not ends and child.process.poll() is not None:
+                self._read(child)
+                raise self._died(child, _how_it_ended(child.process.returncode))
+        if self._signals or self.console.is_gone:
+            raise Interrupted(self._signals[0] if self._signals else signal.SIGPIPE)
+
+    def _drain_wake(self) -> None:
+        try:
+            while self._wake.recv(4096):
+                pass
+        except BlockingIOError:
+            pass
+
+    def _read(self, child: Child) -> None:
+        """Pass on what the child has written; its last line too when it has closed its output."""
+        stream = child.process.stdout
+        if stream is None or stream.closed:
+            return
+        while True:
+            try:
+                data = os.read(stream.fileno(), 65536)
+            except BlockingIOError:
+                return
+            lines = (child.pending + data).split(b"\n")
+            child.pending = lines.pop() if data else b""
+            for line in filter(None, lines):
+                text = line.decode(errors="replace").rstrip()
+                child.output.append(text)
+                is_quiet = self.console.quiet if child.service.quiet is None else child.service.quiet
+                if not is_quiet:
+                    self.console.line(child.name, text)
+            if not data:
+                self._selector.unregister(stream)
+                stream.close()
+                return
+
+    def show_tails(self, but: str) -> None:
+        """Show what the running children said last, for whoever looks for the reason of the failure of `but`."""
+        for child in self.children:
+            for line in list(child.output)[-SHOWN_TAIL:] if child.name != but else ():
+                self.console.line(child.name, line)
+
+    def _died(self, child: Child, reason: str) -> ChildDied:
+        return ChildDied(child.name, reason, list(child.output))
+
+    # --- stopping -----------------------------------------------------------------------------------------------------
+    def stop_all(self) -> None:
+        """Stop all children, last started first. A second Ctrl-C cuts the waiting short."""
+        self._is_stopping = True
+        self._signals.clear()
+        for child in reversed(self.children):
+            self._stop(child)
+        self.children.clear()
+        self._is_stopping = False
+
+    def stop(self, child: Child) -> None:
+        """Stop one child."""
+        self._is_stopping = True
+        self._stop(child)
+        self.children.remove(child)
+        self._is_stopping = False
+
+    def _stop(self, child: Child) -> None:
+        service = child.service
+        for signum, grace in ((service.stop_signal, service.grace), (service.hurry_signal, HURRIED_GRACE)):
+            if child.process.poll() is None:
+                child.process.send_signal(signum)
+                self._wait_end(child, grace)
+        self._forget(child)
+
+    def _wait_end(self, child: Child, grace: float) -> None:
+        started = time.monotonic()
+        while child.process.poll() is None:
+            allowed = min(grace, HURRIED_GRACE) if self._signals else grace
+            left = started + allowed - time.monotonic()
+            if left <= 0:
+                self.console.say(f"{child.name} did not stop within {allowed:.0f} s.")
+                return
+            self._turn(min(left, 0.5))
+
+    def _forget(self, child: Child) -> None:
+        """End what the child left behind, read its last words and drop its record."""
+        if not child.service.foreground:
+            signal_group(child.process.pid, signal.SIGKILL)
+        elif child.process.poll() is None:
+            child.process.kill()
+        child.process.wait()
+        self._read(child)
+        stream = child.process.stdout
+        if stream is not None and not stream.closed:
+            self._selector.unregister(stream)
+            stream.close()
+        (self.pids / f"{child.name}.json").unlink(missing_ok=True)
+
+
+def _how_it_ended(status: int) -> str:
+    if status < 0:
+        return f"was ended by {signal.Signals(-status).name}"
+    return f"ended by itself with status {status}"

@@ -1,0 +1,69 @@
+"""The platform's filters."""
+
+from django.utils.translation import gettext_lazy as _
+
+from oms.models import AuditEntry, BinKind, Membership, Role, Sku, Stock, Workflow
+from oms.ui.filters import ChoiceFilter, DayRangeFilter, FilterSet, SearchFilter, TextFilter
+
+
+class SkuFilter(FilterSet):
+    """Filters of the SKU list."""
+
+    q = SearchFilter("code", "name", "product_id", "product_id_wh", "gtin", placeholder=_("Search SKUs"))
+    sku = TextFilter("code", label=_("SKU"), placeholder=_("Sku"))
+    name = TextFilter("name", label=_("Name"), placeholder=_("Name"))
+    product_id = TextFilter("product_id", label=_("ProductID"), placeholder=_("ProductID"))
+    product_id_wh = TextFilter("product_id_wh", label=_("ProductIDWH"), placeholder=_("ProductIDWH"))
+    gtin = TextFilter("gtin", label=_("GTIN"), placeholder=_("GTIN"))
+    serial = ChoiceFilter(field_name="workflow", label=_("Serial"), choices=Workflow.choices)
+    update = DayRangeFilter(field_name="updated_at", label=_("Update"))
+
+    class Meta:
+        model = Sku
+        fields: tuple[str, ...] = ()
+
+
+class StockFilter(FilterSet):
+    """Filters of the stock list."""
+
+    q = SearchFilter("sku__code", "sku__name", "bin__name", "bin__location__name", placeholder=_("Search stock"))
+    sku = TextFilter("sku__code", label=_("SKU"), placeholder=_("Sku"))
+    name = TextFilter("sku__name", label=_("Name"), placeholder=_("Name"))
+    warehouse = TextFilter("bin__link__warehouse__name", label=_("Warehouse"), placeholder=_("Warehouse"))
+    location = TextFilter("bin__location__name", label=_("Location"), placeholder=_("Location"))
+    bin = TextFilter("bin__name", label=_("BIN"), placeholder=_("Bin"))
+    kind = ChoiceFilter(field_name="bin__kind", label=_("Kind"), choices=BinKind.choices)
+    update = DayRangeFilter(field_name="updated_at", label=_("Update"))
+
+    class Meta:
+        model = Stock
+        fields: tuple[str, ...] = ()
+
+
+class MemberFilter(FilterSet):
+    """Filters of the member list."""
+
+    q = SearchFilter("person__name", "person__email", placeholder=_("Search members"))
+    person = TextFilter("person__name", label=_("Name"), placeholder=_("Name"))
+    email = TextFilter("person__email", label=_("Email"), placeholder=_("Email"))
+    role = ChoiceFilter(label=_("Role"), choices=Role.choices)
+    since = DayRangeFilter(field_name="created_at", label=_("Member since"))
+
+    class Meta:
+        model = Membership
+        fields: tuple[str, ...] = ()
+
+
+class AuditFilter(FilterSet):
+    """Filters of the audit log."""
+
+    q = SearchFilter("label", "actor__name", "action", "kind", placeholder=_("Search the log"))
+    at = DayRangeFilter(label=_("When"))
+    actor = TextFilter("actor__name", label=_("Who"), placeholder=_("Who"))
+    action = TextFilter("action", label=_("Action"), placeholder=_("Action"))
+    kind = TextFilter("kind", label=_("Kind"), placeholder=_("Kind"))
+    label = TextFilter("label", label=_("What"), placeholder=_("What"))
+
+    class Meta:
+        model = AuditEntry
+        fields: tuple[str, ...] = ()

@@ -1,0 +1,78 @@
+"""The platform's forms."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from oms.access import AccountForm
+from oms.models import Account, Membership, Role, Sku, Workflow
+
+
+def workflow_choices() -> list[tuple[str, str]]:
+    """The Serial choices with a sentence on each."""
+    return [(workflow.value, f"{workflow.label}: {workflow.help}" if workflow.help else workflow.label) for workflow in Workflow]
+
+
+class SkuForm(AccountForm[Sku]):
+    """Create or edit a SKU. Only an admin may set Serial; others see it."""
+
+    version = forms.IntegerField(widget=forms.HiddenInput, required=False, min_value=1)
+
+    class Meta:
+        model = Sku
+        fields = ("code", "name", "product_id", "product_id_wh", "gtin", "workflow")
+        widgets = {  # noqa: RUF012
+            "code": forms.TextInput(attrs={"class": "mono", "autocomplete": "off", "spellcheck": "false"}),
+            "product_id": forms.TextInput(attrs={"class": "mono", "autocomplete": "off", "spellcheck": "false"}),
+            "product_id_wh": forms.TextInput(attrs={"class": "mono", "autocomplete": "off", "spellcheck": "false"}),
+            "gtin": forms.TextInput(attrs={"class": "mono", "inputmode": "numeric", "autocomplete": "off"}),
+            "workflow": forms.RadioSelect,
+        }
+
+    def __init__(self, *args: Any, account: Account, may_set_serial: bool, **kwargs: Any) -> None:
+        super().__init__(*args, account=account, **kwargs)
+        self.fields["version"].initial = self.instance.version
+        serial = self.fields["workflow"]
+        serial.choices = workflow_choices()  # type: ignore[attr-defined]
+        serial.help_text = _("Set it before stock is added: it can change only while the SKU has no inventory.")
+        if not may_set_serial:
+            serial.disabled = True
+            serial.help_text = _("Only an admin of this account can set it.")
+
+    def sku_fields(self) -> dict[str, Any]:
+        """The cleaned values of the SKU's own fields."""
+        return {name: self.cleaned_data[name] for name in self.Meta.fields}
+
+
+class WorkflowForm(forms.Form):
+    """The Serial attribute for many SKUs."""
+
+    workflow = forms.ChoiceField(label=_("Serial"), widget=forms.RadioSelect, choices=workflow_choices)
+    only_free = forms.BooleanField(required=False, widget=forms.HiddenInput)
+
+
+class CatalogueUploadForm(forms.Form):
+    """The SKU file."""
+
+    file = forms.FileField(
+        label=_("CSV file"),
+        widget=forms.ClearableFileInput(attrs={"accept": ".csv,text/csv"}),
+        error_messages={"empty": _("This file is empty. Choose the file with your SKUs.")},
+    )
+
+
+class MemberForm(forms.Form):
+    """Add a member."""
+
+    email = forms.EmailField(label=_("Email"), max_length=254)
+    name = forms.CharField(label=_("Name"), max_length=120, help_text=_("Used where this person is new to Lotline."))
+    role = forms.ChoiceField(label=_("Role"), choices=Role.choices, initial=Role.OPERATOR)
+
+
+class RoleForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in stubs only
+    """Change a member's role."""
+
+    class Meta:
+        model = Membership
+        fields = ("role",)

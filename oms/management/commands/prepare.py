@@ -1,0 +1,36 @@
+"""`manage.py prepare`: everything that must be true before Lotline's processes start."""
+
+import json
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+
+from oms import demo
+from oms.models import Account, Person
+
+
+class Command(BaseCommand):
+    """Migrations, static files, demo data. Safe to run again."""
+
+    help = "Migrates the database, collects static files and fills an empty database with demo data."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """What to leave out, and where to report."""
+        parser.add_argument("--no-demo", action="store_true", help="leave an empty database empty")
+        parser.add_argument("--no-static", action="store_true", help="static files have been collected before")
+        parser.add_argument("--report", type=Path, help='write {"has_demo": true or false} to this file as JSON')
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Migrate as the owner of the tables, then do the rest as the app's role."""
+        call_command("migrate", interactive=False, verbosity=0)
+        if not options["no_static"]:
+            call_command("collectstatic", interactive=False, verbosity=0)
+        if not options["no_demo"] and not Account.objects.exists() and not Person.objects.exists():
+            call_command("seed_demo")
+        if options["report"]:
+            emails = [person.email for person in demo.PEOPLE]
+            has_demo = Person.objects.filter(email__in=emails).count() == len(emails)
+            options["report"].write_text(json.dumps({"has_demo": has_demo}))

@@ -1,0 +1,122 @@
+"""`manage.py up`: run all of Lotline on this machine. `up --check`: prove on a throw-away set that it works."""
+
+import sys
+import time
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from oms import demo
+from oms.bootstrap import GIVEN
+from oms.embedded.console import Console
+from oms.embedded.errors import CannotStart, ChildDied, Interrupted
+from oms.embedded.ports import free_port
+from oms.embedded.stack import DEFAULT_PORT, Stack, leftovers, pick_port
+from oms.embedded.state import State
+from oms.embedded.supervisor import Supervisor
+
+SHOWN_LINES = 40
+
+
+class Command(BaseCommand):
+    """A small supervisor. It needs no database itself: everything that does runs in a child."""
+
+    help = "Starts PostgreSQL, Valkey, web, worker and beat on this machine, with demo data. Ctrl-C stops all of it."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """The choices of a person at the terminal."""
+        parser.add_argument("--check", action="store_true", help="prove on a throw-away set that all of it works")
+        parser.add_argument("--no-demo", action="store_true", help="leave an empty database empty")
+        parser.add_argument("--port", default=GIVEN.get("PORT"), help="of web; 8000 or, if it is taken, any")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Exit with 0 when asked to stop or checked, 130 for an interrupted check, else with 1."""
+        console = Console(quiet=options["check"], colour=False if options["no_color"] else None)
+        try:
+            if options["check"]:
+                status = check(console)
+            else:
+                status = up(console, **{key: options[key] for key in ("port", "no_demo", "verbosity")})
+        except CannotStart as error:
+            console.say(str(error))
+            status = 1
+        except ChildDied as death:
+            if console.quiet or death.name == "initdb":
+                console.plain("\n".join(death.output[-SHOWN_LINES:]))
+            console.say(f"{death}; everything has been stopped.")
+            status = 1
+        sys.exit(status)
+
+
+def up(console: Console, *, port: str | None, no_demo: bool, verbosity: int) -> int:
+    """Run until somebody stops it; its exit status. Everything is stopped when this returns or raises."""
+    started = time.monotonic()
+    state = State.of_this_copy()
+    state.acquire()
+    web_port = pick_port(port)
+    if web_port != DEFAULT_PORT and not port:
+        console.say(f"port {DEFAULT_PORT} is taken, so web takes {web_port}; PORT=... or --port chooses another")
+    try:
+        with Supervisor(console, state.folder / "pids") as supervisor:
+            stack = Stack(supervisor, state, port=web_port, is_talkative=verbosity > 1)
+            try:
+                stack.start_servers()
+                stack.share()
+                has_demo = stack.prepare(demo=not no_demo)
+                stack.start_children()
+                url = f"http://localhost:{web_port}/"
+                state.describe(url=url)
+                console.plain(welcome(url, time.monotonic() - started, has_demo=has_demo))
+                supervisor.watch()
+            except Interrupted:
+                console.say("stopping; once more to hurry")
+            finally:
+                state.remove_env()
+        console.say("stopped")
+    finally:
+        state.release()
+    return 0
+
+
+def welcome(url: str, seconds: float, *, has_demo: bool) -> str:
+    """Where to go and who to be."""
+    lines = ["", f"Lotline runs at {url} (ready after {seconds:.1f} s). Ctrl-C stops it."]
+    if has_demo:
+        width = max(len(person.email) for person in demo.PEOPLE)
+        lines += ["", f"Sign in as one of these, all with the password: {demo.PASSWORD}"]
+        lines += [
+            f"  {p.email:<{width}}  {p.role}: {', '.join(map(str, p.accounts)) or 'no account'}" for p in demo.PEOPLE
+        ]
+    return "\n".join([*lines, ""])
+
+
+def check(console: Console) -> int:
+    """Start the whole set on a throw-away state, use it, stop it, and see that nothing is left; the exit status."""
+    with State.throw_away("check") as state:
+        state.acquire()
+        try:
+            with Supervisor(console, state.folder / "pids") as supervisor:
+                stack = Stack(supervisor, state, port=free_port(), uses_given_servers=False)
+                _start_and_use(stack)
+                stopping = time.monotonic()
+        except Interrupted as request:
+            console.say("interrupted; everything has been stopped")
+            return 128 + request.signum
+        stack.seconds.append(("stop", time.monotonic() - stopping))
+        if left := leftovers(state.folder):
+            raise CannotStart("These processes were left: " + "; ".join(left))
+        console.table("step", stack.seconds)
+    return 0
+
+
+def _start_and_use(stack: Stack) -> None:
+    try:
+        stack.start_servers()
+        stack.prepare(demo=True)
+        stack.start_children()
+        stack.smoke()
+    except ChildDied as death:
+        stack.supervisor.show_tails(but=death.name)
+        raise

@@ -1,0 +1,39 @@
+"""The models of the platform and of what an order management system is: one module per concept.
+
+Import models from here. Modules of this package know each other in the order people ← catalogue ← stock; nothing here
+imports services, queries or views.
+"""
+
+from oms.models.audit import AuditEntry
+from oms.models.catalogue import Sku, Workflow
+from oms.models.people import ADMINS, EVERYONE, OFFICE, Account, Density, Membership, Person, Role, Theme, Warehouse
+from oms.models.plumbing import Due, Job, JobState, OutboxMessage, StoredFile
+from oms.models.stock import NO_LOT, Bin, BinKind, Location, Stock, StockMove, WarehouseLink
+
+__all__ = [
+    "ADMINS",
+    "EVERYONE",
+    "NO_LOT",
+    "OFFICE",
+    "Account",
+    "AuditEntry",
+    "Bin",
+    "BinKind",
+    "Density",
+    "Due",
+    "Job",
+    "JobState",
+    "Location",
+    "Membership",
+    "OutboxMessage",
+    "Person",
+    "Role",
+    "Sku",
+    "Stock",
+    "StockMove",
+    "StoredFile",
+    "Theme",
+    "Warehouse",
+    "WarehouseLink",
+    "Workflow",
+]

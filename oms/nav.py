@@ -1,0 +1,92 @@
+"""The frame around every page: navigation, account switcher, person menu, running jobs."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from oms.access import AccountRequest
+from oms.errors import Text
+from oms.models import ADMINS, EVERYONE, Role
+from oms.queries import people
+
+
+@dataclass(frozen=True)
+class Page:
+    """One entry of the navigation; `route` is an account URL, `within` the routes that belong to it."""
+
+    label: Text
+    icon: str
+    route: str
+    roles: frozenset[Role] = EVERYONE
+    within: frozenset[str] = field(default_factory=frozenset)
+
+
+NAVIGATION: tuple[tuple[Text, tuple[Page, ...]], ...] = (
+    (
+        _("Inventory"),
+        (
+            Page(_("SKUs"), "box", "skus", within=frozenset({"sku", "sku_new", "sku_upload", "sku_check", "sku_serial"})),
+            Page(_("Stock"), "layers", "stock"),
+        ),
+    ),
+    (
+        _("Settings"),
+        (
+            Page(_("Members"), "users", "members", within=frozenset({"member", "member_new", "member_remove"})),
+            Page(_("Audit log"), "history", "audit", roles=ADMINS),
+        ),
+    ),
+)
+"""Section → pages, in order. Only what exists is named; a page that a role may not open is not shown to it."""
+
+
+def frame(request: HttpRequest) -> dict[str, Any]:
+    """The context that base.html needs on every page; two queries for somebody signed in."""
+    person = getattr(request, "user", None)
+    urls = {"home": reverse("home"), "sign_out": reverse("sign_out")}
+    if person is None or not person.is_authenticated:
+        return {"urls": urls, "theme": "auto"}
+    urls |= {"password": reverse("password"), "appearance": reverse("appearance")}
+    found = {"urls": urls, "person": person, "theme": person.theme, "density": person.density}
+    if hasattr(request, "membership"):
+        found |= _account_frame(request)  # type: ignore[arg-type]
+    return found
+
+
+def _account_frame(request: AccountRequest) -> dict[str, Any]:
+    return {
+        "account": request.account,
+        "accounts": [
+            {
+                "name": membership.account.name,
+                "url": reverse("account_home", kwargs={"account_slug": membership.account.slug}),
+                "is_current": membership.account_id == request.account.pk,
+            }
+            for membership in people.memberships(request.user)
+        ],
+        "role_label": request.membership.get_role_display(),
+        "nav": navigation(request),
+    }
+
+
+def navigation(request: AccountRequest) -> list[dict[str, Any]]:
+    """The sections and pages that this person's role may open."""
+    current = request.resolver_match.url_name if request.resolver_match else ""
+    sections = []
+    for label, pages in NAVIGATION:
+        items = [
+            {
+                "label": page.label,
+                "icon": page.icon,
+                "url": reverse(page.route, kwargs={"account_slug": request.account.slug}),
+                "is_current": current == page.route or current in page.within,
+            }
+            for page in pages
+            if request.membership.role in page.roles
+        ]
+        if items:
+            sections.append({"label": label, "icon": pages[0].icon, "items": items})
+    return sections

@@ -1,0 +1,21 @@
+"""Reads of the catalogue."""
+
+from django.db.models import QuerySet
+
+from oms.models import AuditEntry, Sku, Stock
+
+
+def sku_rows() -> QuerySet[Sku]:
+    """Every SKU of the account, read through the search view; filter and sort it, act on rows by their ids."""
+    return Sku.objects.through_view()
+
+
+def sku_stock(sku: Sku) -> QuerySet[Stock]:
+    """The places that hold a SKU, in the order of their bins."""
+    return Stock.objects.filter(sku=sku, quantity__gt=0).select_related("bin__location").order_by("bin__name", "id")
+
+
+def sku_history(sku: Sku, limit: int = 20) -> QuerySet[AuditEntry]:
+    """The last changes of a SKU, newest first."""
+    entries = AuditEntry.objects.filter(kind="sku", object_id=sku.pk).select_related("actor")
+    return entries.order_by("-pk")[:limit]

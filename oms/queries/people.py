@@ -1,0 +1,29 @@
+"""Reads of people and their accounts."""
+
+from django.db.models import F, QuerySet
+
+from oms.models import AuditEntry, Membership, Person
+from oms.tenancy import current_account_id
+
+
+def memberships(person: Person) -> QuerySet[Membership]:
+    """A person's memberships with their accounts, by the account's name."""
+    return Membership.objects.filter(person=person).select_related("account").order_by("account__name", "pk")
+
+
+def last_opened(person: Person) -> Membership | None:
+    """The membership whose account the person opened last; where none was, the only one, else None."""
+    rows = list(memberships(person).order_by(F("last_opened_at").desc(nulls_last=True), "pk")[:2])
+    if not rows or (len(rows) > 1 and rows[0].last_opened_at is None):
+        return None
+    return rows[0]
+
+
+def members() -> QuerySet[Membership]:
+    """The members of the current account with their people."""
+    return Membership.objects.filter(account_id=current_account_id()).select_related("person")
+
+
+def audit_rows() -> QuerySet[AuditEntry]:
+    """Every change of settings, members and SKUs of the account, with who did it."""
+    return AuditEntry.objects.through_view().select_related("actor")

@@ -1,0 +1,219 @@
+"""All settings of Lotline, read from the environment; every variable is in `.env.example`.
+
+`manage.py up` writes the values of its embedded servers to `<state>/env`, so that other management commands find them
+while it runs. Importing this module needs neither a database nor Valkey.
+"""
+
+from pathlib import Path
+
+import environ
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+STATE_DIR = Path(env.str("LOTLINE_STATE", default=str(BASE_DIR / ".lotline")))
+if "DATABASE_URL" not in env and (STATE_DIR / "env").is_file():
+    environ.Env.read_env(STATE_DIR / "env")
+
+# --- the process ------------------------------------------------------------------------------------------------------
+DEBUG = env.bool("DEBUG", default=False)
+IS_CONFIGURED = "DATABASE_URL" in env
+if IS_CONFIGURED and "SECRET_KEY" not in env:
+    raise ImproperlyConfigured(
+        "Set SECRET_KEY to a long random text; DATABASE_URL is set, so this is a real installation."
+    )
+SECRET_KEY = env.str("SECRET_KEY", default="no-server-is-running-so-nothing-is-signed-with-this-text-yet")
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+ROOT_URLCONF = "oms.urls"
+WSGI_APPLICATION = "oms.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "oms",
+    "axes",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.humanize",
+    "django.forms",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_filters",
+    "django_htmx",
+    "django_tables2",
+    "csp",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "oms.access.AccountMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "oms.nav.frame",
+            ],
+        },
+    },
+]
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+
+
+# --- PostgreSQL: two roles, one database (see docs/adr/0002) ----------------------------------------------------------
+def _database(variable: str, **more: object) -> dict[str, object]:
+    """One entry of DATABASES from a URL in `variable`; without it an entry that says so when it is used."""
+    found = env.db_url(variable) if variable in env else {"NAME": ""}
+    return {**found, "ENGINE": "oms.postgresql", "CONN_HEALTH_CHECKS": True, **more}
+
+
+DATABASES = {
+    # A full pool, or a server that is away, must become an error page soon, not a browser that hangs for half a minute.
+    "default": _database(
+        "DATABASE_URL",
+        OPTIONS={"connect_timeout": 3, "pool": {"min_size": 1, "max_size": 8, "timeout": 4}},
+        TEST={"MIRROR": "owner"},
+    ),
+    "owner": _database("DATABASE_OWNER_URL", OPTIONS={"connect_timeout": 3}, TEST={"DEPENDENCIES": []}),
+}
+
+# --- Valkey and Celery ------------------------------------------------------------------------------------------------
+REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:9/0")
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 2},
+    },
+}
+CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# A worker that is killed leaves its message unacknowledged; these give it back after the timeout, without the default
+# scan's delay of up to two minutes beyond it. The timeout must exceed the longest task: jobs renew themselves in steps.
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": env.int("LOTLINE_VISIBILITY_TIMEOUT", default=900),
+    "unacked_restore_interval": 2,
+    "unacked_restore_throttle": 1,
+    "socket_connect_timeout": 1,
+    "socket_timeout": 5,
+}
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE = {"dispatch": {"task": "oms.tasks.dispatch", "schedule": 2.0, "options": {"expires": 10}}}
+
+# --- people -----------------------------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "oms.Person"
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "oms.services.people.PersonBackend"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "sign_in"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "sign_in"
+# Ten wrong passwords for one person from one address lock that pair for fifteen minutes; the same person from elsewhere
+# is not locked out by somebody who guesses.
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = 0.25
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_TEMPLATE = "people/locked_out.html"
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+AXES_IPWARE_PROXY_COUNT = env.int("LOTLINE_PROXIES", default=0)
+
+# --- the browser ------------------------------------------------------------------------------------------------------
+IS_HTTPS = env.bool("LOTLINE_HTTPS", default=True)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = IS_HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^healthz/$"]
+SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.int("LOTLINE_PROXIES", default=0) else None
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "lotline_session", "lotline_csrf"
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+CSRF_FAILURE_VIEW = "oms.views.errors.csrf_failure"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "manifest-src": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    },
+}
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+
+# --- files ------------------------------------------------------------------------------------------------------------
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = Path(env.str("LOTLINE_STATIC_ROOT", default=str(STATE_DIR / "static")))
+FILES_ROOT = Path(env.str("LOTLINE_FILES", default=str(STATE_DIR / "files")))
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": FILES_ROOT}},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 5_000
+FILE_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+
+# --- words and times --------------------------------------------------------------------------------------------------
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English"))]
+LOCALE_PATHS = [BASE_DIR / "oms" / "locale"]
+USE_I18N = USE_TZ = True
+TIME_ZONE = "UTC"
+
+# --- Lotline ----------------------------------------------------------------------------------------------------------
+# What `oms` must know of the apps above it, by dotted path. Each is called as provider(sku_ids=[...]) inside the account
+# and returns oms.services.catalogue.Blocker objects: what stands in the way of another Serial attribute.
+WORKFLOW_BLOCKERS = ["oms.queries.stock.workflow_blockers"]
+# Kinds of background job: kind -> function(job: oms.jobs.Progress) -> None. See oms/jobs.py.
+JOBS = {"catalogue.import": "oms.services.catalogue_csv.run_import_job", "ui.export": "oms.ui.exports.run_export_job"}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "loggers": {"axes": {"level": "WARNING"}},
+}

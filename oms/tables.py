@@ -1,0 +1,141 @@
+"""The platform's tables."""
+
+from typing import Any
+
+from django.utils.html import escape
+from django.utils.translation import gettext_lazy
+
+from oms.models import AuditEntry, BinKind, Membership, Role, Sku, Stock, Workflow
+from oms.ui.columns import (
+    BadgeColumn,
+    CheckColumn,
+    Column,
+    Frame,
+    MonoColumn,
+    MonoLinkColumn,
+    NameLinkColumn,
+    NoteColumn,
+    NumberColumn,
+    RowLinkColumn,
+    Tone,
+    WhenColumn,
+)
+from oms.ui.context import said
+from oms.ui.tables import Table
+
+WORKFLOW_TONES = {
+    Workflow.OUT: Tone("info", "arrow"),
+    Workflow.IN_OUT: Tone("good", "dot"),
+    Workflow.OUT_BULK: Tone("info", "square"),
+    Workflow.NO: Tone("neutral", "ring"),
+}
+BIN_TONES = {
+    BinKind.PICK: Tone("good", "dot"),
+    BinKind.RESERVED: Tone("warn", "bars"),
+    BinKind.DAMAGED: Tone("bad", "triangle"),
+}
+ROLE_TONES = {Role.ADMIN: Tone("info", "square")}
+
+
+class SkuTable(Table):
+    """SKUs, for people who only look."""
+
+    sku = MonoLinkColumn(label=gettext_lazy("SKU"), accessor="code", order_by="code", route="sku")
+    name = NameLinkColumn(label=gettext_lazy("Name"), route="sku")
+    product_id = MonoColumn(label=gettext_lazy("ProductID"))
+    product_id_wh = MonoColumn(label=gettext_lazy("ProductIDWH"))
+    gtin = MonoColumn(label=gettext_lazy("GTIN"))
+    serial = BadgeColumn(
+        label=gettext_lazy("Serial"), accessor="workflow", order_by="workflow", choices=Workflow, tones=WORKFLOW_TONES
+    )
+    update = WhenColumn(label=gettext_lazy("Update"), accessor="updated_at", order_by="updated_at")
+
+    class Meta:
+        model = Sku
+        fields = ("sku", "name", "product_id", "product_id_wh", "gtin", "serial", "update")
+        order_by = "sku"
+
+
+class SkuAdminTable(SkuTable):
+    """SKUs, for people who change many at once."""
+
+    select = CheckColumn(named_by="code")
+
+    class Meta(SkuTable.Meta):
+        sequence = ("select", "...")
+
+
+class StockTable(Table):
+    """What lies where."""
+
+    sku = MonoLinkColumn(label=gettext_lazy("SKU"), accessor="sku.code", order_by="sku__code", route="sku", target="sku_id")
+    name = NoteColumn(label=gettext_lazy("Name"), accessor="sku.name", order_by="sku__name")
+    warehouse = Column(
+        label=gettext_lazy("Warehouse"), accessor="bin.link.warehouse.name", order_by="bin__link__warehouse__name"
+    )
+    location = Column(label=gettext_lazy("Location"), accessor="bin.location.name", order_by="bin__location__name")
+    bin = MonoColumn(label=gettext_lazy("BIN"), accessor="bin.name", order_by="bin__name")
+    kind = BadgeColumn(
+        label=gettext_lazy("Kind"), accessor="bin.kind", order_by="bin__kind", choices=BinKind, tones=BIN_TONES
+    )
+    quantity = NumberColumn(label=gettext_lazy("Quantity"))
+    update = WhenColumn(label=gettext_lazy("Update"), accessor="updated_at", order_by="updated_at")
+
+    class Meta:
+        model = Stock
+        fields = ("sku", "name", "warehouse", "location", "bin", "kind", "quantity", "update")
+        order_by = ("sku", "bin")
+
+
+class MemberTable(Table):
+    """Who may do what in this account."""
+
+    person = Column(label=gettext_lazy("Name"), accessor="person.name", order_by="person__name")
+    email = Column(label=gettext_lazy("Email"), accessor="person.email", order_by="person__email")
+    role = BadgeColumn(label=gettext_lazy("Role"), choices=Role, tones=ROLE_TONES)
+    since = WhenColumn(label=gettext_lazy("Member since"), accessor="created_at", order_by="created_at")
+
+    class Meta:
+        model = Membership
+        fields = ("person", "email", "role", "since")
+        order_by = "person"
+
+
+class MemberAdminTable(MemberTable):
+    """The same, with a way to change each."""
+
+    edit = RowLinkColumn(route="member", icon_name="pencil", said=gettext_lazy("Change %(what)s"), named_by="person.name")
+
+    class Meta(MemberTable.Meta):
+        sequence = ("...", "edit")
+
+
+class ChangesColumn(Column):
+    """Field by field what a change turned into what."""
+
+    def html(self, value: Any, record: Any, frame: Frame) -> str:
+        """One short line per field, the old value struck through."""
+        return "<br>".join(
+            f"{escape(field)}: <del>{escape(said(before))}</del> → <ins>{escape(said(after))}</ins>"
+            for field, (before, after) in value.items()
+        )
+
+    def text(self, value: Any, record: Any) -> str:
+        """The same for a CSV file."""
+        return "; ".join(f"{field}: {said(before)} → {said(after)}" for field, (before, after) in value.items())
+
+
+class AuditTable(Table):
+    """Who changed what."""
+
+    at = WhenColumn(label=gettext_lazy("When"))
+    actor = Column(label=gettext_lazy("Who"), accessor="actor.name", order_by="actor__name")
+    action = Column(label=gettext_lazy("Action"))
+    kind = Column(label=gettext_lazy("Kind"))
+    label = Column(label=gettext_lazy("What"))
+    changes = ChangesColumn(label=gettext_lazy("Changes"), orderable=False)
+
+    class Meta:
+        model = AuditEntry
+        fields = ("at", "actor", "action", "kind", "label", "changes")
+        order_by = "-at"

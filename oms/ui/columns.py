@@ -1,0 +1,273 @@
+"""Columns of tables. Each turns a value into a cell of HTML and into a text for CSV, both from one declaration."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any
+from urllib.parse import urlencode
+
+import django_tables2 as tables
+from django.db.models import TextChoices
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format, number_format
+from django.utils.html import escape
+from django.utils.translation import gettext as _, ngettext
+
+from oms.ui.icons import icon
+
+NOTHING = '<span class="muted" aria-hidden="true">–</span>'
+_STAND_IN = 887766554433221100
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What cells need besides their record: the account in whose pages they stand, and the moment."""
+
+    account_slug: str
+    now: datetime
+
+
+@lru_cache(maxsize=256)
+def url_pattern(route: str, account_slug: str, key: str = "pk") -> tuple[str, str]:
+    """The parts of an account's URL before and after its one number: `reverse` is too slow for every row of a page."""
+    before, after = reverse(route, kwargs={"account_slug": account_slug, key: _STAND_IN}).split(str(_STAND_IN))
+    return before, after
+
+
+class Column(tables.Column):
+    """A column of plain text. `accessor` is a dotted path of attributes; None anywhere on it is an empty cell.
+
+    Args:
+        css: classes of the cell beside those of the kind.
+        label: the header, where it differs from the model field's name.
+    """
+
+    kind = "text"
+
+    def __init__(self, *args: Any, css: str = "", label: Any = None, **kwargs: Any) -> None:
+        super().__init__(*args, verbose_name=label, **kwargs)
+        self.css = " ".join(part for part in (self.kind if self.kind != "text" else "", css) if part)
+
+    def html(self, value: Any, record: Any, frame: Frame) -> str:
+        """The inside of the cell, escaped."""
+        return escape(value)
+
+    def text(self, value: Any, record: Any) -> str:
+        """The value for a CSV file."""
+        return "" if value is None else str(value)
+
+    def compile(self, name: str, label: str, frame: Frame) -> Callable[[Any], str]:
+        """One function from a record to its `<td>`."""
+        get, html = value_getter(str(self.accessor or name)), self.html
+        open_cell = f'<td data-label="{escape(label)}"' + (f' class="{self.css}">' if self.css else ">")
+
+        def cell(record: Any) -> str:
+            value = get(record)
+            inside = NOTHING if value is None or value == "" else html(value, record, frame)
+            return f"{open_cell}{inside}</td>"
+
+        return cell
+
+
+def value_getter(path: str) -> Callable[[Any], Any]:
+    """The function that follows a dotted path of attributes (`__` counts as a dot); None ends it early."""
+    names = path.replace("__", ".").split(".")
+    if len(names) == 1:
+        return attrgetter(names[0])
+
+    def get(record: Any) -> Any:
+        for name in names:
+            record = getattr(record, name)
+            if record is None:
+                return None
+        return record
+
+    return get
+
+
+class MonoColumn(Column):
+    """Codes and numbers that people compare by eye: the mono stack with tabular figures."""
+
+    kind = "mono"
+
+
+class NumberColumn(Column):
+    """A quantity, to the right, with separators."""
+
+    kind = "num"
+
+    def html(self, value: Any, record: Any, frame: Frame) -> str:
+        """The number in the person's format."""
+        return escape(number_format(value, use_l10n=True, force_grouping=True))
+
+
+class NoteColumn(Column):
+    """A long text on one line; the whole shows on focus and hover."""
+
+    kind = "clamp"
+
+    def html(self, value: Any, record: Any, frame: Frame) -> str:
+        """A focusable line."""
+        return f'<span class="cell-line"><span tabindex="0">{escape(value)}</span></span>'
+
+
+class LinkColumn(Column):
+    """A text that opens the record's page. `route` is an account URL with one number, `key`, found at `target`."""
+
+    def __init__(self, *args: Any, route: str, key: str = "pk", target: str = "pk", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.route, self.key, self.target = route, key, value_getter(target)
+
+    def html(self, value: Any, record: Any, frame: Frame) -> str:
+        """The link."""
+        before, after = url_pattern(self.route, frame.account_slug, self.key)
+        return f'<a href="{before}{self.target(record)}{after}">{escape(value)}</a>'
+
+
+class NameLinkColumn(LinkColumn):
+    """A name that opens the record's page, on one line."""
+
+    kind = "clamp"
+
+    def html(self, value: Any, record: Any, frame: Frame) -> str:
+        """The link in a line that ends with dots where it is too long."""
+        return f'<span class="cell-line">{super().html(value, record, frame)}</span>'
+
+
+class MonoLinkColumn(LinkColumn):
+    """A code that opens the record's page."""
+
+    kind = "mono"
+
+
+class QueryLinkColumn(Column):
+    """A text that opens a list of this account, filtered: `query` maps its parameters to paths on the record."""
+
+    def __init__(self, *args: Any, route: str, query: dict[str, str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.route, self.query = route, {name: value_getter(path) for name, path in query.items()}
+
+    def html(self, value: Any, record: Any, frame: Frame) -> str:
+        """The link."""
+        url = reverse(self.route, kwargs={"account_slug": frame.account_slug})
+        query = urlencode({name: get(record) for name, get in self.query.items()})
+        return f'<a href="{escape(f"{url}?{query}")}">{escape(value)}</a>'
+
+
+@dataclass(frozen=True)
+class Tone:
+    """How a value looks as a badge: a tone (info, good, warn, bad, neutral) and a shape of its own.
+
+    Shapes: ring dot half bars triangle arrow check cross square; see templates/components/_cells.html.
+    """
+
+    tone: str
+    shape: str = ""
+
+
+def badge(label: object, tone: Tone) -> str:
+    """A badge: the style draws its shape before the word, so that it reads without colour."""
+    css = f"badge badge-{tone.tone}" + (f" shape-{tone.shape}" if tone.shape else "")
+    return f'<span class="{css}">{escape(label)}</span>'
+
+
+class BadgeColumn(Column):
+    """A choice as a badge. `tones` maps each value to its Tone; a value without one is neutral."""
+
+    kind = "badge"
+
+    def __init__(self, *args: Any, choices: type[TextChoices], tones: dict[str, Tone], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.css = ""
+        self.choices, self.tones = choices, tones
+
+    def html(self, value: Any, record: Any, frame: Frame) -> str:
+        """The badge."""
+        return badge(self.choices(value).label, self.tones.get(value, Tone("neutral")))
+
+    def text(self, value: Any, record: Any) -> str:
+        """The choice's words."""
+        return str(self.choices(value).label) if value else ""
+
+
+class WhenColumn(Column):
+    """A moment: relative words in the cell, the exact one on hover and focus, in the account's time zone."""
+
+    def html(self, value: Any, record: Any, frame: Frame) -> str:
+        """A focusable `<time>`."""
+        local = timezone.localtime(value)
+        exact = f"{local:%Y-%m-%d %H:%M:%S} {local:%Z}"
+        words = escape(when(value, frame.now))
+        return f'<time datetime="{local.isoformat()}" data-tip="{exact}" tabindex="0">{words}</time>'
+
+    def text(self, value: Any, record: Any) -> str:
+        """Year, month, day and time with its offset (ISO 8601)."""
+        return timezone.localtime(value).isoformat(timespec="seconds") if value else ""
+
+
+def when(value: datetime, now: datetime) -> str:
+    """A moment in a few words: "just now", "5 min ago", "09:14", "yesterday 09:14", "12 Mar", "12 Mar 2025"."""
+    seconds = (now - value).total_seconds()
+    if 0 <= seconds < 60:
+        return _("just now")
+    if 0 <= seconds < 3600:
+        minutes = int(seconds // 60)
+        return ngettext("%(n)s min ago", "%(n)s min ago", minutes) % {"n": minutes}
+    local, today = timezone.localtime(value), timezone.localtime(now).date()
+    days = (today - local.date()).days
+    if days == 0:
+        return f"{local:%H:%M}"
+    if days == 1:
+        return _("yesterday %(time)s") % {"time": f"{local:%H:%M}"}
+    return date_format(local, "j M" if local.year == today.year else "j M Y")
+
+
+class CheckColumn(tables.Column):
+    """The checkbox that selects a row; the header's selects the page."""
+
+    kind = "check"
+
+    def __init__(self, *args: Any, named_by: str, **kwargs: Any) -> None:
+        super().__init__(*args, orderable=False, accessor="pk", verbose_name="", **kwargs)
+        self.named_by = value_getter(named_by)
+
+    def compile(self, name: str, label: str, frame: Frame) -> Callable[[Any], str]:
+        """One function from a record to its `<td>`."""
+        said = _("Select %(what)s")
+        named_by = self.named_by
+
+        def cell(record: Any) -> str:
+            words = escape(said % {"what": named_by(record)})
+            return (
+                '<td class="check sticky"><div class="cell"><input type="checkbox" name="pk" form="bulk" '
+                f'id="pk-{record.pk}" value="{record.pk}" aria-label="{words}"></div></td>'
+            )
+
+        return cell
+
+
+class RowLinkColumn(tables.Column):
+    """One action at the end of a row, as an icon with its words for a screen reader."""
+
+    kind = "actions"
+
+    def __init__(self, *args: Any, route: str, icon_name: str, said: Any, named_by: str, **kwargs: Any) -> None:
+        super().__init__(*args, orderable=False, accessor="pk", verbose_name="", **kwargs)
+        self.route, self.icon_name, self.said, self.named_by = route, icon_name, said, value_getter(named_by)
+
+    def compile(self, name: str, label: str, frame: Frame) -> Callable[[Any], str]:
+        """One function from a record to its `<td>`."""
+        before, after = url_pattern(self.route, frame.account_slug)
+        picture, said, named_by = icon(self.icon_name), str(self.said), self.named_by
+
+        def cell(record: Any) -> str:
+            words = escape(said % {"what": named_by(record)})
+            return (
+                f'<td class="actions"><a class="cell-btn" href="{before}{record.pk}{after}" '
+                f'title="{words}" aria-label="{words}">{picture}</a></td>'
+            )
+
+        return cell

@@ -1,0 +1,3 @@
+"""TEMP"""
+def export_response(request, page, table):
+    raise NotImplementedError

@@ -1,0 +1,145 @@
+"""Filters: django-filter declarations that the kit draws under the headers and sums up as chips."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from typing import Any
+
+import django_filters
+from django import forms
+from django.db.models import Q, QuerySet
+from django.http import QueryDict
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from oms.ui.tables import with_query
+
+SEARCH = "q"
+LONGEST = 120
+
+
+@dataclass(frozen=True)
+class Chip:
+    """One active filter in words, and the address without it."""
+
+    label: str
+    value: str
+    remove_url: str
+
+
+class TextFilter(django_filters.CharFilter):
+    """Partial match, whatever the case, on one or more fields. `placeholder` stands in the empty field."""
+
+    def __init__(self, *fields: str, placeholder: Any, label: Any, **kwargs: Any) -> None:
+        attrs = {"placeholder": placeholder, "autocomplete": "off", "spellcheck": "false"}
+        super().__init__(
+            field_name=fields[0], label=label, max_length=LONGEST, widget=forms.TextInput(attrs=attrs), **kwargs
+        )
+        self.fields = fields
+
+    def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
+        """The rows in which one of the fields contains the text."""
+        if not value:
+            return qs
+        found = Q()
+        for name in self.fields:
+            found |= Q(**{f"{name}__icontains": value})
+        return qs.filter(found)
+
+
+class SearchFilter(TextFilter):
+    """The global search of a page: partial match over all its text columns."""
+
+    def __init__(self, *fields: str, placeholder: Any) -> None:
+        super().__init__(*fields, placeholder=placeholder, label=_("Search"))
+        self.extra["widget"] = forms.TextInput(
+            attrs={"type": "search", "placeholder": placeholder, "autocomplete": "off", "spellcheck": "false"}
+        )
+
+
+class ChoiceFilter(django_filters.ChoiceFilter):
+    """A dropdown, "Select…" while nothing is chosen."""
+
+    def __init__(self, *, label: Any, **kwargs: Any) -> None:
+        super().__init__(label=label, empty_label=_("Select…"), **kwargs)
+
+
+class _DayRangeWidget(django_filters.widgets.SuffixedMultiWidget):
+    suffixes = ("from", "to")
+
+    def __init__(self, label: Any) -> None:
+        def day(words: Any) -> forms.DateInput:
+            # Not type="date": browsers show that in their own order of day and month, and a scanner cannot type into it.
+            attrs = {"placeholder": "yyyy-mm-dd", "aria-label": words, "class": "date", "autocomplete": "off", "size": "10"}
+            return forms.DateInput(attrs=attrs, format="%Y-%m-%d")
+
+        super().__init__([day(_("%s from") % label), day(_("%s to") % label)])
+
+    def decompress(self, value: Any) -> list[Any]:
+        """The two days of a slice."""
+        return [value.start, value.stop] if value else [None, None]
+
+
+class DayRangeFilter(django_filters.Filter):
+    """From one day to another, both included, as days of the account's time zone; yyyy-mm-dd."""
+
+    field_class = django_filters.fields.DateRangeField
+
+    def __init__(self, *, label: Any, **kwargs: Any) -> None:
+        super().__init__(label=label, widget=_DayRangeWidget(label), **kwargs)
+
+    def filter(self, qs: QuerySet[Any], value: slice | None) -> QuerySet[Any]:
+        """The rows whose moment lies in the days."""
+        if value is None:
+            return qs
+        if value.start:
+            qs = qs.filter(**{f"{self.field_name}__gte": _midnight(value.start)})
+        if value.stop:
+            qs = qs.filter(**{f"{self.field_name}__lt": _midnight(value.stop + timedelta(days=1))})
+        return qs
+
+
+def _midnight(day: datetime) -> datetime:
+    return timezone.make_aware(datetime.combine(day.date(), time.min))
+
+
+class FilterSet(django_filters.FilterSet):
+    """Base of every page's filters. A filter named like a column stands under its header; `q` is the page's search."""
+
+    def get_form_class(self) -> type[forms.Form]:
+        """The form whose fields stand in the page's head and headers but belong to its one filter form."""
+        form_class: type[forms.Form] = super().get_form_class()
+        for name, field in form_class.base_fields.items():
+            field.widget.attrs["form"] = "filters"
+            if not isinstance(field.widget, forms.MultiWidget) and name != SEARCH:
+                field.widget.attrs["aria-label"] = _("Filter: %(label)s") % {"label": field.label}
+        return form_class
+
+    def header_fields(self) -> dict[str, Any]:
+        """Column name → the bound field of its filter."""
+        return {name: self.form[name] for name in self.filters if name != SEARCH}
+
+    @property
+    def search_field(self) -> Any:
+        """The bound field of the global search, or None."""
+        return self.form[SEARCH] if SEARCH in self.filters else None
+
+    def chips(self, query: QueryDict) -> Iterator[Chip]:
+        """The active filters in words, in the order of the declaration."""
+        for name, declared in self.filters.items():
+            value = self.form.cleaned_data.get(name) if self.form.is_valid() or self.is_bound else None
+            if value in (None, "", []):
+                continue
+            parameters = {name: "", f"{name}_from": "", f"{name}_to": ""}
+            yield Chip(str(declared.label), _said(declared, value), with_query(query, **parameters))
+
+    def clear_url(self, query: QueryDict) -> str:
+        """The address without any filter, with its sort and page size."""
+        return with_query(query, **{key: "" for name in self.filters for key in (name, f"{name}_from", f"{name}_to")})
+
+
+def _said(declared: django_filters.Filter, value: Any) -> str:
+    if isinstance(value, slice):
+        return " – ".join(f"{day:%Y-%m-%d}" if day else "" for day in (value.start, value.stop)).strip()
+    choices = dict(declared.extra.get("choices", ()))
+    return str(choices.get(value, value))

@@ -1,0 +1,37 @@
+"""Every address of Lotline. Pages of an account live under its slug; the apps above are named by string."""
+
+from django.urls import include, path
+
+from oms.views import catalogue, frontdoor, settings, stock
+
+handler400 = "oms.views.errors.bad_request"
+handler403 = "oms.views.errors.forbidden"
+handler404 = "oms.views.errors.not_found"
+handler500 = "oms.views.errors.server_error"
+
+account_patterns = [
+    path("", frontdoor.account_home, name="account_home"),
+    path("inventory/skus/", catalogue.sku_list, name="skus"),
+    path("inventory/skus/new/", catalogue.sku_new, name="sku_new"),
+    path("inventory/skus/serial/", catalogue.sku_serial, name="sku_serial"),
+    path("inventory/skus/<int:pk>/", catalogue.sku_detail, name="sku"),
+    path("inventory/stock/", stock.stock_list, name="stock"),
+    path("settings/members/", settings.member_list, name="members"),
+    path("settings/members/new/", settings.member_new, name="member_new"),
+    path("settings/members/<int:pk>/", settings.member, name="member"),
+    path("settings/members/<int:pk>/remove/", settings.member_remove, name="member_remove"),
+    path("settings/members/<int:pk>/invite/", settings.member_invite, name="member_invite"),
+    path("settings/audit/", settings.audit_log, name="audit"),
+]
+
+urlpatterns = [
+    path("", frontdoor.home, name="home"),
+    path("healthz/", frontdoor.healthz, name="healthz"),
+    path("sign-in/", frontdoor.SignIn.as_view(), name="sign_in"),
+    path("sign-out/", frontdoor.auth.LogoutView.as_view(), name="sign_out"),
+    path("password/", frontdoor.Password.as_view(), name="password"),
+    path("welcome/<uidb64>/<token>/", frontdoor.Welcome.as_view(), name="welcome"),
+    path("accounts/", frontdoor.choose_account, name="accounts"),
+    path("appearance/", frontdoor.appearance, name="appearance"),
+    path("<slug:account_slug>/", include(account_patterns)),
+]

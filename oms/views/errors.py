@@ -1,0 +1,47 @@
+"""The pages for what went wrong. They need no database, no session and no context processor."""
+
+import sys
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
+from psycopg_pool import PoolTimeout
+
+AWAY = (OperationalError, InterfaceError, PoolTimeout, ImproperlyConfigured)
+
+
+def _page(request: HttpRequest, name: str, status: int, **context: str) -> HttpResponse:
+    path = request.get_full_path() if request.method == "GET" else request.META.get("HTTP_REFERER", "/")
+    return HttpResponse(render_to_string(f"errors/{name}.html", {"path": path, **context}), status=status)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """400: the request itself cannot be understood (a forged host, too many fields)."""
+    return _page(request, "400", 400)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """403: a member, whose role may not do this."""
+    return _page(request, "403", 403, reason=str(exception))
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """403: the form is too old, or was sent from another site."""
+    return _page(request, "403_csrf", 403)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """404: nothing here, or nothing that this person may know of; both look the same."""
+    return _page(request, "404", 404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """500, or 503 where the database is away: what failed, that nothing was lost, Try again."""
+    error = sys.exc_info()[1]
+    if isinstance(error, AWAY):
+        response = _page(request, "503", 503, reason=_("The database does not answer."))
+        response["Retry-After"] = "10"
+        return response
+    return _page(request, "500", 500)

@@ -1,0 +1,113 @@
+"""Pages outside any account: signing in, choosing an account, the person's own settings, health."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth import views as auth
+from django.contrib.auth.decorators import login_not_required
+from django.db import connection
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect, render
+from django.urls import reverse, reverse_lazy
+from django.utils.decorators import method_decorator
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _, gettext_lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+
+from oms.access import AccountRequest, require_role
+from oms.models import EVERYONE, Density, Person, Theme
+from oms.queries.people import last_opened, memberships
+from oms.services import people
+
+
+class SignIn(auth.LoginView):
+    """The sign-in page."""
+
+    template_name = "people/sign_in.html"
+    redirect_authenticated_user = True
+    extra_context: dict[str, Any] = {"page_title": gettext_lazy("Sign in")}  # noqa: RUF012
+
+
+class Password(auth.PasswordChangeView):
+    """Change the own password; other sessions of the person end."""
+
+    template_name = "people/password.html"
+    success_url = reverse_lazy("home")
+    extra_context: dict[str, Any] = {"page_title": gettext_lazy("Change password")}  # noqa: RUF012
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Save and say so."""
+        messages.success(self.request, _("Your password is changed. Other browsers were signed out."))
+        return super().form_valid(form)
+
+
+@method_decorator(never_cache, name="dispatch")
+class Welcome(auth.PasswordResetConfirmView):
+    """Where an invited person chooses the first password."""
+
+    template_name = "people/welcome.html"
+    success_url = reverse_lazy("sign_in")
+    extra_context: dict[str, Any] = {"page_title": gettext_lazy("Welcome to Lotline")}  # noqa: RUF012
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Save and lead to the sign-in page."""
+        messages.success(self.request, _("Your password is set. Sign in with it."))
+        return super().form_valid(form)
+
+
+@require_GET
+def home(request: HttpRequest) -> HttpResponse:
+    """The account that was open last; a choice where there are several; what to do where there is none."""
+    person: Person = request.user  # type: ignore[assignment]
+    membership = last_opened(person)
+    if membership is not None:
+        return redirect("account_home", account_slug=membership.account.slug)
+    return choose_account(request)
+
+
+@require_GET
+def choose_account(request: HttpRequest) -> HttpResponse:
+    """The person's accounts, or the page that says there is none and what to do."""
+    person: Person = request.user  # type: ignore[assignment]
+    accounts = [
+        {
+            "name": membership.account.name,
+            "url": reverse("account_home", kwargs={"account_slug": membership.account.slug}),
+            "role_label": membership.get_role_display(),
+        }
+        for membership in memberships(person)
+    ]
+    if not accounts:
+        return render(request, "people/no_account.html", {"page_title": _("No account yet")})
+    return render(request, "people/choose_account.html", {"page_title": _("Choose an account"), "accounts": accounts})
+
+
+@require_GET
+@require_role(EVERYONE)
+def account_home(request: AccountRequest) -> HttpResponse:
+    """The first page of an account."""
+    people.open_account(request.membership)
+    return redirect("skus", account_slug=request.account.slug)
+
+
+@require_POST
+def appearance(request: HttpRequest) -> HttpResponse:
+    """Remember light or dark and the height of rows, then go back to where the person was."""
+    theme, density, target = (request.POST.get(name, "") for name in ("theme", "density", "next"))
+    people.set_appearance(
+        person=request.user,  # type: ignore[arg-type]
+        theme=Theme(theme) if theme in Theme else None,
+        density=Density(density) if density in Density else None,
+    )
+    is_ours = url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure())
+    return HttpResponseRedirect(target if is_ours else reverse("home"))
+
+
+@require_GET
+@login_not_required
+def healthz(request: HttpRequest) -> HttpResponse:
+    """200 while this process can reach its database; 503 (by the error page) while it cannot."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return HttpResponse("ok", content_type="text/plain")

@@ -1,0 +1,29 @@
+"""The stock page."""
+
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_GET
+
+from oms.access import require_role
+from oms.filters import StockFilter
+from oms.models import EVERYONE
+from oms.queries import stock as queries
+from oms.tables import StockTable
+from oms.ui.views import Empty, TableView
+
+
+class StockList(TableView):
+    """Inventory → Stock."""
+
+    queryset = staticmethod(queries.stock_rows)
+    table_class = StockTable
+    filterset_class = StockFilter
+    title, section, icon = gettext_lazy("Stock"), gettext_lazy("Inventory"), "layers"
+    noun = staticmethod(lambda count: ngettext("place", "places", count))
+    empty = Empty(
+        "layers",
+        gettext_lazy("Nothing in stock"),
+        gettext_lazy("What the warehouse receives appears here, by SKU and bin."),
+    )
+
+
+stock_list = require_GET(require_role(EVERYONE)(StockList.as_view()))

@@ -1,0 +1,1 @@
+"""Account tables of every kind that the wall knows, made by migrations like the real ones; installed in tests only."""
