@@ -31,7 +31,7 @@ View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 class AccountRequest(HttpRequest):
     """A request inside an account: what views under `/<account>/…` receive."""
 
-    user: Person  # type: ignore[assignment]
+    user: Person
     account: Account
     membership: Membership
     htmx: HtmxDetails
@@ -93,9 +93,9 @@ class AccountMiddleware:
             raise Http404
         request.account, request.membership = membership.account, membership  # type: ignore[attr-defined]
         if membership.role not in roles:
-            raise PermissionDenied(_("Your role in this account (%(role)s) may not do this.") % {
-                "role": membership.get_role_display()
-            })
+            raise PermissionDenied(
+                _("Your role in this account (%(role)s) may not do this.") % {"role": membership.get_role_display()}
+            )
         stack: ExitStack = request.account_stack  # type: ignore[attr-defined]
         stack.enter_context(account_context(membership.account))
         stack.enter_context(timezone.override(membership.account.time_zone))
@@ -138,9 +138,10 @@ class AccountCommand(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Enter the account and call `handle_account`."""
-        account = Account.objects.filter(slug=options["account"]).first()
+        slug = options.pop("account")
+        account = Account.objects.filter(slug=slug).first()
         if account is None:
-            raise CommandError(f"There is no account at {options['account']!r}.")
+            raise CommandError(f"There is no account at {slug!r}.")
         with account_context(account):
             self.handle_account(account, **options)
 
@@ -164,5 +165,3 @@ class AccountForm(forms.ModelForm, Generic[ModelT]):  # type: ignore[type-arg]  
 
     def _get_validation_exclusions(self) -> set[str]:
         return super()._get_validation_exclusions() - {"account"}  # type: ignore[misc,no-any-return]
-
-

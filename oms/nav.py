@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from oms.access import AccountRequest
 from oms.errors import Text
 from oms.models import ADMINS, EVERYONE, Role
-from oms.queries import people
+from oms.queries import jobs, people
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,9 @@ NAVIGATION: tuple[tuple[Text, tuple[Page, ...]], ...] = (
     (
         _("Inventory"),
         (
-            Page(_("SKUs"), "box", "skus", within=frozenset({"sku", "sku_new", "sku_upload", "sku_check", "sku_serial"})),
+            Page(
+                _("SKUs"), "box", "skus", within=frozenset({"sku", "sku_new", "sku_upload", "sku_check", "sku_serial"})
+            ),
             Page(_("Stock"), "layers", "stock"),
         ),
     ),
@@ -69,6 +71,17 @@ def _account_frame(request: AccountRequest) -> dict[str, Any]:
         ],
         "role_label": request.membership.get_role_display(),
         "nav": navigation(request),
+        **_tray(request),
+    }
+
+
+def _tray(request: AccountRequest) -> dict[str, Any]:
+    """The running and just finished jobs, for ui/_jobs_tray.html; one query."""
+    found = jobs.open_jobs(request.user)
+    return {
+        "jobs": found,
+        "jobs_running": any(job.is_open for job in found),
+        "jobs_url": reverse("job_tray", kwargs={"account_slug": request.account.slug}),
     }
 
 

@@ -34,6 +34,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
     "oms",
+    "serials",
     "axes",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -128,7 +129,15 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULE = {"dispatch": {"task": "oms.tasks.dispatch", "schedule": 2.0, "options": {"expires": 10}}}
+# Jobs have a queue of their own, so that a few long ones need not keep the dispatcher from its two seconds. A worker
+# without -Q takes both; `worker -Q celery` and `worker -Q jobs` side by side is the better installation.
+CELERY_TASK_QUEUES = {name: {"exchange": name, "routing_key": name} for name in ("celery", "jobs")}
+CELERY_TASK_ROUTES = {"oms.tasks.run_jobs": {"queue": "jobs"}}
+CELERY_BEAT_SCHEDULE = {
+    "dispatch": {"task": "oms.tasks.dispatch", "schedule": 2.0, "options": {"expires": 10}},
+    "rounds": {"task": "oms.tasks.make_rounds", "schedule": 3600.0, "args": [["outbox", "job"]]},
+    "daily": {"task": "oms.tasks.make_rounds", "schedule": 86_400.0, "args": [["files"]]},
+}
 
 # --- people -----------------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "oms.Person"
@@ -206,6 +215,12 @@ TIME_ZONE = "UTC"
 # What `oms` must know of the apps above it, by dotted path. Each is called as provider(sku_ids=[...]) inside the account
 # and returns oms.services.catalogue.Blocker objects: what stands in the way of another Serial attribute.
 WORKFLOW_BLOCKERS = ["oms.queries.stock.workflow_blockers"]
+# Kinds of due work: kind -> the Celery task that does it, called with an account's id. See oms/dispatch.py.
+DUE_TASKS = {"outbox": "oms.tasks.drain_outbox", "job": "oms.tasks.run_jobs", "files": "oms.tasks.tidy_files"}
+# Outbox topics: topic -> functions(message: OutboxMessage) -> None that hear of it, in this order. See oms/outbox.py.
+OUTBOX_SUBSCRIBERS: dict[str, list[str]] = {}
+# Result files and uploads are deleted after so many days; the jobs that made or took them stay.
+LOTLINE_FILE_DAYS = env.int("LOTLINE_FILE_DAYS", default=30)
 # Kinds of background job: kind -> function(job: oms.jobs.Progress) -> None. See oms/jobs.py.
 JOBS = {"catalogue.import": "oms.services.catalogue_csv.run_import_job", "ui.export": "oms.ui.exports.run_export_job"}
 

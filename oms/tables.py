@@ -68,7 +68,9 @@ class SkuAdminTable(SkuTable):
 class StockTable(Table):
     """What lies where."""
 
-    sku = MonoLinkColumn(label=gettext_lazy("SKU"), accessor="sku.code", order_by="sku__code", route="sku", target="sku_id")
+    sku = MonoLinkColumn(
+        label=gettext_lazy("SKU"), accessor="sku.code", order_by="sku__code", route="sku", target="sku_id"
+    )
     name = NoteColumn(label=gettext_lazy("Name"), accessor="sku.name", order_by="sku__name")
     warehouse = Column(
         label=gettext_lazy("Warehouse"), accessor="bin.link.warehouse.name", order_by="bin__link__warehouse__name"
@@ -104,7 +106,9 @@ class MemberTable(Table):
 class MemberAdminTable(MemberTable):
     """The same, with a way to change each."""
 
-    edit = RowLinkColumn(route="member", icon_name="pencil", said=gettext_lazy("Change %(what)s"), named_by="person.name")
+    edit = RowLinkColumn(
+        route="member", icon_name="pencil", said=gettext_lazy("Change %(what)s"), named_by="person.name"
+    )
 
     class Meta(MemberTable.Meta):
         sequence = ("...", "edit")

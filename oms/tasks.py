@@ -1,1 +1,95 @@
 """Celery tasks of the platform: each fetches by id and calls one service."""
+
+import logging
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from celery import shared_task
+from django.conf import settings
+from django.core.cache import cache
+from django.db import InterfaceError, OperationalError
+from django.utils import timezone
+from psycopg_pool import PoolTimeout
+from redis.exceptions import RedisError
+
+from oms import dispatch as dispatcher, files, jobs, outbox
+from oms.access import AccountTask
+
+MOST_BATCHES = 20
+MOST_RETRIES = 60
+PING_SECONDS = 60
+
+log = logging.getLogger(__name__)
+
+
+class DueTask(AccountTask):
+    """Base of the tasks that the dispatcher starts (settings.DUE_TASKS); the account's id is their only argument.
+
+    Their due row is gone when they run, so while the database is away they wait for it, up to an hour.
+    """
+
+    abstract = True
+    max_retries = MOST_RETRIES
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the body; where the database is away, again later."""
+        try:
+            return super().__call__(*args, **kwargs)
+        except (OperationalError, InterfaceError, PoolTimeout) as error:
+            raise self.retry(exc=error, countdown=min(60, 2 ** (self.request.retries + 1))) from error
+
+
+@shared_task(name="oms.tasks.dispatch")
+def dispatch() -> None:
+    """Start what is due, in every account, and say when that was."""
+    for _batch in range(MOST_BATCHES):
+        if dispatcher.dispatch() < dispatcher.BATCH:
+            break
+    _tell("lotline:dispatched", timeout=None)
+
+
+@shared_task(name="oms.tasks.make_rounds")
+def make_rounds(kinds: Sequence[str]) -> None:
+    """Make work of these kinds due for every account."""
+    dispatcher.make_rounds(kinds)
+
+
+@shared_task(name="oms.tasks.ping")
+def ping(nonce: str) -> None:
+    """Show that a worker takes tasks: the cache has `lotline:ping:<nonce>` afterwards, for a minute."""
+    _tell(f"lotline:ping:{nonce}", timeout=PING_SECONDS)
+
+
+@shared_task(name="oms.tasks.drain_outbox", base=DueTask)
+def drain_outbox(account_id: int) -> None:
+    """Deliver an account's open outbox messages."""
+    outbox.drain(account_id)
+
+
+@shared_task(
+    name="oms.tasks.run_jobs",
+    base=DueTask,
+    soft_time_limit=jobs.LONGEST_SECONDS,
+    time_limit=jobs.LONGEST_SECONDS + 60,
+)
+def run_jobs(account_id: int) -> None:
+    """Run an account's next job."""
+    jobs.run_next(account_id)
+
+
+@shared_task(name="oms.tasks.tidy_files", base=DueTask)
+def tidy_files(account_id: int) -> None:
+    """Delete an account's files that are past their days, and bytes that no row knows."""
+    now = timezone.now()
+    files.delete_expired(account_id, now - timedelta(days=settings.LOTLINE_FILE_DAYS))
+    files.sweep(account_id, now - timedelta(days=1))
+
+
+def _tell(key: str, *, timeout: int | None) -> None:
+    """Leave the time in the cache; where that is away, nobody is told and nothing else fails."""
+    try:
+        cache.set(key, time.time(), timeout)
+    except (RedisError, OSError) as error:
+        log.warning("%s could not be written to the cache: %s", key, error)

@@ -54,29 +54,28 @@ def account_context(account: "models.Model | int") -> Iterator[int]:
     pk: int = account.pk if isinstance(account, models.Model) else account
     before = _account.get()
     with transaction.atomic():
-        if pk != before:
-            _tell(pk)
+        _tell(pk)  # also where it is current already: a copied context runs on a connection that was never told
         token = _account.set(pk)
         try:
             yield pk
         finally:
             _account.reset(token)
         # Releasing a savepoint keeps the setting, so put the outer one back; a rollback undoes it by itself.
-        if pk != before and not connection.needs_rollback:
+        if not connection.needs_rollback:
             _tell(before)
 
 
 class CurrentAccount(Expression):
     """The current account's id as an SQL value, resolved when the query is compiled, not when it is built."""
 
-    output_field = models.BigIntegerField()  # type: ignore[assignment]
+    output_field = models.BigIntegerField()
 
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[int]]:
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[int]]:
         """The placeholder and the account's id; raises NoAccount outside `account_context`."""
         pk = current_account_id()
         if not connection.in_atomic_block:  # then the policy would answer zero rows, silently
             raise NoAccount("The account is set but no transaction is open: use account_context().")
-        return "%s", [pk]
+        return "%s", (pk,)
 
 
 @cache
@@ -146,17 +145,21 @@ class AccountQuerySet(models.QuerySet[M]):
         """
         if len(self.query.where.children) > 1:
             raise TypeError("through_view() comes first: Model.objects.through_view().filter(...).")
-        fresh = type(self)(self.model, query=ViewQuery(self.model), using=self._db)
+        fresh = type(self)(self.model, query=ViewQuery(self.model), using=self.db)
         return fresh.filter(account_id=CurrentAccount())
 
 
-class AccountManager(models.Manager.from_queryset(AccountQuerySet)):  # type: ignore[misc]
+class AccountManager(models.Manager[M]):
     """Answers for the current account only and raises NoAccount where there is none."""
 
-    def get_queryset(self) -> AccountQuerySet[Any]:
-        """All rows of the account that is current when the query runs."""
-        queryset: AccountQuerySet[Any] = super().get_queryset()
+    def get_queryset(self) -> AccountQuerySet[M]:
+        """All rows of the account that is current when the query runs; every method of a manager starts from it."""
+        queryset: AccountQuerySet[M] = AccountQuerySet(self.model, using=self._db)
         return queryset.filter(account_id=CurrentAccount())
+
+    def through_view(self) -> AccountQuerySet[M]:
+        """See AccountQuerySet."""
+        return self.get_queryset().through_view()
 
 
 class AccountKey(models.ForeignKey):  # type: ignore[type-arg]
@@ -184,9 +187,9 @@ class AccountModel(models.Model):
     account = models.ForeignKey(
         "oms.Account", on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="+", editable=False
     )
-    account_id: int | None  # type: ignore[assignment]  # set by save() where it is None
+    account_id: int | None  # set by save() where it is None
 
-    objects: ClassVar[AccountManager] = AccountManager()
+    objects: ClassVar[AccountManager[Self]] = AccountManager()
 
     class Meta:
         abstract = True

@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from oms.views import catalogue, frontdoor, settings, stock
+from oms.views import catalogue, catalogue_csv, files, frontdoor, jobs, settings, stock
 
 handler400 = "oms.views.errors.bad_request"
 handler403 = "oms.views.errors.forbidden"
@@ -14,6 +14,10 @@ account_patterns = [
     path("inventory/skus/", catalogue.sku_list, name="skus"),
     path("inventory/skus/new/", catalogue.sku_new, name="sku_new"),
     path("inventory/skus/serial/", catalogue.sku_serial, name="sku_serial"),
+    path("inventory/skus/template/", catalogue_csv.template, name="sku_template"),
+    path("inventory/skus/upload/", catalogue_csv.upload, name="sku_upload"),
+    path("inventory/skus/upload/<uuid:key>/", catalogue_csv.check, name="sku_check"),
+    path("inventory/skus/upload/<uuid:key>/errors/", catalogue_csv.errors, name="sku_check_errors"),
     path("inventory/skus/<int:pk>/", catalogue.sku_detail, name="sku"),
     path("inventory/stock/", stock.stock_list, name="stock"),
     path("settings/members/", settings.member_list, name="members"),
@@ -22,6 +26,11 @@ account_patterns = [
     path("settings/members/<int:pk>/remove/", settings.member_remove, name="member_remove"),
     path("settings/members/<int:pk>/invite/", settings.member_invite, name="member_invite"),
     path("settings/audit/", settings.audit_log, name="audit"),
+    path("jobs/tray/", jobs.tray, name="job_tray"),
+    path("jobs/<int:pk>/", jobs.detail, name="job"),
+    path("jobs/<int:pk>/cancel/", jobs.cancel, name="job_cancel"),
+    path("jobs/<int:pk>/dismiss/", jobs.dismiss, name="job_dismiss"),
+    path("files/<uuid:key>/", files.download, name="file"),
 ]
 
 urlpatterns = [

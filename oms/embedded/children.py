@@ -10,11 +10,13 @@ from pathlib import Path
 
 import redis
 
-from oms.bootstrap import ROOT
+from oms.bootstrap import GIVEN, ROOT
 from oms.embedded.ports import HOST
 from oms.embedded.supervisor import Service
 from oms.embedded.valkey import quick_client
 
+# Celery's warning; that this runs as root is the choice of whoever started it.
+AS_ROOT = "ignore:You're running the worker with superuser privileges"
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  (memory for gunicorn's heartbeat; no file of ours has a guessable name)
 
 
@@ -64,7 +66,7 @@ def worker(setting: Setting) -> Service:
     return Service(
         name="worker",
         argv=(*_celery(setting, "worker"), *options),
-        env=setting.environment,
+        env={**setting.environment, "PYTHONWARNINGS": ",".join(filter(None, [GIVEN.get("PYTHONWARNINGS"), AS_ROOT]))},
         cwd=ROOT,
         ready=lambda: waits_for_tasks(client),
         grace=20.0,
@@ -87,7 +89,8 @@ def beat(setting: Setting) -> Service:
 
 def _celery(setting: Setting, part: str) -> tuple[str, ...]:
     level = "info" if setting.is_talkative else "warning"
-    return (sys.executable, "-m", "celery", "-A", "oms.celery", part, f"--loglevel={level}")
+    banner = () if setting.is_talkative else ("--quiet",)
+    return (sys.executable, "-m", "celery", *banner, "-A", "oms.celery", part, f"--loglevel={level}")
 
 
 def is_healthy(port: int) -> bool:

@@ -11,7 +11,7 @@ COLOURS = ("36", "32", "35", "33", "34", "96", "92", "95")
 
 
 class Console:
-    """Prefixes every line with who said it, in colour on a terminal. `quiet` tells the supervisor to keep what children say."""
+    """Prefixes every line with who said it, in colour on a terminal. `quiet`: what children say is kept, not shown."""
 
     def __init__(self, out: TextIO | None = None, *, quiet: bool = False, colour: bool | None = None) -> None:
         self.out = out or sys.stdout

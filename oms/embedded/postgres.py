@@ -15,7 +15,7 @@ import psycopg
 from psycopg import sql
 
 from oms.embedded.binaries import Postgres, User, can_enter, find_postgres, outside_folder, outside_name, server_user
-from oms.embedded.errors import CannotStart, ChildDied
+from oms.embedded.errors import CannotStart
 from oms.embedded.ports import HOST, start_on_free_port
 from oms.embedded.processes import HAS_PROC, find, wait_until, works_in
 from oms.embedded.state import State, write_private
@@ -117,7 +117,7 @@ def _initialise(supervisor: Supervisor, cluster: Cluster, password: str) -> None
     finally:
         secret.unlink()
     if made.process.returncode:
-        raise ChildDied("initdb", f"failed with status {made.process.returncode}", list(made.output))
+        raise supervisor.died(made, f"failed with status {made.process.returncode}")
     half.rename(data)
     return None
 

@@ -129,6 +129,7 @@ class Record:
         if was_alive:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, self.stop_signal)
+                os.kill(self.pid, signal.SIGCONT)  # should somebody have suspended it
             wait_until(lambda: not self.is_alive(), self.grace)
         orphans = self.orphans()
         for pid in [*orphans, *([self.pid] if self.is_alive() else [])]:

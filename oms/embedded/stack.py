@@ -10,7 +10,7 @@ from pathlib import Path
 from oms.bootstrap import GIVEN
 from oms.embedded import postgres, valkey
 from oms.embedded.children import Setting, children, command
-from oms.embedded.errors import CannotStart, ChildDied
+from oms.embedded.errors import CannotStart
 from oms.embedded.ports import HOST, free_port, is_free
 from oms.embedded.processes import processes, stop_leftovers, works_in
 from oms.embedded.state import State
@@ -118,7 +118,7 @@ class Stack:
         """Run a child to its end. Raises `ChildDied` if it fails."""
         ended = self.supervisor.run(service)
         if ended.process.returncode:
-            raise ChildDied(service.name, f"failed with status {ended.process.returncode}", list(ended.output))
+            raise self.supervisor.died(ended, f"failed with status {ended.process.returncode}")
 
     def prepare(self, *, demo: bool) -> bool:
         """Migrate, collect static files, load the demo data into an empty database; whether it holds demo data now."""

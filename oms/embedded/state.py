@@ -14,6 +14,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from oms.bootstrap import GIVEN, ROOT
-from oms.embedded.errors import CannotStart
+from oms.embedded.errors import STOPPING_SIGNALS, CannotStart
 
 PASSWORDS = ("superuser", "owner", "app", "valkey", "secret_key")
 
@@ -52,8 +53,10 @@ class State:
             yield state
         finally:
             state.release()
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING_SIGNALS)  # an impatient Ctrl-C leaves no half
             for folder in filter(None, (state.outside, state.folder)):
                 shutil.rmtree(folder, ignore_errors=True)
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def make(self) -> None:
         """Make the folder. As root others may pass through it, for PostgreSQL runs as another user; not list it."""

@@ -22,10 +22,9 @@ from typing import Any, NoReturn, Self
 
 from oms.embedded.binaries import User
 from oms.embedded.console import Console
-from oms.embedded.errors import ChildDied, Interrupted
+from oms.embedded.errors import STOPPING_SIGNALS, ChildDied, Interrupted
 from oms.embedded.processes import Record, find, signal_group
 
-STOPPING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 KEPT_LINES = 200
 SHOWN_TAIL = 15
 POLL_SECONDS = 0.05
@@ -171,7 +170,7 @@ class Supervisor:
             self._turn(POLL_SECONDS)
             for child in waiting:
                 if time.monotonic() - started > child.service.ready_seconds:
-                    raise self._died(child, f"was not ready after {child.service.ready_seconds:.0f} s")
+                    raise self.died(child, f"was not ready after {child.service.ready_seconds:.0f} s")
 
     def run(self, service: Service) -> Child:
         """Run a child to its end and return it, while the others are watched.
@@ -214,7 +213,7 @@ class Supervisor:
         for child in self.children:
             if child is not ends and child.process.poll() is not None:
                 self._read(child)
-                raise self._died(child, _how_it_ended(child.process.returncode))
+                raise self.died(child, _how_it_ended(child.process.returncode))
         if self._signals or self.console.is_gone:
             raise Interrupted(self._signals[0] if self._signals else signal.SIGPIPE)
 
@@ -237,11 +236,9 @@ class Supervisor:
                 return
             lines = (child.pending + data).split(b"\n")
             child.pending = lines.pop() if data else b""
-            for line in filter(None, lines):
-                text = line.decode(errors="replace").rstrip()
+            for text in filter(None, (line.decode(errors="replace").rstrip() for line in lines)):
                 child.output.append(text)
-                is_quiet = self.console.quiet if child.service.quiet is None else child.service.quiet
-                if not is_quiet:
+                if self._is_shown(child):
                     self.console.line(child.name, text)
             if not data:
                 self._selector.unregister(stream)
@@ -254,8 +251,13 @@ class Supervisor:
             for line in list(child.output)[-SHOWN_TAIL:] if child.name != but else ():
                 self.console.line(child.name, line)
 
-    def _died(self, child: Child, reason: str) -> ChildDied:
-        return ChildDied(child.name, reason, list(child.output))
+    def died(self, child: Child, reason: str) -> ChildDied:
+        """The error to raise for `child`."""
+        return ChildDied(child.name, reason, list(child.output), was_shown=self._is_shown(child))
+
+    def _is_shown(self, child: Child) -> bool:
+        is_quiet = self.console.quiet if child.service.quiet is None else child.service.quiet
+        return not is_quiet
 
     # --- stopping -----------------------------------------------------------------------------------------------------
     def stop_all(self) -> None:

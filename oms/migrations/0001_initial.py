@@ -636,6 +636,9 @@ class Migration(migrations.Migration):
                 ("payload", models.JSONField(default=dict)),
                 ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ("done_at", models.DateTimeField(null=True)),
+                ("attempts", models.PositiveIntegerField(default=0)),
+                ("next_at", models.DateTimeField(null=True)),
+                ("error", models.TextField(blank=True)),
                 (
                     "account",
                     models.ForeignKey(
@@ -658,7 +661,11 @@ class Migration(migrations.Migration):
                     models.Index(
                         condition=models.Q(("done_at__isnull", True)), fields=["account", "id"], name="outbox_open"
                     ),
-                    models.Index(fields=["account", "aggregate", "id"], name="outbox_by_aggregate"),
+                    models.Index(
+                        condition=models.Q(("done_at__isnull", True)),
+                        fields=["account", "aggregate", "id"],
+                        name="outbox_open_by_aggregate",
+                    ),
                 ],
             },
         ),
@@ -745,6 +752,22 @@ class Migration(migrations.Migration):
             model_name="job",
             index=models.Index(
                 condition=models.Q(("state__in", ["queued", "running"])), fields=["account", "id"], name="job_open"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="job",
+            index=models.Index(
+                condition=models.Q(("result_file__isnull", False)),
+                fields=["account", "result_file"],
+                name="job_by_result",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="job",
+            index=models.Index(
+                condition=models.Q(("input_file__isnull", False)),
+                fields=["account", "input_file"],
+                name="job_by_input",
             ),
         ),
         migrations.AddConstraint(

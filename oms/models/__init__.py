@@ -6,6 +6,8 @@ imports services, queries or views.
 
 from oms.models.audit import AuditEntry
 from oms.models.catalogue import Sku, Workflow
+from oms.models.discrepancies import Discrepancy
+from oms.models.orders import Order, OrderLine, OrderStatus
 from oms.models.people import ADMINS, EVERYONE, OFFICE, Account, Density, Membership, Person, Role, Theme, Warehouse
 from oms.models.plumbing import Due, Job, JobState, OutboxMessage, StoredFile
 from oms.models.stock import NO_LOT, Bin, BinKind, Location, Stock, StockMove, WarehouseLink
@@ -20,11 +22,15 @@ __all__ = [
     "Bin",
     "BinKind",
     "Density",
+    "Discrepancy",
     "Due",
     "Job",
     "JobState",
     "Location",
     "Membership",
+    "Order",
+    "OrderLine",
+    "OrderStatus",
     "OutboxMessage",
     "Person",
     "Role",

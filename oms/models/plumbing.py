@@ -34,13 +34,20 @@ class OutboxMessage(AccountModel):
     payload = models.JSONField(default=dict)
     created_at = models.DateTimeField(db_default=Now())
     done_at = models.DateTimeField(null=True)
+    attempts = models.PositiveIntegerField(default=0)
+    next_at = models.DateTimeField(null=True)
+    error = models.TextField(blank=True)
 
     class Meta(AccountModel.Meta):
         verbose_name = _("outbox message")
         verbose_name_plural = _("outbox messages")
         indexes: ClassVar = [
             models.Index(fields=["account", "id"], condition=models.Q(done_at__isnull=True), name="outbox_open"),
-            models.Index(fields=["account", "aggregate", "id"], name="outbox_by_aggregate"),
+            models.Index(
+                fields=["account", "aggregate", "id"],
+                condition=models.Q(done_at__isnull=True),
+                name="outbox_open_by_aggregate",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -114,6 +121,12 @@ class Job(AccountModel):
             models.Index(fields=["account", "person", "-id"], name="job_by_person"),
             models.Index(
                 fields=["account", "id"], condition=models.Q(state__in=["queued", "running"]), name="job_open"
+            ),
+            models.Index(
+                fields=["account", "result_file"], condition=models.Q(result_file__isnull=False), name="job_by_result"
+            ),
+            models.Index(
+                fields=["account", "input_file"], condition=models.Q(input_file__isnull=False), name="job_by_input"
             ),
         ]
 

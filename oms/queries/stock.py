@@ -12,7 +12,11 @@ from oms.models import Stock
 
 def stock_rows() -> QuerySet[Stock]:
     """Every place that holds something, with what the Stock page shows of it; read through the search view."""
-    return Stock.objects.through_view().filter(quantity__gt=0).select_related("sku", "bin__location", "bin__link__warehouse")
+    return (
+        Stock.objects.through_view()
+        .filter(quantity__gt=0)
+        .select_related("sku", "bin__location", "bin__link__warehouse")
+    )
 
 
 def workflow_blockers(sku_ids: Collection[int]) -> dict[int, list[Blocker]]:

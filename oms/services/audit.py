@@ -11,7 +11,9 @@ from oms.tenancy import current_account_id
 Changes = Mapping[str, tuple[Any, Any]]
 
 
-def entry(*, actor: Person | None, action: str, kind: str, object_id: int | None, label: str, changes: Changes) -> AuditEntry:
+def entry(
+    *, actor: Person | None, action: str, kind: str, object_id: int | None, label: str, changes: Changes
+) -> AuditEntry:
     """An unsaved audit row; `changes` is field → (before, after) of JSON-ready values."""
     return AuditEntry(
         account_id=current_account_id(),

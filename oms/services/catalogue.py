@@ -77,7 +77,9 @@ def update_sku(*, sku_id: int, version: int, actor: Person | None, **fields: Unp
     """
     sku = Sku.objects.select_for_update().get(pk=sku_id)
     if sku.version != version:
-        raise Conflict(_("Somebody changed this SKU while you were editing. Your entries are kept: compare and save again."))
+        raise Conflict(
+            _("Somebody changed this SKU while you were editing. Your entries are kept: compare and save again.")
+        )
     before = {name: getattr(sku, name) for name in fields}
     changes = {name: (before[name], value) for name, value in fields.items() if before[name] != value}
     if not changes:
@@ -158,4 +160,3 @@ def _code_taken(code: str, error: IntegrityError) -> DomainError:
     if "sku_code" not in str(error):
         raise error
     return Conflict(_("There is already a SKU %(code)s (upper and lower case are the same).") % {"code": code})
-

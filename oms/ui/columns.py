@@ -134,7 +134,7 @@ class NameLinkColumn(LinkColumn):
 
     def html(self, value: Any, record: Any, frame: Frame) -> str:
         """The link in a line that ends with dots where it is too long."""
-        return f'<span class="cell-line">{super().html(value, record, frame)}</span>'
+        return f'<span class="cell-line"><span>{super().html(value, record, frame)}</span></span>'
 
 
 class MonoLinkColumn(LinkColumn):

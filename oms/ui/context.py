@@ -50,7 +50,9 @@ def audit_timeline(entries: Iterable[AuditEntry]) -> list[dict[str, Any]]:
             "who": entry.actor or _("Lotline"),
             "when": entry.at,
             "when_text": when(entry.at, now),
-            "detail": "; ".join(f"{name}: {said(before)} → {said(after)}" for name, (before, after) in entry.changes.items()),
+            "detail": "; ".join(
+                f"{name}: {said(before)} → {said(after)}" for name, (before, after) in entry.changes.items()
+            ),
         }
         for entry in entries
     ]

@@ -70,7 +70,13 @@ class _DayRangeWidget(django_filters.widgets.SuffixedMultiWidget):
     def __init__(self, label: Any) -> None:
         def day(words: Any) -> forms.DateInput:
             # Not type="date": browsers show that in their own order of day and month, and a scanner cannot type into it.
-            attrs = {"placeholder": "yyyy-mm-dd", "aria-label": words, "class": "date", "autocomplete": "off", "size": "10"}
+            attrs = {
+                "placeholder": "yyyy-mm-dd",
+                "aria-label": words,
+                "class": "date",
+                "autocomplete": "off",
+                "size": "10",
+            }
             return forms.DateInput(attrs=attrs, format="%Y-%m-%d")
 
         super().__init__([day(_("%s from") % label), day(_("%s to") % label)])

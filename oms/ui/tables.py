@@ -91,5 +91,3 @@ def with_query(query: QueryDict, **changes: str) -> str:
         else:
             changed.pop(name, None)
     return f"?{changed.urlencode()}"
-
-

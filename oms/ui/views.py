@@ -1,6 +1,6 @@
 """The list page: filters, sort, pages, bulk actions; one class answers the page, the htmx fragment and the CSV."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -14,8 +14,9 @@ from django.utils.cache import patch_vary_headers
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.views import View
+from django.views.decorators.http import require_GET
 
-from oms.access import AccountRequest
+from oms.access import AccountRequest, require_role
 from oms.errors import Text
 from oms.models import Role
 from oms.ui.actions import BulkAction
@@ -69,6 +70,19 @@ class TableView(View):
     request: AccountRequest
 
     @classmethod
+    def page(cls, roles: Collection[Role], admin: "type[TableView] | None" = None) -> Callable[..., HttpResponseBase]:
+        """The view for urls: GET only, for `roles`; `admin` is the class that admins get instead."""
+        plain, other = cls.as_view(), (admin or cls).as_view()
+
+        @require_GET
+        @require_role(roles)
+        def view(request: AccountRequest) -> HttpResponseBase:
+            return (other if request.membership.role == Role.ADMIN else plain)(request)
+
+        view.table_view = cls  # type: ignore[attr-defined]  # an export job finds the page by its address
+        return view
+
+    @classmethod
     def filtered(cls, query: QueryDict) -> QuerySet[Any]:
         """The rows that the filters of a query string leave, unsorted; filters that make no sense are left out."""
         rows: QuerySet[Any] = cls.filterset_class(query, queryset=cls.queryset()).qs
@@ -115,7 +129,10 @@ class TableView(View):
             "search": filters.search_field,
             "filters": filters,
             "hidden_params": [
-                {"name": name, "value": value} for name in ("sort", "per_page") for value in query.getlist(name) if value
+                {"name": name, "value": value}
+                for name in ("sort", "per_page")
+                for value in query.getlist(name)
+                if value
             ],
             "table": {
                 "columns": table.headers(query, filters.header_fields()),
@@ -130,8 +147,10 @@ class TableView(View):
             "pager": window.pager(query),
             "bulk": self._bulk(window),
             "primary_action": self._button(self.primary),
-            "secondary_actions": [button for action in self.secondary if (button := self._button(action))],
-            "export_url": with_query(query, format="csv"),
+            "secondary_actions": [
+                *(button for action in self.secondary if (button := self._button(action))),
+                {"label": _("Export"), "icon": "download", "url": with_query(query, format="csv")},
+            ],
         }
 
     def _button(self, action: PageAction | None) -> dict[str, Any] | None:
@@ -235,5 +254,3 @@ class Window:
 def _number(text: str | None, default: int) -> int:
     """A small number from the address; anything else is the default."""
     return int(text) if text and text.isascii() and text.isdigit() and len(text) < 10 else default
-
-

@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _, gettext_lazy, ngettext
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 
 from oms.access import AccountRequest, require_role
 from oms.errors import Blocked, DomainError
@@ -48,14 +48,7 @@ class SkuAdminList(SkuList):
     bulk_actions = (BulkAction("serial", gettext_lazy("Change Serial"), "barcode", "sku_serial", ADMINS),)
 
 
-_sku_list, _sku_admin_list = SkuList.as_view(), SkuAdminList.as_view()
-
-
-@require_GET
-@require_role(EVERYONE)
-def sku_list(request: AccountRequest) -> Any:
-    """The SKU list, with checkboxes for those who can do something with them."""
-    return (_sku_admin_list if request.membership.role == Role.ADMIN else _sku_list)(request)
+sku_list = SkuList.page(EVERYONE, admin=SkuAdminList)
 
 
 @require_http_methods(["GET", "POST"])
@@ -102,7 +95,9 @@ def sku_detail(request: AccountRequest, pk: int) -> HttpResponse:
         else:
             messages.success(request, _("%(sku)s is saved.") % {"sku": saved.code})
             return redirect("sku", account_slug=request.account.slug, pk=pk)
-    return render(request, "catalogue/sku.html", _detail(request, pk, form, blocked), status=422 if form.errors else 200)
+    return render(
+        request, "catalogue/sku.html", _detail(request, pk, form, blocked), status=422 if form.errors else 200
+    )
 
 
 def _detail(request: AccountRequest, pk: int, form: SkuForm, blocked: Blocked | None) -> dict[str, Any]:
@@ -120,7 +115,9 @@ def _detail(request: AccountRequest, pk: int, form: SkuForm, blocked: Blocked | 
         "blockers_title": blocked,
         "blockers": blocker_links(request, blocked.blockers) if blocked else [],
         "stock": queries.sku_stock(sku),
-        "stock_url": reverse("stock", kwargs={"account_slug": request.account.slug}) + "?" + urlencode({"sku": sku.code}),
+        "stock_url": reverse("stock", kwargs={"account_slug": request.account.slug})
+        + "?"
+        + urlencode({"sku": sku.code}),
         "history": audit_timeline(queries.sku_history(sku)),
     }
 

@@ -7,7 +7,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _, gettext_lazy, ngettext
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 
 from oms.access import AccountRequest, require_role
 from oms.errors import DomainError
@@ -53,15 +53,8 @@ class AuditList(TableView):
     )
 
 
-_member_list, _member_admin_list = MemberList.as_view(), MemberAdminList.as_view()
-audit_log = require_GET(require_role(ADMINS)(AuditList.as_view()))
-
-
-@require_GET
-@require_role(EVERYONE)
-def member_list(request: AccountRequest) -> Any:
-    """The members, with pencils for admins."""
-    return (_member_admin_list if request.membership.role == Role.ADMIN else _member_list)(request)
+member_list = MemberList.page(EVERYONE, admin=MemberAdminList)
+audit_log = AuditList.page(ADMINS)
 
 
 @require_http_methods(["GET", "POST"])

@@ -1,9 +1,7 @@
 """The stock page."""
 
 from django.utils.translation import gettext_lazy, ngettext
-from django.views.decorators.http import require_GET
 
-from oms.access import require_role
 from oms.filters import StockFilter
 from oms.models import EVERYONE
 from oms.queries import stock as queries
@@ -26,4 +24,4 @@ class StockList(TableView):
     )
 
 
-stock_list = require_GET(require_role(EVERYONE)(StockList.as_view()))
+stock_list = StockList.page(EVERYONE)

@@ -1,93 +1,78 @@
 // Keys: / search, f filters, a actions, ? help, Ctrl-K palette; in the table arrows, space and Enter.
-const store = "lotline.single-keys";
-const isOn = () => localStorage.getItem(store) !== "off";
-const isTyping = (element) => element.closest("input:not([type=checkbox], [type=radio]), select, textarea, [contenteditable]");
-const isShown = (element) => element.checkVisibility();
+const $ = (selector, root = document) => root.querySelector(selector);
+const isDialogOpen = () => $("dialog[open]");
 
-const single = {
-  "/": () => document.querySelector("#filters [type=search], [role=search] input"),
-  f: () => document.querySelector(".filter-row :is(input, select)"),
-  a: () => document.querySelector("[data-actions]"),
-  "?": () => document.getElementById("help"),
-};
+const single = { "/": "[role=search] input", f: ".filter-row :is(input, select)", a: "[data-actions]", "?": "#help" };
+
+// WCAG 2.1.4: keys of one character can be turned off.
+const store = "lotline.single-keys", toggle = $("[data-single-keys]");
+const isOn = () => localStorage.getItem(store) !== "off";
+if (toggle) toggle.checked = isOn();
+toggle?.addEventListener("change", () => localStorage.setItem(store, toggle.checked ? "on" : "off"));
 
 document.addEventListener("keydown", (event) => {
+  if (isDialogOpen()) return;
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
     event.preventDefault();
     return openPalette();
   }
-  if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target) || document.querySelector("dialog[open]")) return;
-  const target = isOn() && single[event.key]?.();
-  if (target) {
-    event.preventDefault();
-    if (target.matches("dialog")) return target.showModal();
-    if (target.matches("summary")) target.parentElement.open = true;
-    if (!isShown(target)) document.querySelector("[data-fold]")?.click();
-    target.focus();
-    return target.select?.();
-  }
-  walkRows(event);
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.closest("input:not([type=checkbox], [type=radio]), select, textarea")) return;
+  const target = isOn() && single[event.key] && $(single[event.key]);
+  if (!target) return walkRows(event);
+  event.preventDefault();
+  if (target.matches("dialog")) return target.showModal();
+  if (target.matches("summary")) target.parentElement.open = true;
+  if (!target.checkVisibility()) $("[data-fold]")?.click();
+  target.focus();
+  target.select?.();
 });
 
-// WCAG 2.1.4: keys of one character can be turned off.
-const toggle = document.querySelector("[data-single-keys]");
-if (toggle) toggle.checked = isOn();
-toggle?.addEventListener("change", () => localStorage.setItem(store, toggle.checked ? "on" : "off"));
-
 function walkRows(event) {
-  const scroller = event.target.closest(".table-scroll");
-  const onRow = event.target.matches("tbody tr");
-  if (!scroller || !(onRow || event.target === scroller)) return;
-  const rows = [...scroller.querySelectorAll(".grid > tbody > tr:not(.row-detail, .row-empty)")];
-  const at = rows.indexOf(event.target);
-  if (event.key === "ArrowDown" || event.key === "ArrowUp") {
-    const next = rows[event.key === "ArrowDown" ? at + 1 : Math.max(at, 1) - 1];
+  const { key, target } = event, scroller = target.closest("#table-scroll");
+  const isRow = target.matches("tbody > tr");
+  if (!scroller || !(isRow || target === scroller)) return;
+  const step = { ArrowDown: 1, ArrowUp: -1 }[key];
+  if (step) {
+    const rows = [...scroller.querySelectorAll(".grid > tbody > tr:not(.row-detail, .row-empty)")];
+    const next = rows[rows.indexOf(target) + step];
     if (!next) return;
-    event.preventDefault();
     next.tabIndex = -1;
     next.focus({ preventScroll: true });
     next.scrollIntoView({ block: "nearest" });
-  } else if (onRow && event.key === " ") {
-    event.preventDefault();
-    event.target.querySelector("[name=pk]")?.click();
-  } else if (onRow && event.key === "Enter") {
-    (event.target.querySelector("[data-expand]") ?? event.target.querySelector("td a"))?.click();
-  }
+  } else if (isRow && key === " ") $("[name=pk]", target)?.click();
+  else if (isRow && key === "Enter") ($("[data-expand]", target) ?? $("td a", target))?.click();
+  else return;
+  event.preventDefault();
 }
 
-// The palette lists what the page already offers: navigation, the page's actions, accounts.
-const palette = document.getElementById("palette");
-const field = palette?.querySelector("input");
-const list = palette?.querySelector("[role=listbox]");
-let found = [];
+// The palette lists what the page already offers: navigation, the page's actions, accounts, the person's menu.
+const palette = $("#palette"), field = palette && $("input", palette), list = palette && $("[role=listbox]", palette);
+let found = [], current = 0;
 
 function offers() {
-  const links = [...document.querySelectorAll(".nav-link, .page-actions a, .account-menu a, .topbar .menu-panel a")];
-  return links.map((link) => {
-    const label = (link.querySelector(":scope > span:not(.count)") ?? link).textContent.trim();
-    const section = link.closest("[aria-labelledby]:not(dialog)")?.previousElementSibling?.textContent ?? "";
-    return { link, label, section };
-  });
+  const links = document.querySelectorAll(".nav-link, .page-actions a, .account-menu a, .topbar .menu-panel a");
+  return Array.from(links, (link) => ({
+    link,
+    label: ($(":scope > span:not(.count)", link) ?? link).textContent.trim(),
+    section: link.closest(".nav-list ul")?.previousElementSibling.textContent ?? "",
+  }));
 }
 
-function draw(current = 0) {
+function draw(at = 0) {
   const words = field.value.toLowerCase().split(/\s+/);
   found = offers().filter(({ label, section }) => words.every((word) => `${section} ${label}`.toLowerCase().includes(word)));
+  current = at;
   list.replaceChildren(...found.map(({ label, section }, index) => {
-    const item = document.createElement("div");
-    item.className = "menu-item";
-    item.id = `palette-${index}`;
-    item.role = "option";
-    item.setAttribute("aria-selected", String(index === current));
-    item.append(label);
-    if (section) item.insertAdjacentHTML("beforeend", '<span class="muted"></span>');
-    if (section) item.lastChild.textContent = section;
+    const make = (tag, properties) => Object.assign(document.createElement(tag), properties);
+    const item = make("div", { className: "menu-item", id: `palette-${index}`, role: "option", ariaSelected: index === at });
+    item.append(label, make("span", { className: "muted", textContent: section }));
     return item;
   }));
-  palette.querySelector("[data-none]").hidden = found.length > 0;
-  list.hidden = found.length === 0;
-  field.setAttribute("aria-activedescendant", found.length ? `palette-${current}` : "");
-  list.children[current]?.scrollIntoView({ block: "nearest" });
+  $("[data-none]", palette).hidden = found.length > 0;
+  list.hidden = !found.length;
+  field.setAttribute("aria-activedescendant", `palette-${at}`);
+  list.children[at]?.scrollIntoView({ block: "nearest" });
 }
 
 function choose(index) {
@@ -97,7 +82,7 @@ function choose(index) {
 }
 
 function openPalette() {
-  if (!palette || document.querySelector("dialog[open]")) return;
+  if (!palette) return;
   field.value = "";
   palette.showModal();
   draw();
@@ -105,10 +90,10 @@ function openPalette() {
 
 field?.addEventListener("input", () => draw());
 field?.addEventListener("keydown", (event) => {
-  const at = found.findIndex((_, index) => list.children[index]?.ariaSelected === "true");
-  if (event.key === "Enter") choose(at);
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  if (step) draw((at + step + found.length) % found.length);
-  if (step || event.key === "Enter") event.preventDefault();
+  if (step) draw((current + step + found.length) % found.length);
+  else if (event.key === "Enter") choose(current);
+  else return;
+  event.preventDefault();
 });
-list?.addEventListener("click", (event) => choose([...list.children].indexOf(event.target.closest("[role=option]"))));
+list?.addEventListener("click", ({ target }) => choose([...list.children].indexOf(target.closest("[role=option]"))));

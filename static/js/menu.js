@@ -1,68 +1,58 @@
-// <details class="menu">: closes on Esc, on a click elsewhere and when another opens; arrow keys walk the items.
-const panelOf = (menu) => menu.querySelector(":scope > .menu-panel");
+// <details class="menu">: closes on Esc, on a choice, on a click elsewhere; arrow keys walk the items.
+const on = document.addEventListener.bind(document);
+const $ = (selector, root = document) => root.querySelector(selector);
 const openMenus = () => document.querySelectorAll("details.menu[open]");
+const panelOf = (menu) => $(":scope > .menu-panel", menu);
 
 function close(menu, refocus) {
+  if (refocus) $("summary", menu).focus();
   menu.open = false;
-  if (refocus) menu.querySelector("summary").focus();
 }
 
 // A scrolling table would clip its menus, so there the panel goes to the top layer, placed beside its button.
 function lift(menu) {
   const panel = panelOf(menu);
   if (!panel || !menu.closest(".table-scroll")) return;
-  if (!menu.open) return panel.matches(":popover-open") && panel.hidePopover();
+  if (!menu.open) return void (panel.matches(":popover-open") && panel.hidePopover());
   panel.popover = "manual";
-  panel.showPopover();
-  const anchor = menu.querySelector("summary").getBoundingClientRect();
-  const { width, height } = panel.getBoundingClientRect();
-  const wanted = menu.classList.contains("menu-end") ? anchor.right - width : anchor.left;
-  const below = anchor.bottom + 4 + height < innerHeight;
-  panel.style.left = `${Math.max(4, Math.min(wanted, innerWidth - width - 4))}px`;
-  panel.style.top = `${below ? anchor.bottom + 4 : Math.max(4, anchor.top - height - 4)}px`;
+  if (!panel.matches(":popover-open")) panel.showPopover();
+  const { left, right, top, bottom } = $("summary", menu).getBoundingClientRect(), { width, height } = panel.getBoundingClientRect();
+  const x = menu.matches(".menu-end") ? right - width : left, y = bottom + height < innerHeight ? bottom : top - height;
+  panel.style.left = `${Math.max(0, Math.min(x, innerWidth - width))}px`;
+  panel.style.top = `${Math.max(0, y)}px`;
 }
 
-document.addEventListener("toggle", (event) => {
-  const menu = event.target;
+on("toggle", ({ target: menu }) => {
   if (!menu.matches?.("details.menu")) return;
   if (menu.open) for (const other of openMenus()) if (other !== menu) close(other);
   lift(menu);
 }, true);
 
-document.addEventListener("click", (event) => {
+on("click", ({ target }) => {
   for (const menu of openMenus()) {
-    const chosen = event.target.closest("a, button");
-    if (!menu.contains(event.target) || (chosen && panelOf(menu)?.contains(chosen) && !menu.dataset.keepOpen)) close(menu);
+    const isChoice = panelOf(menu)?.contains(target) && target.closest("a, button");
+    if (isChoice && !menu.dataset.keepOpen) close(menu, true);
+    else if (!menu.contains(target)) close(menu);
   }
 });
 
-document.addEventListener("scroll", (event) => {
-  for (const menu of openMenus()) if (event.target.contains?.(menu) && menu.closest(".table-scroll")) close(menu);
+on("scroll", ({ target }) => {
+  if (target.matches?.(".table-scroll")) for (const menu of openMenus()) lift(menu);
 }, true);
 
-document.addEventListener("keydown", (event) => {
+on("keydown", (event) => {
   const menu = event.target.closest?.("details.menu[open]");
-  if (!menu) return;
-  if (event.key === "Escape") {
-    event.stopPropagation();
-    close(menu, true);
-  }
-  if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
-  const items = [...panelOf(menu).querySelectorAll("a[href], button:not([disabled])")].filter((item) => item.checkVisibility());
-  const at = items.indexOf(document.activeElement) + (event.key === "ArrowDown" ? 1 : -1);
-  items.at(at % items.length)?.focus();
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (!menu || (!step && event.key !== "Escape")) return;
   event.preventDefault();
+  event.stopPropagation();
+  if (!step) return close(menu, true);
+  const items = [...panelOf(menu).querySelectorAll("a[href], button:enabled")];
+  const at = items.indexOf(document.activeElement);
+  items.at(at < 0 && step < 0 ? -1 : (at + step) % items.length)?.focus();
 });
 
 // The jobs tray is swapped every two seconds: one that was open stays open.
 let wasOpen = false;
-document.addEventListener("htmx:beforeSwap", () => { wasOpen = Boolean(document.querySelector("[data-keep-open][open]")); });
-document.addEventListener("htmx:afterSwap", () => {
-  const tray = document.querySelector("[data-keep-open]");
-  if (tray && wasOpen) tray.open = true;
-});
-
-// Browsers without ::details-content cannot show the folded sidebar on wide screens; open it for them.
-if (!CSS.supports("selector(::details-content)") && matchMedia("(min-width: 45rem)").matches) {
-  document.querySelector(".nav-fold")?.setAttribute("open", "");
-}
+on("htmx:beforeSwap", () => { wasOpen = Boolean($("[data-keep-open][open]")); });
+on("htmx:afterSwap", () => { if (wasOpen) $("[data-keep-open]")?.setAttribute("open", ""); });

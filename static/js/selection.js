@@ -1,74 +1,64 @@
 // Checked rows, "select all that match", and child rows. Showing the bar itself is CSS (:has), see table.css.
+const on = document.addEventListener.bind(document);
+const $ = (selector) => document.querySelector(selector);
 const boxes = () => [...document.querySelectorAll("#table-region tbody [name=pk]")];
-const bulk = () => document.getElementById("bulk");
-const bar = () => document.querySelector(".bulk-bar");
 
-function refresh({ all = false } = {}) {
-  if (!bulk()) return;
-  const rows = boxes(), checked = rows.filter((box) => box.checked);
-  const page = document.querySelector("[data-check-page]");
-  page.checked = rows.length > 0 && checked.length === rows.length;
-  page.indeterminate = checked.length > 0 && !page.checked;
-  bulk().elements.all.value = all ? "1" : "";
-  const count = bar().querySelector(".bulk-count"), total = Number(count.dataset.total);
-  const n = all ? total : checked.length;
-  count.textContent = count.dataset.text.replace("{n}", n.toLocaleString(document.documentElement.lang));
-  const more = bar().querySelector("[data-select-all]");
-  if (more) more.hidden = all || !page.checked || total <= rows.length;
+function refresh(isAll = false) {
+  if (!$("#bulk")) return;
+  const rows = boxes(), checked = rows.filter((box) => box.checked).length;
+  const page = $("[data-check-page]"), count = $(".bulk-count"), more = $("[data-select-all]");
+  const { total, text } = count.dataset;
+  page.checked = checked > 0 && checked === rows.length;
+  page.indeterminate = checked > 0 && !page.checked;
+  $("#bulk").elements.all.value = isAll ? "1" : "";
+  count.textContent = text.replace("{n}", Number(isAll ? total : checked).toLocaleString(document.documentElement.lang));
+  if (more) more.hidden = isAll || !page.checked || total <= rows.length;
 }
 
-function check(list, on) {
-  for (const box of list) box.checked = on;
+function check(list, isOn) {
+  for (const box of list) box.checked = isOn;
   refresh();
 }
 
-let last = null;
-document.addEventListener("click", (event) => {
-  const box = event.target.closest("tbody [name=pk]");
-  if (box) {
+let last;
+on("click", ({ target, shiftKey }) => {
+  if (target.matches("tbody [name=pk]")) {
     // Shift: everything between the row checked before and this one.
-    const rows = boxes(), from = rows.indexOf(last), to = rows.indexOf(box);
-    if (event.shiftKey && from >= 0) check(rows.slice(Math.min(from, to), Math.max(from, to) + 1), box.checked);
-    last = box;
-    return refresh();
+    const rows = boxes(), [from, to] = [rows.indexOf(last), rows.indexOf(target)].sort((a, b) => a - b);
+    check(shiftKey && from >= 0 ? rows.slice(from, to + 1) : [], target.checked);
+    last = target;
   }
-  if (event.target.closest("[data-check-page]")) check(boxes(), event.target.checked);
-  if (event.target.closest("[data-uncheck]")) check(boxes(), false);
-  if (event.target.closest("[data-select-all]")) refresh({ all: true });
+  if (target.matches("[data-check-page]")) check(boxes(), target.checked);
+  if (target.closest("[data-uncheck]")) check(boxes(), false);
+  if (target.closest("[data-select-all]")) refresh(true);
 });
-document.addEventListener("change", (event) => event.target.matches("tbody [name=pk]") && refresh());
 
 // Capture: before dialog.js or the browser act on it.
-document.addEventListener("submit", (event) => {
+on("submit", (event) => {
   if (event.target.id !== "bulk" || boxes().some((box) => box.checked)) return;
   event.preventDefault();
   event.stopImmediatePropagation();
-  document.getElementById("none-checked")?.showModal();
+  $("#none-checked").showModal();
 }, true);
 
-// Child rows: the space is there before the answer comes, so nothing jumps twice.
+// Child rows: their space is there before the answer comes, so that nothing jumps twice.
 async function expand(link) {
   const row = link.closest("tr"), next = row.nextElementSibling;
-  const isOpen = link.getAttribute("aria-expanded") === "true";
-  link.setAttribute("aria-expanded", String(!isOpen));
+  const isOpen = link.ariaExpanded === "true";
+  link.ariaExpanded = !isOpen;
   if (next?.matches(".row-detail")) return void (next.hidden = isOpen);
-  const child = row.parentElement.insertRow(row.sectionRowIndex + 1);
+  const child = row.parentElement.insertRow(row.sectionRowIndex + 1), cell = child.insertCell();
   child.className = "row-detail";
-  const cell = child.insertCell();
   cell.colSpan = row.cells.length;
-  cell.innerHTML = '<div class="pinned"></div>';
-  cell.setAttribute("aria-busy", "true");
-  try {
-    await window.htmx.ajax("GET", link.dataset.expand, { target: cell, swap: "innerHTML", source: link });
-    if (cell.querySelector(".pinned:empty")) throw new Error("no answer");
-    cell.removeAttribute("aria-busy");
-  } catch {
-    child.remove();
-    link.setAttribute("aria-expanded", "false");
-  }
+  const hole = cell.appendChild(document.createElement("div"));
+  hole.className = "pinned";
+  await htmx.ajax("GET", link.dataset.expand, { target: cell, swap: "innerHTML", source: link }).catch(() => {});
+  if (!hole.isConnected) return;
+  child.remove();
+  link.ariaExpanded = false;
 }
 
-document.addEventListener("click", (event) => {
+on("click", (event) => {
   const link = event.target.closest("a[data-expand]");
   if (!link || !window.htmx || event.ctrlKey || event.metaKey) return;
   event.preventDefault();
@@ -76,12 +66,8 @@ document.addEventListener("click", (event) => {
 });
 
 function start() {
-  for (const link of document.querySelectorAll("a[data-expand]:not([aria-expanded])")) {
-    link.setAttribute("role", "button");
-    link.setAttribute("aria-expanded", "false");
-  }
+  for (const link of document.querySelectorAll("a[data-expand]:not([aria-expanded])")) link.ariaExpanded = false;
   refresh();
 }
-document.addEventListener("htmx:afterSettle", start);
+for (const type of ["htmx:afterSettle", "lotline:arrived"]) on(type, start);
 addEventListener("pageshow", start);
-start();

@@ -1,14 +1,10 @@
 // The appearance menu: applies at once, tells the server in the background. Without script the form does both.
 document.addEventListener("submit", (event) => {
-  const form = event.target.closest("form[data-appearance]");
-  const button = event.submitter;
-  if (!form || !button?.name) return;
+  const form = event.target, button = event.submitter;
+  if (!form.matches("[data-appearance]") || !button?.name) return;
   event.preventDefault();
   document.documentElement.dataset[button.name] = button.value;
-  for (const other of form.querySelectorAll(`[name="${button.name}"]`)) {
-    other.setAttribute("aria-pressed", String(other === button));
-  }
-  const data = new FormData(form, button);
+  for (const other of form.querySelectorAll(`[name="${button.name}"]`)) other.setAttribute("aria-pressed", other === button);
   // keepalive: the choice arrives even if the person leaves the page this instant.
-  fetch(form.action, { method: "POST", body: data, redirect: "manual", keepalive: true }).catch(() => form.requestSubmit(button));
+  fetch(form.action, { method: "POST", body: new FormData(form, button), redirect: "manual", keepalive: true }).catch(() => form.submit());
 });

@@ -189,9 +189,8 @@ def test_another_thread_does_not_inherit_the_account(both):
             connection.close()
 
     with account_context(both[0]):
-        for target in (work, lambda: copied.run(work)):
-            copied = contextvars.copy_context()
-            thread = threading.Thread(target=target)
+        copied = contextvars.copy_context()
+        for thread in (threading.Thread(target=work), threading.Thread(target=copied.run, args=[work])):
             thread.start()
             thread.join()
     assert caught == ["refused", "refused"]

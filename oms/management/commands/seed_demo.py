@@ -13,7 +13,12 @@ from oms.services import catalogue, people, stock
 from oms.tenancy import account_context
 
 CATALOGUE = Path(demo.__file__).with_name("catalogue.csv")
-SERIALS = (("Laptop", Workflow.IN_OUT), ("Tablet", Workflow.IN_OUT), ("Camera", Workflow.OUT), ("Gaming PC", Workflow.OUT))
+SERIALS = (
+    ("Laptop", Workflow.IN_OUT),
+    ("Tablet", Workflow.IN_OUT),
+    ("Camera", Workflow.OUT),
+    ("Gaming PC", Workflow.OUT),
+)
 BINS = (
     ("Zone A", "A-01-1", BinKind.PICK),
     ("Zone A", "A-01-2", BinKind.PICK),
@@ -52,10 +57,7 @@ class Command(BaseCommand):
 
 def _people() -> dict[str, Account]:
     """The cast and their accounts, by slug."""
-    made = {
-        cast: Person.objects.create_user(cast.email, demo.PASSWORD, name=cast.name)
-        for cast in demo.PEOPLE
-    }
+    made = {cast: Person.objects.create_user(cast.email, demo.PASSWORD, name=cast.name) for cast in demo.PEOPLE}
     admins = {slug: made[cast] for cast in demo.PEOPLE for slug, role in cast.roles if role == Role.ADMIN}
     accounts = {
         slug: people.create_account(name=name, slug=slug, admin=admins[slug], time_zone="America/New_York")

@@ -46,7 +46,7 @@ class Command(BaseCommand):
         sys.exit(run(arguments))
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """For `call_command("test", "tests/oms")`."""
+        """For `call_command("test")`: the whole suite."""
         sys.exit(run(args))
 
 
@@ -62,7 +62,8 @@ def run(arguments: Sequence[str]) -> int:
     except CannotStart as error:
         console.say(str(error))
     except ChildDied as death:
-        console.plain("\n".join(death.output[-SHOWN_LINES:]))
+        if not death.was_shown:
+            console.plain("\n".join(death.output[-SHOWN_LINES:]))
         console.say(f"{death}; the tests cannot go on.")
     return 1
 

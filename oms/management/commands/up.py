@@ -33,7 +33,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Exit with 0 when asked to stop or checked, 130 for an interrupted check, else with 1."""
-        console = Console(quiet=options["check"], colour=False if options["no_color"] else None)
+        colour = True if options["force_color"] else False if options["no_color"] else None
+        console = Console(quiet=options["check"], colour=colour)
         try:
             if options["check"]:
                 status = check(console)
@@ -43,7 +44,7 @@ class Command(BaseCommand):
             console.say(str(error))
             status = 1
         except ChildDied as death:
-            if console.quiet or death.name == "initdb":
+            if not death.was_shown:
                 console.plain("\n".join(death.output[-SHOWN_LINES:]))
             console.say(f"{death}; everything has been stopped.")
             status = 1
@@ -55,20 +56,15 @@ def up(console: Console, *, port: str | None, no_demo: bool, verbosity: int) -> 
     started = time.monotonic()
     state = State.of_this_copy()
     state.acquire()
-    web_port = pick_port(port)
-    if web_port != DEFAULT_PORT and not port:
-        console.say(f"port {DEFAULT_PORT} is taken, so web takes {web_port}; PORT=... or --port chooses another")
     try:
+        web_port = pick_port(port)
+        if web_port != DEFAULT_PORT and not port:
+            console.say(f"port {DEFAULT_PORT} is taken, so web takes {web_port}; PORT=... or --port chooses another")
         with Supervisor(console, state.folder / "pids") as supervisor:
             stack = Stack(supervisor, state, port=web_port, is_talkative=verbosity > 1)
             try:
-                stack.start_servers()
-                stack.share()
-                has_demo = stack.prepare(demo=not no_demo)
-                stack.start_children()
-                url = f"http://localhost:{web_port}/"
-                state.describe(url=url)
-                console.plain(welcome(url, time.monotonic() - started, has_demo=has_demo))
+                has_demo = _start(stack, demo=not no_demo)
+                console.plain(welcome(web_port, time.monotonic() - started, has_demo=has_demo))
                 supervisor.watch()
             except Interrupted:
                 console.say("stopping; once more to hurry")
@@ -80,9 +76,24 @@ def up(console: Console, *, port: str | None, no_demo: bool, verbosity: int) -> 
     return 0
 
 
-def welcome(url: str, seconds: float, *, has_demo: bool) -> str:
+def _start(stack: Stack, *, demo: bool) -> bool:
+    """Start everything, and tell other commands where; whether there is demo data."""
+    stack.start_servers()
+    stack.share()
+    has_demo = stack.prepare(demo=demo)
+    stack.start_children()
+    stack.state.describe(url=address(stack.port))
+    return has_demo
+
+
+def address(port: int) -> str:
+    """Of web, for a browser on this machine."""
+    return f"http://localhost:{port}/"
+
+
+def welcome(port: int, seconds: float, *, has_demo: bool) -> str:
     """Where to go and who to be."""
-    lines = ["", f"Lotline runs at {url} (ready after {seconds:.1f} s). Ctrl-C stops it."]
+    lines = ["", f"Lotline runs at {address(port)} (ready after {seconds:.1f} s). Ctrl-C stops it."]
     if has_demo:
         width = max(len(person.email) for person in demo.PEOPLE)
         lines += ["", f"Sign in as one of these, all with the password: {demo.PASSWORD}"]

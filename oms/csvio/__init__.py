@@ -1,0 +1,34 @@
+"""The only reader and writer of CSV files.
+
+A file's columns are declared once, as a `Schema` of `Column`s; the template, the help on the page, the parser and every
+error message come from that declaration:
+
+    SCHEMA = Schema([Column("SKU", is_required=True, example="L2201308"), Column("Name")], key=("SKU",))
+    parsed = SCHEMA.read(upload)            # raises FileRefused for a file that cannot be read at all
+    parsed.rows, parsed.errors              # every good row, and every bad one with its line, column and reason
+    yield from write(rows, header)          # the other way, in constant memory
+
+What spreadsheets would run as a formula is written with an apostrophe before it, and read back without it (`escape`).
+"""
+
+from oms.csvio.cleaning import checked, one_of, whole_number
+from oms.csvio.reading import FileRefused
+from oms.csvio.schema import ERROR_HEADER, Column, Parsed, Row, RowError, Schema, error_rows
+from oms.csvio.writing import escape, unescape, write
+
+__all__ = [
+    "ERROR_HEADER",
+    "Column",
+    "FileRefused",
+    "Parsed",
+    "Row",
+    "RowError",
+    "Schema",
+    "checked",
+    "error_rows",
+    "escape",
+    "one_of",
+    "unescape",
+    "whole_number",
+    "write",
+]

@@ -1,0 +1,53 @@
+"""Functions for `Column.clean`: each makes a value from a cell's text, or raises what the person is told."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from oms.errors import DomainError
+
+_FILLER = re.compile(r"[\s_\-\ufeff]+")
+
+
+def plain(word: str) -> str:
+    """A header or choice without what people vary: case, spaces, dashes and underscores."""
+    return _FILLER.sub("", word).casefold()
+
+
+def checked(*validators: Callable[[str], None]) -> Callable[[str], str]:
+    """Keeps the text and runs Django validators on it, those of a model's field for instance."""
+
+    def clean(text: str) -> str:
+        for validate in validators:
+            validate(text)
+        return text
+
+    return clean
+
+
+def one_of(choices: Mapping[str, Any]) -> Callable[[str], Any]:
+    """The value of one of these words, whatever their case, spaces, dashes and underscores."""
+    values = {plain(word): value for word, value in choices.items()}
+
+    def clean(text: str) -> Any:
+        if plain(text) not in values:
+            raise DomainError(_("Use one of: %(choices)s.") % {"choices": ", ".join(choices)})
+        return values[plain(text)]
+
+    return clean
+
+
+def whole_number(lowest: int = 0, highest: int = 2**53) -> Callable[[str], int]:
+    """A whole number in plain digits, within these bounds."""
+
+    def clean(text: str) -> int:
+        if not re.fullmatch(r"[+-]?\d{1,16}", text, re.ASCII) or not lowest <= int(text) <= highest:
+            raise DomainError(
+                _("Use a whole number from %(lowest)s to %(highest)s, digits only.")
+                % {"lowest": lowest, "highest": highest}
+            )
+        return int(text)
+
+    return clean

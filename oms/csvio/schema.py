@@ -1,0 +1,269 @@
+"""What a kind of file holds, declared once, and reading a file by that declaration."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+from oms.csvio.cleaning import plain
+from oms.csvio.reading import DELIMITERS, FileRefused, Readable, Record, named_delimiter, not_csv, read_lines, records
+from oms.csvio.writing import unescape, write
+from oms.errors import DomainError, Text
+
+MAX_BYTES = 25 * 1024 * 1024
+MAX_ROWS = 200_000
+SHOWN = 200
+"""How many characters of a bad cell an error repeats."""
+ERROR_HEADER = ("Line", "Column", "Reason", "Cell")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a file.
+
+    Args:
+        name: the header as the template and exports write it; it is also the key in `Row.values`.
+        clean: makes the value from the cell's text, which is trimmed and not empty. A ValidationError or DomainError
+            that it raises is shown as it is; a ValueError becomes "… is not valid here".
+        is_required: the column must be there, and no cell of it may be empty.
+        aliases: other headers that mean this column. Case, spaces, dashes and underscores never matter.
+        help: one sentence for the page.
+        example: a cell's text as a person would type it.
+        max_length: the most characters of a cell.
+        empty: the value of an empty cell, and of a column that the file has not got.
+    """
+
+    name: str
+    clean: Callable[[str], Any] = str
+    is_required: bool = False
+    aliases: tuple[str, ...] = ()
+    help: Text = ""
+    example: str = ""
+    max_length: int = 250
+    empty: Any = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One good row: the number of its first line in the file, counted from 1, and a value per declared column."""
+
+    line: int
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class RowError:
+    """What is wrong in one line. `column` is empty where the whole row is meant; `raw` is the cell as it is there."""
+
+    line: int
+    column: str
+    message: str
+    raw: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """For a job's result, which is JSON."""
+        return {"line": self.line, "column": self.column, "message": self.message, "raw": self.raw}
+
+
+def error_rows(errors: Iterable[RowError]) -> Iterator[tuple[int, str, str, str]]:
+    """The errors as rows under ERROR_HEADER, for a file of them: `write(error_rows(errors), ERROR_HEADER)`."""
+    return ((error.line, error.column, error.message, error.raw) for error in errors)
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """A file that was read to its end.
+
+    `columns` are the declared ones that it has; `ignored_columns` its headers that mean nothing here;
+    `missing_columns` the required ones it has not: then there are no rows, and one error per missing column.
+    `row_count` counts good and bad rows. `encoding` is utf-8, utf-16 or cp1252, the last being a guess.
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    errors: list[RowError] = field(default_factory=list)
+    columns: tuple[str, ...] = ()
+    ignored_columns: tuple[str, ...] = ()
+    missing_columns: tuple[str, ...] = ()
+    row_count: int = 0
+    encoding: str = "utf-8"
+    delimiter: str = ","
+
+    @property
+    def is_ok(self) -> bool:
+        """Every row is good."""
+        return not self.errors
+
+
+class Schema:
+    """What a kind of file holds.
+
+    Args:
+        columns: in the order of the template.
+        key: names of columns that identify a row; a second row with the same (upper and lower case are the same) is an
+            error that names the line of the first.
+        max_bytes, max_rows: a larger file is refused.
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        *,
+        key: Sequence[str] = (),
+        max_bytes: int = MAX_BYTES,
+        max_rows: int = MAX_ROWS,
+    ) -> None:
+        self.columns, self.key = tuple(columns), tuple(key)
+        self.max_bytes, self.max_rows = max_bytes, max_rows
+        self._names: dict[str, str] = {}
+        for column in self.columns:
+            for name in {plain(name) for name in (column.name, *column.aliases)}:
+                if name in self._names:
+                    raise ValueError(f"Two columns are called {name!r}.")
+                self._names[name] = column.name
+        if unknown := set(self.key) - set(self.header):
+            raise ValueError(f"No such columns: {unknown}.")
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        """The names of the columns, in order."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def help_text(self) -> str:
+        """The columns in one sentence, for beside the upload field; for a table of them go through `columns`."""
+        optional = _("%(column)s (may be left out)")
+        named = [c.name if c.is_required else optional % {"column": c.name} for c in self.columns]
+        return _("Columns: %(columns)s. Their order does not matter.") % {"columns": ", ".join(named)}
+
+    def template(self, *, has_example: bool = False) -> bytes:
+        """A file with the header line and, where asked for, one example row, that any spreadsheet opens."""
+        example = [[column.example for column in self.columns]] if has_example else []
+        return b"".join(write(example, self.header))
+
+    def read(self, file: Readable) -> Parsed:
+        """Read and check a whole file; every bad row is reported, none is applied.
+
+        Raises FileRefused where it is no CSV file, too large, or has no rows.
+        """
+        lines, encoding = read_lines(file, max_bytes=self.max_bytes)
+        named = named_delimiter(lines)
+        start = 1 if named else 0
+        delimiter = named or max(DELIMITERS, key=lambda candidate: self._fitness(lines, candidate))
+        found = records(lines, start, delimiter)
+        line, cells = next(found, (0, []))
+        if not line:
+            raise FileRefused(_("The file is empty. Download the template and fill it."))
+        if cells is None:
+            raise not_csv(_("a quotation mark in its first line is not closed."))
+        places = self._places(cells)
+        parsed = Parsed(
+            columns=tuple(name for name in self.header if name in places),
+            ignored_columns=tuple(c.strip() for c in cells if c.strip() and plain(c) not in self._names),
+            missing_columns=tuple(c.name for c in self.columns if c.is_required and c.name not in places),
+            encoding=encoding,
+            delimiter=delimiter,
+        )
+        if parsed.missing_columns:
+            errors = [RowError(line, name, _missing(name, cells)) for name in parsed.missing_columns]
+            return replace(parsed, errors=errors)
+        return self._read_rows(parsed, len(cells), places, found)
+
+    def _fitness(self, lines: Sequence[str], delimiter: str) -> tuple[int, int]:
+        """How well a delimiter explains the first line: declared columns found, then cells."""
+        _line, cells = next(records(lines, 0, delimiter), (0, None))
+        return sum(plain(cell) in self._names for cell in cells or ()), len(cells or ())
+
+    def _places(self, cells: Sequence[str]) -> dict[str, int]:
+        places: dict[str, int] = {}
+        for place, cell in enumerate(cells):
+            name = self._names.get(plain(cell))
+            if name in places:
+                raise FileRefused(_("The column %(column)s is there twice. Remove one.") % {"column": name})
+            if name:
+                places[name] = place
+        return places
+
+    def _read_rows(self, parsed: Parsed, width: int, places: Mapping[str, int], found: Iterator[Record]) -> Parsed:
+        plan = [(column, places.get(column.name)) for column in self.columns]
+        seen: dict[str, int] = {}
+        count = 0
+        for line, cells in found:
+            count += 1
+            if count > self.max_rows:
+                most = f"{self.max_rows:,}"
+                raise FileRefused(_("The file has more than %(most)s rows. Split it.") % {"most": most})
+            if cells is None or len(cells) != width:
+                parsed.errors.append(_ragged(line, cells, width))
+                continue
+            values, errors = _values(line, cells, plan)
+            if self.key and not errors:
+                errors = self._second(line, values, seen)
+            if errors:
+                parsed.errors.extend(errors)
+            else:
+                parsed.rows.append(Row(line, values))
+        if not count:
+            raise FileRefused(_("The file has a header, but no rows under it. Fill it and upload it again."))
+        return replace(parsed, row_count=count)
+
+    def _second(self, line: int, values: Mapping[str, Any], seen: dict[str, int]) -> list[RowError]:
+        """An error for a row whose key an earlier row has."""
+        # One string instead of a tuple of them: 200,000 tuples would keep the garbage collector busy.
+        earlier = seen.setdefault("\0".join([str(values[name]) for name in self.key]).upper(), line)
+        if earlier == line:
+            return []
+        names = ", ".join(self.key)
+        message = _("The same %(columns)s as in line %(line)s.") % {"columns": names, "line": earlier}
+        return [RowError(line, names, message, ", ".join(str(values[name]) for name in self.key)[:SHOWN])]
+
+
+def _values(
+    line: int, cells: Sequence[str], plan: Iterable[tuple[Column, int | None]]
+) -> tuple[dict[str, Any], list[RowError]]:
+    values: dict[str, Any] = {}
+    errors: list[RowError] = []
+    for column, place in plan:
+        if place is None:
+            values[column.name] = column.empty
+            continue
+        raw = cells[place]
+        try:
+            values[column.name] = _value(column, raw)
+        except ValidationError as error:
+            errors.append(RowError(line, column.name, " ".join(error.messages), raw[:SHOWN]))
+        except DomainError as error:
+            errors.append(RowError(line, column.name, str(error), raw[:SHOWN]))
+        except ValueError:
+            errors.append(RowError(line, column.name, _invalid(column, raw), raw[:SHOWN]))
+    return values, errors
+
+
+def _value(column: Column, raw: str) -> Any:
+    text = unescape(raw).strip() if raw[:1] == "'" else raw.strip()
+    if not text:
+        if column.is_required:
+            raise DomainError(_("This cell is empty, but %(column)s is needed.") % {"column": column.name})
+        return column.empty
+    if len(text) > column.max_length:
+        lengths = {"length": f"{len(text):,}", "most": f"{column.max_length:,}"}
+        raise DomainError(_("%(length)s characters are too many: %(most)s at most.") % lengths)
+    return column.clean(text)
+
+
+def _invalid(column: Column, raw: str) -> str:
+    message = _("“%(cell)s” is not valid here.") % {"cell": raw.strip()[:60]}
+    return f"{message} {_('Example: %(example)s') % {'example': column.example}}" if column.example else message
+
+
+def _ragged(line: int, cells: Sequence[str] | None, width: int) -> RowError:
+    if cells is None:
+        return RowError(line, "", _("A quotation mark in this row is not closed, or text follows a closing one."))
+    message = _("This row has %(cells)s cells, the header has %(header)s. Put a cell that holds a delimiter in quotes.")
+    return RowError(line, "", message % {"cells": len(cells), "header": width}, ", ".join(cells)[:SHOWN])
+
+
+def _missing(name: str, cells: Sequence[str]) -> str:
+    found = ", ".join(cell.strip() for cell in cells if cell.strip())[:SHOWN]
+    return _("The column %(column)s is missing. The file has: %(found)s.") % {"column": name, "found": found}

@@ -1,0 +1,311 @@
+"""Background jobs: work that may take over a second, with progress, cancel and a result file.
+
+    job = jobs.start("ui.export", _("Export of SKUs"), {"query": …}, person=request.user, idempotency_key=key)
+
+A worker calls the runner that settings.JOBS names for the kind, with a `Progress`. The runner is inside the account and
+in one transaction, and the job becomes Done in that same transaction: a job is done exactly if its work is. A worker
+that is killed leaves nothing behind; its job is taken up again when its lease is over (LEASE_SECONDS), MOST_ATTEMPTS
+times at most. Had the first worker only been slow, its commit is refused: the attempt is not its own any more.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from celery.exceptions import SoftTimeLimitExceeded
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, InterfaceError, OperationalError
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.module_loading import import_string
+from django.utils.translation import gettext as _
+from psycopg_pool import PoolTimeout
+
+from oms.dispatch import due
+from oms.errors import Conflict, DomainError, Text
+from oms.heartbeat import LEASE_SECONDS, Heartbeat
+from oms.models import Account, Job, JobState, Person, StoredFile
+from oms.tenancy import account_context, current_account_id
+
+KIND = "job"
+MOST_ATTEMPTS = 3
+AT_ONCE = 2
+"""How many jobs of one account run at the same time; more wait, so that one account does not keep every worker."""
+LONGEST_SECONDS = 3600
+"""A job that takes longer is stopped and fails."""
+AWAY = (OperationalError, InterfaceError, PoolTimeout)
+_FINAL = [state.value for state in JobState if state.is_final]
+_FREE = Q(state=JobState.QUEUED) | Q(state=JobState.RUNNING, lease_until__lt=Now())
+
+log = logging.getLogger(__name__)
+
+
+class Cancelled(Exception):
+    """The person asked to cancel. A runner lets it pass; nothing of its work is kept."""
+
+
+class LeaseLost(Exception):
+    """Another worker has taken the job up. A runner lets it pass; nothing of its work is kept."""
+
+
+@dataclass(frozen=True)
+class JobFacts:
+    """What a runner may know of its job. Not the row: the runner's transaction must not write it."""
+
+    id: int
+    account_id: int
+    kind: str
+    title: str
+    attempt: int
+    person: Person | None
+    input_file: StoredFile | None
+    params: Mapping[str, Any]
+
+
+class Progress:
+    """A runner's side of its job."""
+
+    def __init__(self, job: JobFacts, heartbeat: Heartbeat) -> None:
+        self.job = job
+        self.result: dict[str, Any] = {}
+        self.result_file: StoredFile | None = None
+        self._heartbeat = heartbeat
+        self._total, self._message = 0, ""
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """What `start` was given."""
+        return self.job.params
+
+    @property
+    def person(self) -> Person | None:
+        """Who started it; None is the system."""
+        return self.job.person
+
+    @property
+    def input_file(self) -> StoredFile:
+        """The uploaded file. Raises LookupError where the job was started without one."""
+        if self.job.input_file is None:
+            raise LookupError(f"Job {self.job.id} has no input file.")
+        return self.job.input_file
+
+    def step(self, done: int, total: int | None = None, message: Text | None = None) -> None:
+        """Say how far the work is; cheap, so call it for every row or batch. Others see it within half a second.
+
+        Raises Cancelled where the person asked for it, LeaseLost where the job is somebody else's now.
+        """
+        self._total = self._total if total is None else total
+        self._message = self._message if message is None else str(message).replace("\0", "")[:500]
+        self._heartbeat.report(done, self._total, self._message)
+        self.check()
+
+    def check(self) -> None:
+        """Only look whether to go on: raises as `step` does."""
+        if self._heartbeat.is_lost:
+            raise LeaseLost
+        if self._heartbeat.is_cancelled:
+            raise Cancelled
+
+    def finish(self, result: Mapping[str, Any] | None = None, file: StoredFile | None = None) -> None:
+        """What the page shows when the work is committed.
+
+        Args:
+            result: JSON-ready. The page knows `summary`, a sentence; `counts`, label → number; `errors`, a list of
+                `RowError.as_dict()` (the first thousand at most), with `error_count` where there are more.
+            file: for the download button, from `files.store`.
+        """
+        # The name stays in the result, so that the page can tell a file that expired from none.
+        self.result = {**(result or {}), **({"file": file.name} if file else {})}
+        self.result_file = file
+
+
+# --- what pages do ----------------------------------------------------------------------------------------------------
+def start(
+    kind: str,
+    title: Text,
+    params: Mapping[str, Any],
+    *,
+    person: Person | None,
+    idempotency_key: str,
+    input_file: StoredFile | None = None,
+) -> Job:
+    """Queue a job in the caller's transaction, or give the one that was queued with the same key before.
+
+    Args:
+        kind: a key of settings.JOBS; another raises ImproperlyConfigured.
+        title: what the page and the tray call it; cut at 200 characters.
+        params: JSON-ready, for the runner.
+        person: who may see it, besides admins; None is the system.
+        idempotency_key: up to 120 characters; a form carries a random one, so that sending it twice does its work once.
+        input_file: what the runner reads, from `files.store`.
+
+    Raises Conflict where the key belongs to another kind of job or another person.
+    """
+    if kind not in settings.JOBS:
+        raise ImproperlyConfigured(f"Nothing runs {kind!r}: add it to JOBS in the settings.")
+    facts = {
+        "kind": kind,
+        "title": str(title)[:200],
+        "params": dict(params),
+        "person": person,
+        "input_file": input_file,
+    }
+    job: Job
+    job, is_new = Job.objects.get_or_create(idempotency_key=idempotency_key, defaults=facts)
+    if is_new:
+        due(current_account_id(), KIND)
+    elif (job.kind, job.person_id) != (kind, person and person.pk):
+        raise Conflict(_("This form was used before. Open the page again and send it from there."))
+    return job
+
+
+def cancel(*, job_id: int) -> Job:
+    """Cancel a waiting job now, a running one at its next step. Raises DomainError for one that is over."""
+    job: Job = Job.objects.select_for_update(of=("self",)).get(pk=job_id)
+    if JobState(job.state).is_final:
+        raise DomainError(_("This job is over already, so there is nothing to cancel."))
+    job.cancel_asked = True
+    if job.state == JobState.QUEUED:
+        job.state, job.finished_at = JobState.CANCELLED, timezone.now()
+    job.save(update_fields=["cancel_asked", "state", "finished_at"])
+    return job
+
+
+def dismiss(*, job_id: int) -> None:
+    """Take a job that is over out of its person's tray; an open one stays."""
+    Job.objects.filter(pk=job_id, state__in=_FINAL, seen_at=None).update(seen_at=Now())
+
+
+# --- what workers do --------------------------------------------------------------------------------------------------
+def run_next(account_id: int) -> JobState | None:
+    """Run the oldest job of an account that waits, and see to it that the others are run; None where none waits."""
+    with account_context(account_id):
+        busy = Job.objects.filter(state=JobState.RUNNING, lease_until__gte=Now()).count()
+    state = _take_and_run(account_id) if busy < AT_ONCE else None
+    with account_context(account_id):
+        _see_to_the_rest(account_id)
+    return state
+
+
+def run(account_id: int, job_id: int) -> JobState | None:
+    """Run one job to its end and answer how it ended; None where it is over, somebody else's, or was lost on the way.
+
+    The job must be committed: progress goes through a second connection. Raises database errors where the database is
+    away; the job is then taken up again.
+    """
+    return _take_and_run(account_id, pk=job_id)
+
+
+def _take_and_run(account_id: int, **which: int) -> JobState | None:
+    job = _take(account_id, **which)
+    if job is None or isinstance(job, JobState):
+        return job
+    try:
+        return _work(job)
+    except Cancelled:
+        return _end(job, JobState.CANCELLED)
+    except LeaseLost:
+        log.warning("Job %s was taken up by another worker; what this one did is rolled back.", job.id)
+        return None
+    except DomainError as error:
+        return _end(job, JobState.FAILED, str(error))
+    except SoftTimeLimitExceeded:
+        return _end(job, JobState.FAILED, _("It took more than an hour. Nothing was changed. Do it in smaller parts."))
+    except AWAY:
+        _give_back(job)
+        raise
+    except Exception:
+        log.exception("Job %s (%s) of account %s failed", job.id, job.kind, job.account_id)
+        return _end(job, JobState.FAILED, _("Something went wrong on our side. Nothing was changed. Please try again."))
+
+
+def _take(account_id: int, **which: int) -> JobFacts | JobState | None:
+    """Make a job this worker's own for LEASE_SECONDS, or end one that must not be run; None where there is none."""
+    with account_context(account_id):
+        rows = Job.objects.filter(_FREE, **which).select_related("person", "input_file").order_by("pk")
+        job = rows.select_for_update(skip_locked=True, of=("self",)).first()
+        if job is None:
+            return None
+        if job.cancel_asked:
+            return _finish(job.pk, job.attempt, JobState.CANCELLED)
+        if job.attempt >= MOST_ATTEMPTS:
+            text = _("It was begun %(count)s times and never came to its end. Nothing was changed.")
+            return _finish(job.pk, job.attempt, JobState.FAILED, text % {"count": job.attempt})
+        Job.objects.filter(pk=job.pk).update(
+            state=JobState.RUNNING,
+            attempt=job.attempt + 1,
+            lease_until=Now() + timedelta(seconds=LEASE_SECONDS),
+            started_at=Now(),
+            done=0,
+            total=0,
+            message="",
+        )
+        due(account_id, KIND, at=timezone.now() + timedelta(seconds=LEASE_SECONDS + 1))
+    return JobFacts(
+        id=job.pk,
+        account_id=account_id,
+        kind=job.kind,
+        title=job.title,
+        attempt=job.attempt + 1,
+        person=job.person,
+        input_file=job.input_file,
+        params=job.params,
+    )
+
+
+def _work(job: JobFacts) -> JobState:
+    """The work and the job's end, in one transaction."""
+    run_it = import_string(settings.JOBS[job.kind])
+    zone = Account.objects.values_list("time_zone", flat=True).get(pk=job.account_id)
+    with (
+        Heartbeat(account_id=job.account_id, job_id=job.id, attempt=job.attempt) as heartbeat,
+        timezone.override(zone),
+        account_context(job.account_id),
+    ):
+        progress = Progress(job, heartbeat)
+        run_it(progress)
+        heartbeat.stop()
+        progress.check()
+        return _finish(job.id, job.attempt, JobState.DONE, result=progress.result, result_file=progress.result_file)
+
+
+def _finish(job_id: int, attempt: int, state: JobState, message: str = "", **more: Any) -> JobState:
+    """Write the end of a job's attempt in the current transaction. Raises LeaseLost where it is not the current one."""
+    own = Job.objects.filter(pk=job_id, attempt=attempt).exclude(state__in=_FINAL)
+    if not own.update(state=state, message=message, finished_at=Now(), lease_until=None, **more):
+        raise LeaseLost
+    return state
+
+
+def _end(job: JobFacts, state: JobState, message: str = "") -> JobState | None:
+    """The end of a job whose work was rolled back."""
+    try:
+        with account_context(job.account_id):
+            return _finish(job.id, job.attempt, state, message)
+    except LeaseLost:
+        return None
+
+
+def _give_back(job: JobFacts) -> None:
+    """Let the job be taken up again soon; where the database is away that happens when its lease is over."""
+    wait = timedelta(seconds=5 * job.attempt)
+    try:
+        with account_context(job.account_id):
+            Job.objects.filter(pk=job.id, attempt=job.attempt, state=JobState.RUNNING).update(lease_until=Now() + wait)
+            due(job.account_id, KIND, at=timezone.now() + wait)
+    except (DatabaseError, *AWAY):
+        log.warning("Job %s could not be given back: it waits until its lease is over.", job.id)
+
+
+def _see_to_the_rest(account_id: int) -> None:
+    """Due now where a job waits for a worker; later where all that is open is running, in case its worker dies."""
+    running = Job.objects.filter(state=JobState.RUNNING, lease_until__gte=Now())
+    leases = list(running.values_list("lease_until", flat=True))
+    if len(leases) < AT_ONCE and Job.objects.filter(_FREE).exists():
+        due(account_id, KIND)
+    elif leases:
+        due(account_id, KIND, at=min(leases) + timedelta(seconds=1))

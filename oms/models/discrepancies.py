@@ -1,0 +1,47 @@
+"""Facts that contradict what Lotline knows."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from oms.models.catalogue import Sku
+from oms.models.people import Person
+from oms.tenancy import AccountKey, AccountModel
+
+
+class Discrepancy(AccountModel):
+    """A case that somebody settles; the raw fact is kept.
+
+    `kind` is a short code such as "unexpected_serial"; `source` the unique id of the fact, so that a fact which is
+    delivered again opens no second case.
+    """
+
+    kind = models.CharField(_("Kind"), max_length=40)
+    summary = models.CharField(_("What is wrong"), max_length=400)
+    sku = AccountKey(Sku, on_delete=models.PROTECT, null=True, related_name="+")
+    serial = models.CharField(_("Serial"), max_length=200, blank=True)
+    process_type = models.CharField(_("ProcessType"), max_length=16, blank=True)
+    process_id = models.CharField(_("ProcessID"), max_length=80, blank=True)
+    source = models.CharField(max_length=250)
+    raw = models.JSONField(default=dict)
+    is_open = models.BooleanField(_("Open"), default=True)
+    created_at = models.DateTimeField(_("Since"), db_default=Now())
+    closed_at = models.DateTimeField(null=True)
+    closed_by = models.ForeignKey(Person, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
+    reason = models.CharField(_("Reason"), max_length=400, blank=True)
+
+    class Meta(AccountModel.Meta):
+        verbose_name = _("discrepancy")
+        verbose_name_plural = _("discrepancies")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["account", "kind", "source"], name="discrepancy_once"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["account", "-id"], condition=models.Q(is_open=True), name="discrepancy_open"),
+            models.Index(fields=["account", "process_type", "process_id"], name="discrepancy_by_process"),
+        ]
+
+    def __str__(self) -> str:
+        return self.summary

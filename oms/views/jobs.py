@@ -1,0 +1,88 @@
+"""Background jobs: the page of one, the tray of running ones, cancel and dismiss."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+
+from oms import jobs
+from oms.access import AccountRequest, require_role
+from oms.errors import DomainError
+from oms.models import EVERYONE
+from oms.queries import jobs as queries
+
+
+@never_cache
+@require_GET
+@require_role(EVERYONE)
+def detail(request: AccountRequest, pk: int) -> HttpResponse:
+    """A job: how far it is, then what came of it. The same address answers the fragment that asks every second."""
+    job = get_object_or_404(queries.visible_jobs(request.membership), pk=pk)
+    card = queries.job_card(job)
+    if not card.is_open and job.person_id == request.user.pk:
+        jobs.dismiss(job_id=pk)
+    context = {
+        "job": card,
+        "result": job.result,
+        "has_lost_file": bool(job.result.get("file")) and job.result_file is None,
+        "page_title": job.title,
+        "page_icon": "clock",
+        "is_fragment": bool(request.htmx),
+    }
+    return render(request, "jobs/_progress.html" if request.htmx else "jobs/detail.html", context)
+
+
+@never_cache
+@require_GET
+@require_role(EVERYONE)
+def tray(request: AccountRequest) -> HttpResponse:
+    """The person's running and just finished jobs, for the top bar; asks again while one is open."""
+    return render(request, "ui/_jobs_tray.html", tray_context(request))
+
+
+def tray_context(request: AccountRequest) -> dict[str, Any]:
+    """What ui/_jobs_tray.html needs, here and in every page's frame; one query."""
+    found = queries.open_jobs(request.user)
+    return {
+        "jobs": found,
+        "jobs_running": any(job.is_open for job in found),
+        "jobs_url": reverse("job_tray", kwargs={"account_slug": request.account.slug}),
+    }
+
+
+@require_POST
+@require_role(EVERYONE)
+def cancel(request: AccountRequest, pk: int) -> HttpResponse:
+    """Cancel a job, its own person or an admin."""
+    job = get_object_or_404(queries.visible_jobs(request.membership), pk=pk)
+    try:
+        jobs.cancel(job_id=pk)
+    except DomainError as error:
+        messages.warning(request, str(error))
+    else:
+        messages.success(request, _("“%(job)s” is cancelled. Nothing of it is kept.") % {"job": job.title})
+    return _back(request, reverse("job", kwargs={"account_slug": request.account.slug, "pk": pk}))
+
+
+@require_POST
+@require_role(EVERYONE)
+def dismiss(request: AccountRequest, pk: int) -> HttpResponse:
+    """Take a job that is over out of the tray."""
+    get_object_or_404(queries.visible_jobs(request.membership).filter(person=request.user), pk=pk)
+    jobs.dismiss(job_id=pk)
+    if request.htmx:
+        return tray(request)
+    return _back(request, reverse("account_home", kwargs={"account_slug": request.account.slug}))
+
+
+def _back(request: AccountRequest, otherwise: str) -> HttpResponse:
+    """To the page that the button was on, which may be any."""
+    page = request.META.get("HTTP_REFERER", "")
+    is_ours = url_has_allowed_host_and_scheme(page, {request.get_host()}, require_https=request.is_secure())
+    return redirect(page if is_ours else otherwise)

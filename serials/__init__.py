@@ -1,0 +1,1 @@
+"""Serialized units: their life, their history, and the one writer of both."""

@@ -1,0 +1,103 @@
+"""The tests would prove nothing if some process used a role that passes row-level security; so ask each kind."""
+
+import json
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.db import connection, connections
+from django.http import JsonResponse
+from django.test import Client
+from django.urls import path
+
+from oms import urls as real
+from oms.access import require_role
+from oms.checks import role_faults
+from oms.models import EVERYONE
+from tests.conftest import BACKEND
+
+ROOT = Path(__file__).parents[2]
+FACTS = """
+SELECT current_user, session_user, r.rolsuper, r.rolbypassrls, r.rolcreaterole, r.rolcreatedb,
+       (SELECT count(*) FROM pg_class c WHERE c.relowner = r.oid),
+       (SELECT count(*) FROM pg_auth_members m WHERE m.member = r.oid),
+       (SELECT bool_and(row_security_active(c.oid)) FROM pg_class c WHERE c.relrowsecurity)
+FROM pg_roles r WHERE r.rolname = current_user
+"""
+APP_ROLE = ["lotline_app", "lotline_app", False, False, False, False, 0, 0, True]
+ASK = f"""
+import json
+from django.db import connection
+with connection.cursor() as cursor:
+    cursor.execute({FACTS!r})
+    print(json.dumps(cursor.fetchone()))
+"""
+
+
+def facts():
+    with connection.cursor() as cursor:
+        cursor.execute(FACTS)
+        return list(cursor.fetchone())
+
+
+@require_role(EVERYONE)
+def role_view(request):
+    return JsonResponse(facts(), safe=False)
+
+
+urlpatterns = [path("<slug:account_slug>/t/role/", role_view), *real.urlpatterns]
+handler404, handler500 = real.handler404, real.handler500
+
+
+def test_in_a_test(db):
+    assert facts() == APP_ROLE
+    assert role_faults() == []
+
+
+@pytest.mark.urls(__name__)
+def test_in_a_web_request(live_server, ana):
+    client = Client()
+    client.force_login(ana, backend=BACKEND)
+    cookie = f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"
+    request = urllib.request.Request(f"{live_server.url}/acme/t/role/", headers={"Cookie": cookie})  # noqa: S310
+    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+        assert json.load(answer) == APP_ROLE
+
+
+def manage(env, *arguments):
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_in_a_management_command(server_env):
+    done = manage(server_env, "shell", "-v0", "-c", ASK)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == APP_ROLE
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_wrong_role_is_named_by_the_check(server_env):
+    assert manage(server_env, "check", "--database", "default").returncode == 0
+    wrong = manage({**server_env, "DATABASE_URL": server_env["DATABASE_OWNER_URL"]}, "check", "--database", "default")
+    assert wrong.returncode != 0
+    assert "lotline.E001" in wrong.stderr
+    assert "lotline_owner owns account tables" in wrong.stderr
+
+
+def test_the_owner_would_be_found_out(transactional_db):
+    """The facts above can tell: the same questions give other answers on the owner's connection."""
+    assert role_faults("owner") == ["lotline_owner owns account tables"]
+    with connections["owner"].cursor() as cursor:
+        cursor.execute(FACTS)
+        assert list(cursor.fetchone())[-1] is False
