@@ -107,7 +107,7 @@ class AccountMiddleware:
 
 
 def stream_in_account(account: Account | int, rows: Callable[[], Iterable[str | bytes]]) -> Iterator[str | bytes]:
-    """The pieces of a streaming answer, made inside the account: the middleware has left it by the time they are sent."""
+    """The pieces of a streaming answer, made inside the account: the middleware has left it when they are sent."""
     with account_context(account):
         yield from rows()
 

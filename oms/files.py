@@ -33,8 +33,8 @@ _OPEN = [state.value for state in JobState if not state.is_final]
 class _Unkept:
     """Deletes a file again unless the transaction that made it commits.
 
-    Django calls hooks after a commit, and has none for a rollback; but it drops the commit hooks of what is rolled back,
-    also of a savepoint, and with the hook goes this object. What a killed process leaves is found by `sweep`.
+    Django calls hooks after a commit, and has none for a rollback; but it drops the hooks of what is rolled back, also
+    of a savepoint, and with the hook goes this object. What a killed process leaves is found by `sweep`.
     """
 
     def __init__(self, path: Path) -> None:

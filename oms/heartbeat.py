@@ -10,13 +10,12 @@ from time import monotonic
 from typing import Any, Self
 
 import psycopg
+from django.conf import settings
 from django.db import connection
 
-LEASE_SECONDS = 30
-"""How long a job stays its worker's without a sign of life; after a worker died its job is taken up again this late."""
-RENEW_SECONDS = 8.0
 WRITE_SECONDS = 0.5
 """Progress is written, and a wish to cancel heard, at most this often."""
+JOIN_SECONDS = 15.0
 # The thread must never wait long for a lock or a sick server: the job's end waits for the thread.
 LIMITS = """
 SELECT set_config('lotline.account', %s, true), set_config('statement_timeout', '5s', true),
@@ -74,7 +73,7 @@ class Heartbeat:
 
     def _run(self) -> None:
         while not self._is_over.wait(WRITE_SECONDS):
-            if self._progress != self._written or monotonic() - self._beat_at >= RENEW_SECONDS:
+            if self._progress != self._written or monotonic() - self._beat_at >= settings.JOB_LEASE_SECONDS / 4:
                 self._beat()
 
     def _beat(self) -> None:
@@ -95,13 +94,13 @@ class Heartbeat:
         # One transaction a beat: a pooler in between may hand the session to somebody else afterwards.
         with self._connection.transaction(), self._connection.cursor() as cursor:
             cursor.execute(LIMITS, [str(self._key[0])])
-            cursor.execute(BEAT, [*progress, LEASE_SECONDS, *self._key])
+            cursor.execute(BEAT, [*progress, settings.JOB_LEASE_SECONDS, *self._key])
             return cursor.fetchone()
 
     def _end_thread(self) -> None:
         self._is_over.set()
         if self._thread.is_alive():
-            self._thread.join(timeout=LEASE_SECONDS / 2)
+            self._thread.join(timeout=JOIN_SECONDS)
 
     def _close(self) -> None:
         self._end_thread()

@@ -4,8 +4,8 @@
 
 A worker calls the runner that settings.JOBS names for the kind, with a `Progress`. The runner is inside the account and
 in one transaction, and the job becomes Done in that same transaction: a job is done exactly if its work is. A worker
-that is killed leaves nothing behind; its job is taken up again when its lease is over (LEASE_SECONDS), MOST_ATTEMPTS
-times at most. Had the first worker only been slow, its commit is refused: the attempt is not its own any more.
+that is killed leaves nothing behind; its job is taken up again when its lease is over (settings.JOB_LEASE_SECONDS),
+MOST_ATTEMPTS times at most. Had the first worker only been slow, its commit is refused: the attempt is another's now.
 """
 
 import logging
@@ -26,8 +26,8 @@ from django.utils.translation import gettext as _
 from psycopg_pool import PoolTimeout
 
 from oms.dispatch import due
-from oms.errors import Conflict, DomainError, Text
-from oms.heartbeat import LEASE_SECONDS, Heartbeat
+from oms.errors import DomainError, Text
+from oms.heartbeat import Heartbeat
 from oms.models import Account, Job, JobState, Person, StoredFile
 from oms.tenancy import account_context, current_account_id
 
@@ -143,7 +143,7 @@ def start(
         idempotency_key: up to 120 characters; a form carries a random one, so that sending it twice does its work once.
         input_file: what the runner reads, from `files.store`.
 
-    Raises Conflict where the key belongs to another kind of job or another person.
+    Whoever uses a key that somebody else used gets that job, which they may not be able to open.
     """
     if kind not in settings.JOBS:
         raise ImproperlyConfigured(f"Nothing runs {kind!r}: add it to JOBS in the settings.")
@@ -158,8 +158,6 @@ def start(
     job, is_new = Job.objects.get_or_create(idempotency_key=idempotency_key, defaults=facts)
     if is_new:
         due(current_account_id(), KIND)
-    elif (job.kind, job.person_id) != (kind, person and person.pk):
-        raise Conflict(_("This form was used before. Open the page again and send it from there."))
     return job
 
 
@@ -224,7 +222,7 @@ def _take_and_run(account_id: int, **which: int) -> JobState | None:
 
 
 def _take(account_id: int, **which: int) -> JobFacts | JobState | None:
-    """Make a job this worker's own for LEASE_SECONDS, or end one that must not be run; None where there is none."""
+    """Make a job this worker's own for JOB_LEASE_SECONDS, or end one that must not be run; None where there is none."""
     with account_context(account_id):
         rows = Job.objects.filter(_FREE, **which).select_related("person", "input_file").order_by("pk")
         job = rows.select_for_update(skip_locked=True, of=("self",)).first()
@@ -238,13 +236,13 @@ def _take(account_id: int, **which: int) -> JobFacts | JobState | None:
         Job.objects.filter(pk=job.pk).update(
             state=JobState.RUNNING,
             attempt=job.attempt + 1,
-            lease_until=Now() + timedelta(seconds=LEASE_SECONDS),
+            lease_until=Now() + timedelta(seconds=settings.JOB_LEASE_SECONDS),
             started_at=Now(),
             done=0,
             total=0,
             message="",
         )
-        due(account_id, KIND, at=timezone.now() + timedelta(seconds=LEASE_SECONDS + 1))
+        due(account_id, KIND, at=timezone.now() + timedelta(seconds=settings.JOB_LEASE_SECONDS + 1))
     return JobFacts(
         id=job.pk,
         account_id=account_id,
@@ -304,7 +302,7 @@ def _give_back(job: JobFacts) -> None:
 def _see_to_the_rest(account_id: int) -> None:
     """Due now where a job waits for a worker; later where all that is open is running, in case its worker dies."""
     running = Job.objects.filter(state=JobState.RUNNING, lease_until__gte=Now())
-    leases = list(running.values_list("lease_until", flat=True))
+    leases = [until for until in running.values_list("lease_until", flat=True) if until]
     if len(leases) < AT_ONCE and Job.objects.filter(_FREE).exists():
         due(account_id, KIND)
     elif leases:

@@ -1,8 +1,8 @@
 """The outbox: facts that other parts must hear of, written in the transaction that made them true.
 
 A message exists if and only if its fact does. `drain` hands each to the functions that settings.OUTBOX_SUBSCRIBERS
-names for its topic, in the same transaction that marks it done: what a subscriber writes in the database happens exactly
-once. A subscriber talks to no remote system; it writes down what is to be sent.
+names for its topic, in the same transaction that marks it done: what a subscriber writes in the database happens
+exactly once. A subscriber talks to no remote system; it writes down what is to be sent.
 """
 
 import logging

@@ -35,6 +35,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 INSTALLED_APPS = [
     "oms",
     "serials",
+    "replenishment",
+    "channels_sync",
     "axes",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -221,6 +223,8 @@ DUE_TASKS = {"outbox": "oms.tasks.drain_outbox", "job": "oms.tasks.run_jobs", "f
 OUTBOX_SUBSCRIBERS: dict[str, list[str]] = {}
 # Result files and uploads are deleted after so many days; the jobs that made or took them stay.
 LOTLINE_FILE_DAYS = env.int("LOTLINE_FILE_DAYS", default=30)
+# How long a job stays its worker's without a sign of life: so late is it taken up again after the worker was killed.
+JOB_LEASE_SECONDS = env.int("LOTLINE_JOB_LEASE_SECONDS", default=30)
 # Kinds of background job: kind -> function(job: oms.jobs.Progress) -> None. See oms/jobs.py.
 JOBS = {"catalogue.import": "oms.services.catalogue_csv.run_import_job", "ui.export": "oms.ui.exports.run_export_job"}
 

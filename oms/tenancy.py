@@ -1,7 +1,7 @@
 """The tenant wall: the current account, and models that cannot be read or written outside it.
 
-Three walls stand behind each other (docs/adr/0002). The first is here: the default manager filters by the account that is
-current when the SQL is compiled, so a query without one raises, and writes are stamped and verified. The second is
+Three walls stand behind each other (docs/adr/0002). The first is here: the default manager filters by the account that
+is current when the SQL is compiled, so a query without one raises, and writes are stamped and verified. The second is
 PostgreSQL's row-level security, told the account by `account_context`. The third is composite references. The migration
 operation that builds walls two and three is `oms.walls.CreateAccountModel`.
 """
@@ -196,6 +196,10 @@ class AccountModel(models.Model):
         base_manager_name = "objects"
         default_manager_name = "objects"
 
+    def __reduce__(self) -> NoReturn:
+        """Rows are not pickled: a cache or a task that carried one would carry it across the wall."""
+        raise TypeError("Account rows are not pickled; pass the id and read the row inside account_context().")
+
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Django's, after stamping and verifying the account. Raises NoAccount or ForeignAccount."""
         _verify(self)
@@ -205,7 +209,3 @@ class AccountModel(models.Model):
         """Django's, after verifying the account. Raises NoAccount or ForeignAccount."""
         _verify(self)
         return super().delete(*args, **kwargs)
-
-    def __reduce__(self) -> NoReturn:
-        """Rows are not pickled: a cache or a task that carried one would carry it across the wall."""
-        raise TypeError("Account rows are not pickled; pass the id and read the row inside account_context().")

@@ -31,6 +31,9 @@ account_patterns = [
     path("jobs/<int:pk>/cancel/", jobs.cancel, name="job_cancel"),
     path("jobs/<int:pk>/dismiss/", jobs.dismiss, name="job_dismiss"),
     path("files/<uuid:key>/", files.download, name="file"),
+    path("", include("serials.urls")),
+    path("", include("replenishment.urls")),
+    path("", include("channels_sync.urls")),
 ]
 
 urlpatterns = [

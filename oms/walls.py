@@ -23,7 +23,7 @@ def _account_keys(model: Any) -> list[AccountKey]:
 
 def _view(table: str) -> Iterator[str]:
     """The view for text search: plain, not security_barrier, so that LIKE may become an index condition."""
-    yield f"CREATE OR REPLACE VIEW {table}_v AS SELECT * FROM {table} WHERE account_id = {_CURRENT}"
+    yield f"CREATE OR REPLACE VIEW {table}_v AS SELECT * FROM {table} WHERE account_id = {_CURRENT}"  # noqa: S608
     yield f"REVOKE ALL ON {table}_v FROM lotline_app"
     yield f"GRANT SELECT ON {table}_v TO lotline_app"
 
@@ -112,7 +112,8 @@ class CreateAccountModel(CreateModel):
         table = model._meta.db_table
         if self.partitioned:
             for n in range(PARTITIONS):
-                yield f"CREATE TABLE {table}_p{n} PARTITION OF {table} FOR VALUES WITH (MODULUS {PARTITIONS}, REMAINDER {n})"
+                bounds = f"WITH (MODULUS {PARTITIONS}, REMAINDER {n})"
+                yield f"CREATE TABLE {table}_p{n} PARTITION OF {table} FOR VALUES {bounds}"
                 yield f"REVOKE ALL ON {table}_p{n} FROM lotline_app"
         keys = _account_keys(model)
         for key in keys:

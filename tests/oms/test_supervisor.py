@@ -1,0 +1,202 @@
+"""The supervisor, what it keeps, and what it mends: with real processes, and without the servers."""
+
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from oms.embedded.errors import CannotStart
+from oms.embedded.processes import Record, find, processes, stop_leftovers, wait_until
+from oms.embedded.state import PASSWORDS, State
+from tests.oms.supervised import ends, script, told
+
+SLEEP = shutil.which("sleep")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "state of a test"
+
+
+# --- processes --------------------------------------------------------------------------------------------------------
+def record_of(process, **changes):
+    found = find(process.pid)
+    facts = {"name": "x", "pid": found.pid, "started": found.started, "command": found.command}
+    return Record(**{**facts, "stop_signal": int(signal.SIGTERM), "grace": 2.0, **changes})
+
+
+@pytest.fixture
+def sleeper():
+    with subprocess.Popen([SLEEP, "600"], start_new_session=True) as process:
+        yield process
+        process.kill()
+
+
+def test_a_leftover_is_stopped_and_its_record_dropped(sleeper, tmp_path):
+    record_of(sleeper).save(tmp_path)
+    assert stop_leftovers(tmp_path) == ["x"]
+    assert sleeper.wait(timeout=5) == -signal.SIGTERM
+    assert list(tmp_path.iterdir()) == []
+    assert stop_leftovers(tmp_path) == []
+
+
+@pytest.mark.parametrize("change", [{"started": "1"}, {"command": "postgres -D elsewhere"}])
+def test_a_process_that_only_got_the_number_is_left_alone(sleeper, tmp_path, change):
+    record_of(sleeper, **change).save(tmp_path)
+    assert stop_leftovers(tmp_path) == []
+    assert sleeper.poll() is None
+
+
+def test_a_leftover_that_does_not_listen_is_ended_even_when_suspended(tmp_path):
+    deaf = "trap '' TERM; echo deaf; while :; do sleep 0.1; done"
+    with subprocess.Popen(["/bin/sh", "-c", deaf], stdout=subprocess.PIPE, start_new_session=True) as process:
+        process.stdout.readline()
+        record_of(process, grace=0.2).save(tmp_path)
+        process.send_signal(signal.SIGSTOP)
+        assert stop_leftovers(tmp_path) == ["x"]
+        assert process.wait(timeout=5) == -signal.SIGKILL
+
+
+def test_what_a_dead_child_forked_is_a_leftover_too(tmp_path):
+    forks = "import os, time; os.fork(); print(os.getpid(), flush=True); time.sleep(600)"
+    with subprocess.Popen([sys.executable, "-c", forks], stdout=subprocess.PIPE, start_new_session=True) as process:
+        pids = {int(process.stdout.readline()) for _ in range(2)}
+        record_of(process).save(tmp_path)
+        process.kill()
+        process.wait()
+        (orphan,) = pids - {process.pid}
+        assert find(orphan) is not None
+        assert stop_leftovers(tmp_path) == ["x"]
+        assert wait_until(lambda: find(orphan) is None, 5)
+
+
+# --- state ------------------------------------------------------------------------------------------------------------
+def mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_secrets_are_made_once_and_are_nobody_elses(folder):
+    state = State(folder)
+    state.make()
+    passwords = state.passwords()
+    assert set(passwords) == set(PASSWORDS)
+    assert len(set(passwords.values())) == len(PASSWORDS)
+    assert State(folder).passwords() == passwords
+    state.write_env({"DATABASE_URL": "postgres://x"})
+    assert state.env_file.read_text() == "DATABASE_URL=postgres://x\n"
+    assert {mode(folder / name) for name in ("passwords", "env")} == {0o600}
+    assert mode(folder) & 0o066 == 0
+    assert (folder / ".gitignore").read_text() == "*\n"
+
+
+def test_one_supervisor_at_a_time_and_the_second_says_where_the_first_is(folder):
+    first = """
+state = State(Path(sys.argv[1])); state.make(); state.acquire(); state.describe(url="http://localhost:8123/")
+tell(pid=os.getpid()); time.sleep(600)
+"""
+    state = State(folder)
+    with script(first, folder) as process:
+        pid = told(process)["pid"]
+        with pytest.raises(CannotStart, match=rf"already runs .* at http://localhost:8123/ \(process {pid}, since"):
+            state.acquire()
+        process.kill()
+        process.wait()
+        state.acquire()
+        state.release()
+
+
+def test_a_throw_away_state_goes_whatever_happens(tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with pytest.raises(ZeroDivisionError), State.throw_away("test") as state:
+        state.outside = elsewhere
+        folder = state.folder
+        (folder / "some").write_text("file")
+        raise ZeroDivisionError
+    assert not folder.exists()
+    assert not elsewhere.exists()
+
+
+def test_a_damaged_password_file_is_not_replaced_in_silence(folder):
+    state = State(folder)
+    state.make()
+    (folder / "passwords").write_text('{"owner": ')
+    with pytest.raises(CannotStart, match="passwords is damaged"):
+        state.passwords()
+
+
+# --- the supervisor ---------------------------------------------------------------------------------------------------
+RUN = """
+services = [shell(*given[:2], **(given[2] if given[2:] else {})) for given in SERVICES]
+with Supervisor(Console(), Path(sys.argv[1])) as supervisor:
+    try:
+        children = [supervisor.start(service) for service in services]
+        supervisor.wait_ready(children)
+        tell(pids=[child.process.pid for child in children])
+        supervisor.watch()
+    except Interrupted as request:
+        print("asked by", request.signum, flush=True)
+    except ChildDied as death:
+        print("died:", death, flush=True)
+print("children left:", len(supervisor.children), flush=True)
+"""
+WAITS = "trap 'echo bye; exit 0' TERM; echo hello; while :; do sleep 0.05; done"
+
+
+def test_children_are_prefixed_and_stopped_in_the_opposite_order(tmp_path):
+    with script(f"SERVICES = [('one', {WAITS!r}), ('two', {WAITS!r})]" + RUN, tmp_path) as process:
+        pids = told(process)["pids"]
+        assert sorted(file.name for file in tmp_path.iterdir()) == ["one.json", "two.json"]
+        lines = ends(process).splitlines()
+        spoken = [line for line in lines if "bye" in line or "asked" in line or "left" in line]
+        assert spoken == ["asked by 15", "two      | bye", "one      | bye", "children left: 0"]
+        assert list(tmp_path.iterdir()) == []
+    assert [find(pid) for pid in pids] == [None, None]
+
+
+def test_the_death_of_a_child_stops_all_and_takes_its_own_children_along(tmp_path):
+    dies = "sleep 601 & echo last words; sleep 0.3; exit 7"
+    with script(f"SERVICES = [('one', {WAITS!r}), ('two', {dies!r})]" + RUN, tmp_path) as process:
+        _, group = told(process)["pids"]
+        said = process.communicate(timeout=20)[0]
+    assert "died: two ended by itself with status 7" in said
+    assert "one      | bye" in said
+    assert not [p for p in processes() if p.group == group]
+
+
+def test_a_child_that_is_never_ready_is_an_error(tmp_path):
+    more = "{'ready': lambda: False, 'ready_seconds': 0.3}"
+    with script(f"SERVICES = [('one', {WAITS!r}, {more})]" + RUN, tmp_path) as process:
+        assert "died: one was not ready after 0 s" in process.communicate(timeout=20)[0]
+
+
+def test_a_second_request_hurries_a_child_that_takes_its_time(tmp_path):
+    deaf = "trap '' TERM; while :; do sleep 0.05; done"
+    code = "import oms.embedded.supervisor as s; s.HURRIED_GRACE = 0.3\n"
+    code += f"SERVICES = [('deaf', {deaf!r}, {{'grace': 60.0}})]"
+    with script(code + RUN, tmp_path) as process:
+        told(process)
+        process.send_signal(signal.SIGINT)
+        assert "asked by 2" in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert "children left: 0" in process.communicate(timeout=20)[0]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent was killed")
+def test_a_killed_supervisor_takes_its_children_along(tmp_path):
+    with script(f"SERVICES = [('one', {WAITS!r})]" + RUN, tmp_path) as process:
+        (pid,) = told(process)["pids"]
+        process.kill()
+        assert wait_until(lambda: find(pid) is None, 5)
+
+
+def test_a_closed_terminal_stops_everything(tmp_path):
+    talks = "while :; do echo more; sleep 0.05; done"
+    with script(f"SERVICES = [('one', {talks!r})]" + RUN, tmp_path) as process:
+        (pid,) = told(process)["pids"]
+        process.stdout.close()  # what `up | head` does
+        assert process.wait(timeout=20) == 0
+        assert find(pid) is None
