@@ -26,7 +26,8 @@ from oms.tenancy import account_context, current_account_id
 PART = ".part"
 NAME_LENGTH = 200
 _CONTENT_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(; ?charset=[\w-]+)?", re.ASCII)
-_UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|\u202a-\u202e\u2066-\u2069]+')
+_FOLDERS = re.compile(r"^.*[/\\]", re.DOTALL)
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f:*?"<>|\u202a-\u202e\u2066-\u2069]+')
 _OPEN = [state.value for state in JobState if not state.is_final]
 
 
@@ -137,6 +138,8 @@ def _remove(path: Path) -> None:
 
 def _safe(name: str) -> str:
     """A name that is a plain file name on every system, its ending kept when it is too long."""
-    plain = _UNSAFE.sub("_", name).strip(" .") or _("file")
+    plain = _UNSAFE.sub("_", _FOLDERS.sub("", name)).strip(" .") or _("file")
     stem, dot, ending = plain.rpartition(".")
-    return plain if len(plain) <= NAME_LENGTH else f"{stem[: NAME_LENGTH - 20]}{dot}{ending[-19:]}"
+    if len(plain) <= NAME_LENGTH or not dot:
+        return plain[:NAME_LENGTH]
+    return f"{stem[: NAME_LENGTH - 20]}.{ending[:19]}"

@@ -214,8 +214,8 @@ USE_I18N = USE_TZ = True
 TIME_ZONE = "UTC"
 
 # --- Lotline ----------------------------------------------------------------------------------------------------------
-# What `oms` must know of the apps above it, by dotted path. Each is called as provider(sku_ids=[...]) inside the account
-# and returns oms.services.catalogue.Blocker objects: what stands in the way of another Serial attribute.
+# What `oms` must know of the apps above it, by dotted path. Each is called as provider(sku_ids=[...]) inside the
+# account and returns oms.services.catalogue.Blocker objects: what stands in the way of another Serial attribute.
 WORKFLOW_BLOCKERS = ["oms.queries.stock.workflow_blockers"]
 # Kinds of due work: kind -> the Celery task that does it, called with an account's id. See oms/dispatch.py.
 DUE_TASKS = {"outbox": "oms.tasks.drain_outbox", "job": "oms.tasks.run_jobs", "files": "oms.tasks.tidy_files"}

@@ -1,16 +1,13 @@
 """The platform's tables."""
 
-from typing import Any
-
-from django.utils.html import escape
 from django.utils.translation import gettext_lazy
 
 from oms.models import AuditEntry, BinKind, Membership, Role, Sku, Stock, Workflow
+from oms.ui.audit import ActionColumn, ChangesColumn
 from oms.ui.columns import (
     BadgeColumn,
     CheckColumn,
     Column,
-    Frame,
     MonoColumn,
     MonoLinkColumn,
     NameLinkColumn,
@@ -20,7 +17,6 @@ from oms.ui.columns import (
     Tone,
     WhenColumn,
 )
-from oms.ui.context import said
 from oms.ui.tables import Table
 
 WORKFLOW_TONES = {
@@ -114,27 +110,12 @@ class MemberAdminTable(MemberTable):
         sequence = ("...", "edit")
 
 
-class ChangesColumn(Column):
-    """Field by field what a change turned into what."""
-
-    def html(self, value: Any, record: Any, frame: Frame) -> str:
-        """One short line per field, the old value struck through."""
-        return "<br>".join(
-            f"{escape(field)}: <del>{escape(said(before))}</del> → <ins>{escape(said(after))}</ins>"
-            for field, (before, after) in value.items()
-        )
-
-    def text(self, value: Any, record: Any) -> str:
-        """The same for a CSV file."""
-        return "; ".join(f"{field}: {said(before)} → {said(after)}" for field, (before, after) in value.items())
-
-
 class AuditTable(Table):
     """Who changed what."""
 
     at = WhenColumn(label=gettext_lazy("When"))
     actor = Column(label=gettext_lazy("Who"), accessor="actor.name", order_by="actor__name")
-    action = Column(label=gettext_lazy("Action"))
+    action = ActionColumn(label=gettext_lazy("Action"))
     kind = Column(label=gettext_lazy("Kind"))
     label = Column(label=gettext_lazy("What"))
     changes = ChangesColumn(label=gettext_lazy("Changes"), orderable=False)

@@ -1,8 +1,8 @@
 """What may happen to a serialized unit: the event table of the product, as data. No database, no clock.
 
 A unit's status is never chosen: it follows from an event and, in the warehouse, from the kind of the bin. `RULES` says,
-for each event, from which states it may come and what it leads to; `outcomes` turns a rule into the rows that the ledger
-joins in SQL. `docs/lifecycle.md` shows the table; a test keeps both equal.
+for each event, from which states it may come and what it leads to; `outcomes` turns a rule into the rows that the
+ledger joins in SQL. `docs/lifecycle.md` shows the table; a test keeps both equal.
 """
 
 from collections.abc import Iterator
@@ -174,7 +174,9 @@ KEEPS_RESERVATION = frozenset({Event.MOVE, Event.RECOUNT_FOUND})
 
 @dataclass(frozen=True)
 class Outcome:
-    """One row of an event's table: a unit in `before`, put into a bin of `bin_kind` ("" for no bin), becomes `after`."""
+    """One row of an event's table: a unit in `before`, put into a bin of `bin_kind` ("" for no bin), becomes
+    `after`.
+    """
 
     before: State
     bin_kind: str

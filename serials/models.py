@@ -35,7 +35,8 @@ class Lot(AccountModel):
 class Unit(AccountModel):
     """One physical unit with a serial number: a row of the Serials grid. Written by `record_event` only.
 
-    `serial` is kept as typed; `serial_key` is its normalised form, unique for the SKU. `order_line` is the line that the
+    `serial` is kept as typed; `serial_key` is its normalised form, unique for the SKU. `order_line` is the line
+    that the
     unit is reserved for, or was shipped on. `last_event` and `last_source` are those of the last event that was not an
     annotation.
     """

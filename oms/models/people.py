@@ -10,8 +10,32 @@ from django.utils.translation import gettext_lazy as _
 
 # First path segments that are not accounts; kept in step with oms/urls.py by a test.
 RESERVED_SLUGS = frozenset(
-    "account accounts admin api appearance docs favicon.ico healthz help hooks l login logout members password people "
-    "platform robots.txt settings setup sign-in sign-out static welcome".split()
+    [
+        "account",
+        "accounts",
+        "admin",
+        "api",
+        "appearance",
+        "docs",
+        "favicon.ico",
+        "healthz",
+        "help",
+        "hooks",
+        "l",
+        "login",
+        "logout",
+        "members",
+        "password",
+        "people",
+        "platform",
+        "robots.txt",
+        "settings",
+        "setup",
+        "sign-in",
+        "sign-out",
+        "static",
+        "welcome",
+    ]
 )
 
 

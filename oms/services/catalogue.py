@@ -72,8 +72,8 @@ def create_sku(*, actor: Person | None, **fields: Unpack[SkuFields]) -> Sku:
 def update_sku(*, sku_id: int, version: int, actor: Person | None, **fields: Unpack[SkuFields]) -> Sku:
     """Change a SKU that the person saw at `version`.
 
-    Raises Conflict where somebody changed it since or the new code is taken, and Blocked, listing every reason, where the
-    Serial attribute may not change now. Nothing is written then.
+    Raises Conflict where somebody changed it since or the new code is taken, and Blocked, listing every reason,
+    where the Serial attribute may not change now. Nothing is written then.
     """
     sku = Sku.objects.select_for_update().get(pk=sku_id)
     if sku.version != version:

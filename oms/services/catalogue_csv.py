@@ -8,8 +8,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Upper
 from django.utils import timezone
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext as _, gettext_lazy
 
 from oms import csvio, files
 from oms.errors import Blocker

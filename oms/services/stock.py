@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from oms.errors import DomainError
-from oms.models import NO_LOT, Bin, BinKind, Location, Person, Sku, Warehouse, WarehouseLink
+from oms.models import NO_LOT, Bin, BinKind, Location, Person, Warehouse, WarehouseLink
 from oms.services import audit
 from oms.tenancy import current_account_id
 

@@ -69,7 +69,8 @@ class _DayRangeWidget(django_filters.widgets.SuffixedMultiWidget):
 
     def __init__(self, label: Any) -> None:
         def day(words: Any) -> forms.DateInput:
-            # Not type="date": browsers show that in their own order of day and month, and a scanner cannot type into it.
+            # Not type="date": browsers show that in their own order of day and month, and a scanner cannot type
+            # into it.
             attrs = {
                 "placeholder": "yyyy-mm-dd",
                 "aria-label": words,

@@ -19,8 +19,9 @@ from oms.models import ADMINS, EVERYONE, OFFICE, Role, Sku, Workflow
 from oms.queries import catalogue as queries
 from oms.services import catalogue as services
 from oms.tables import WORKFLOW_TONES, SkuAdminTable, SkuTable
+from oms.ui import audit
 from oms.ui.actions import BulkAction, Selection, selection
-from oms.ui.context import audit_timeline, blocker_links
+from oms.ui.context import blocker_links
 from oms.ui.views import Empty, PageAction, TableView
 
 
@@ -118,7 +119,7 @@ def _detail(request: AccountRequest, pk: int, form: SkuForm, blocked: Blocked | 
         "stock_url": reverse("stock", kwargs={"account_slug": request.account.slug})
         + "?"
         + urlencode({"sku": sku.code}),
-        "history": audit_timeline(queries.sku_history(sku)),
+        "history": audit.timeline(queries.sku_history(sku)),
     }
 
 

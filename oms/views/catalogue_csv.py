@@ -17,7 +17,7 @@ from oms.forms import CatalogueUploadForm
 from oms.models import OFFICE, Role, StoredFile
 from oms.services.catalogue_csv import FIELDS, SCHEMA, Change, Plan, plan_import
 
-SHOWN = 100
+SHOWN = 50
 """How many errors and changes the page lists; all errors are in the file of errors."""
 
 

@@ -4,11 +4,11 @@ import django.contrib.postgres.indexes
 import django.db.models.deletion
 import django.db.models.functions.datetime
 import django.db.models.functions.text
-import oms.models.catalogue
-import oms.tenancy
 from django.conf import settings
 from django.db import migrations, models
 
+import oms.models.catalogue
+import oms.tenancy
 from oms.walls import CreateAccountModel
 
 # Stock lies below lots in the order of the apps, so its lot is a plain number with 0 for none. Here, where both exist, the

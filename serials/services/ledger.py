@@ -1,7 +1,8 @@
 """The ledger: the one writer of a unit's status, bin, history and stock.
 
 `record_event` takes one unit or a hundred thousand in the same number of statements. The rows of a call are staged in a
-temporary table, the units are locked in one order, and one join with the event's table (`lifecycle.outcomes`) decides what
+temporary table, the units are locked in one order, and one join with the event's table (`lifecycle.outcomes`)
+decides what
 each becomes. If any of them may not, nothing is written. Units, history and stock change in one transaction.
 """
 
@@ -91,7 +92,9 @@ class Staging:
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a call did: units changed or made, units skipped because they had this fact, and reservations that it freed."""
+    """What a call did: units changed or made, units skipped because they had this fact, and reservations that it
+    freed.
+    """
 
     count: int
     skipped: int
@@ -99,7 +102,9 @@ class Recorded:
 
 
 class Refused(Conflict):
-    """The event is not allowed for some of the units; nothing was written. `units` holds (serial, status) of the first."""
+    """The event is not allowed for some of the units; nothing was written. `units` holds (serial, status) of the
+    first.
+    """
 
     def __init__(self, message: str, units: list[tuple[str, str]]) -> None:
         super().__init__(message)
@@ -172,7 +177,7 @@ def _stage(cursor: Any, rows: Iterable[Row] | Staging) -> int:
     """Put the rows of the call into the temporary table; how many there are."""
     cursor.execute(sql.MAKE_STAGES)
     if isinstance(rows, Staging):
-        cursor.execute(f"INSERT INTO stage_in (sku_id, serial, serial_key) {rows.select}", rows.params)  # noqa: S608
+        cursor.execute(f"INSERT INTO stage_in (sku_id, serial, serial_key) {rows.select}", rows.params)
         count: int = cursor.rowcount
     else:
         count = 0

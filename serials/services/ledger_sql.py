@@ -1,14 +1,14 @@
 """The statements of the ledger. Each works on all rows of a call at once; %(…)s are given by `ledger._parameters`.
 
-Two temporary tables live as long as the connection and are emptied by every commit: `stage_in`, what the caller said, and
-`stage`, what it leads to.
+Two temporary tables live as long as the connection and are emptied by every commit: `stage_in`, what the caller
+said, and `stage`, what it leads to.
 """
 
 MAKE_STAGES = """
 CREATE TEMP TABLE IF NOT EXISTS stage_in (
     serial_key text, unit_id bigint, sku_id bigint, serial text, bin_id bigint, lot_id bigint, order_line_id bigint,
-    wms_notes text, oms_notes text, source text DEFAULT '', reason text DEFAULT '', is_new_allowed boolean DEFAULT false,
-    is_accepted boolean DEFAULT false, corrects_id bigint
+    wms_notes text, oms_notes text, source text DEFAULT '', reason text DEFAULT '', is_new_allowed boolean DEFAULT
+    false, is_accepted boolean DEFAULT false, corrects_id bigint
 ) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS stage (
     unit_id bigint, sku_id bigint, serial text, serial_key text, bin_id bigint, lot_id bigint, order_line_id bigint,
@@ -68,8 +68,8 @@ SELECT COALESCE(n.found_id, n.unit_id, nextval('serials_unit_id_seq')),
 FROM named n
 LEFT JOIN oms_sku k ON k.account_id = %(account)s AND k.id = COALESCE(n.found_sku, n.sku_id)
 LEFT JOIN outcome o ON o.before = n.before AND (o.bin_kind = '' OR o.bin_kind = n.bin_kind)
-    AND (n.before <> 'new' OR (k.workflow = ANY(%(new_workflows)s::text[]) AND n.unit_id IS NULL AND n.serial_key <> ''))
-    AND CASE o.needs
+    AND (n.before <> 'new' OR (k.workflow = ANY(%(new_workflows)s::text[]) AND n.unit_id IS NULL AND n.serial_key <>
+    '')) AND CASE o.needs
         WHEN '' THEN true
         WHEN 'allowed_new' THEN n.is_new_allowed
         WHEN 'accepted' THEN n.is_accepted
@@ -106,7 +106,8 @@ INSERT_UNITS = f"""
 INSERT INTO serials_unit (account_id, id, sku_id, serial, serial_key, status, is_void, is_planned, bin_id, lot_id,
                           order_line_id, wms_notes, oms_notes, process_type, process_id, order_no, last_event,
                           last_source, updated_at, created_at)
-SELECT %(account)s, s.unit_id, s.sku_id, s.serial, s.serial_key, {_STATUS}, false, %(event)s = 'expect', {_BIN}, s.lot_id,
+SELECT %(account)s, s.unit_id, s.sku_id, s.serial, s.serial_key, {_STATUS}, false, %(event)s = 'expect', {_BIN},
+s.lot_id,
        {_LINE}, COALESCE(s.wms_notes, ''), COALESCE(s.oms_notes, ''), %(process_type)s, %(process_id)s, %(order_no)s,
        %(event)s, s.source, %(occurred_at)s, %(recorded_at)s
 FROM stage s WHERE s.before = 'new'

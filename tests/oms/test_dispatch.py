@@ -1,0 +1,223 @@
+"""Due work goes to exactly one task, survives a broker that is away, and never holds up a page."""
+
+import base64
+import json
+import socket
+import threading
+import time
+from collections import Counter
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+import redis
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connection, transaction
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from oms import dispatch
+from oms.celery import app
+from oms.models import Account, Due
+from oms.tasks import dispatch as dispatch_task, make_rounds
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def queue(monkeypatch):
+    """A queue of this test's own; calling it answers the (task, args) that were sent since, and empties it."""
+    prefix = f"test-{uuid4().hex}:"
+    monkeypatch.setitem(app.conf.broker_transport_options, "global_keyprefix", prefix)
+    server = redis.Redis.from_url(settings.REDIS_URL)
+
+    def sent():
+        found = []
+        for name in ("celery", "jobs"):
+            while raw := server.rpop(prefix + name):
+                message = json.loads(raw)
+                args, _kwargs, _embed = json.loads(base64.b64decode(message["body"]))
+                found.append((message["headers"]["task"], *args))
+        return found
+
+    yield sent
+    for key in server.scan_iter(f"{prefix}*"):
+        server.delete(key)
+    server.close()
+
+
+def rows():
+    return Counter(Due.objects.values_list("account_id", "kind"))
+
+
+# --- due and wake -----------------------------------------------------------------------------------------------------
+def test_due_is_a_row_of_the_transaction_and_wakes_after_it(queue):
+    with transaction.atomic():
+        dispatch.due(7, "job")
+        assert queue() == []
+    assert (rows(), queue()) == ({(7, "job"): 1}, [("oms.tasks.dispatch",)])
+
+
+def test_due_that_is_rolled_back_never_was(queue):
+    with transaction.atomic():
+        dispatch.due(7, "job")
+        transaction.set_rollback(True)
+    assert (rows(), queue()) == ({}, [])
+
+
+def test_due_said_often_is_one_row_and_one_wake(queue, django_assert_num_queries):
+    with transaction.atomic(), django_assert_num_queries(2):
+        for _time in range(50):
+            dispatch.due(7, "job")
+            dispatch.due(7, "outbox")
+    assert rows() == {(7, "job"): 1, (7, "outbox"): 1}
+    assert queue() == [("oms.tasks.dispatch",)] * 2
+
+
+def test_due_said_in_a_savepoint_that_is_rolled_back_is_said_again(queue):
+    with transaction.atomic():
+        with transaction.atomic():
+            dispatch.due(7, "job")
+            transaction.set_rollback(True)
+        dispatch.due(7, "job")
+        with transaction.atomic():
+            dispatch.due(7, "job")
+            transaction.set_rollback(True)
+    assert (rows(), queue()) == ({(7, "job"): 1}, [("oms.tasks.dispatch",)])
+
+
+def test_due_later_does_not_wake(queue):
+    dispatch.due(7, "job", at=timezone.now() + timedelta(hours=1))
+    assert (rows(), queue()) == ({(7, "job"): 1}, [])
+
+
+def test_due_of_an_unknown_kind_is_a_mistake_of_ours():
+    with pytest.raises(ImproperlyConfigured, match="DUE_TASKS"):
+        dispatch.due(7, "no such kind")
+
+
+def hung_server():
+    """A server that accepts connections and never answers: the worst way of being away."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=10)
+    return listener, f"redis://127.0.0.1:{listener.getsockname()[1]}/0"
+
+
+@pytest.mark.parametrize("how", ["refused", "hung"])
+def test_without_valkey_due_is_kept_and_soon_answered(how, monkeypatch, queue, caplog):
+    listener, url = hung_server()
+    monkeypatch.setenv("CELERY_BROKER_WRITE_URL", url if how == "hung" else "redis://127.0.0.1:9/0")
+    begun = time.monotonic()
+    with transaction.atomic():
+        dispatch.due(7, "job")
+    assert time.monotonic() - begun < 1.5
+    assert "Valkey does not answer" in caplog.text
+    with pytest.raises(OperationalError):
+        dispatch.dispatch()
+    assert rows() == {(7, "job"): 1}
+    listener.close()
+    monkeypatch.delenv("CELERY_BROKER_WRITE_URL")
+    assert dispatch.dispatch() == 1
+    assert (rows(), queue()) == ({}, [("oms.tasks.run_jobs", 7)])
+
+
+# --- dispatch ---------------------------------------------------------------------------------------------------------
+def test_dispatch_starts_one_task_per_account_and_kind(queue):
+    now = timezone.now()
+    Due.objects.bulk_create(
+        Due(account_id=account, kind=kind, at=now - timedelta(seconds=age))
+        for account, kind, age in [(2, "job", 3), (1, "outbox", 2), (1, "job", 1), (2, "job", 1), (1, "job", 0)]
+    )
+    assert dispatch.dispatch(now) == 5
+    assert sorted(queue()) == [("oms.tasks.drain_outbox", 1), ("oms.tasks.run_jobs", 1), ("oms.tasks.run_jobs", 2)]
+    assert rows() == {}
+    assert dispatch.dispatch(now) == 0
+
+
+def test_dispatch_leaves_what_is_due_later_and_what_it_does_not_know(queue):
+    now = timezone.now()
+    Due.objects.create(account_id=1, kind="job", at=now + timedelta(seconds=5))
+    Due.objects.create(account_id=1, kind="of a newer version", at=now - timedelta(days=1))
+    assert dispatch.dispatch(now) == 0
+    assert dispatch.dispatch(now + timedelta(seconds=5)) == 1
+    assert (rows(), queue()) == ({(1, "of a newer version"): 1}, [("oms.tasks.run_jobs", 1)])
+
+
+def test_dispatch_takes_a_batch_the_oldest_first(queue, monkeypatch):
+    monkeypatch.setattr(dispatch, "BATCH", 3)
+    now = timezone.now()
+    Due.objects.bulk_create(
+        Due(account_id=account, kind="job", at=now - timedelta(seconds=account)) for account in range(1, 8)
+    )
+    assert [dispatch.dispatch(now) for _time in range(4)] == [3, 3, 1, 0]
+    assert [account for _task, account in queue()] == [7, 6, 5, 4, 3, 2, 1]
+
+
+def test_each_due_row_goes_to_exactly_one_of_two_dispatchers(queue, monkeypatch):
+    """The first has claimed its rows and not committed when the second comes, which neither waits nor takes them."""
+    Due.objects.bulk_create(Due(account_id=account, kind="job") for account in range(1, 6))
+    has_claimed, may_commit, counts = threading.Event(), threading.Event(), []
+
+    def first():
+        try:
+            with transaction.atomic():
+                counts.append(dispatch.dispatch())
+                has_claimed.set()
+                assert may_commit.wait(20)
+        finally:
+            has_claimed.set()
+            connection.close()
+
+    monkeypatch.setattr(dispatch, "BATCH", 2)
+    thread = threading.Thread(target=first)
+    thread.start()
+    assert has_claimed.wait(20)
+    monkeypatch.setattr(dispatch, "BATCH", 1000)
+    counts.append(dispatch.dispatch())
+    may_commit.set()
+    thread.join()
+    assert counts == [2, 3]
+    assert sorted(queue()) == [("oms.tasks.run_jobs", account) for account in range(1, 6)]
+    assert rows() == {}
+
+
+def test_many_dispatchers_at_once_share_the_rows(queue, monkeypatch):
+    monkeypatch.setattr(dispatch, "BATCH", 10)
+    Due.objects.bulk_create(Due(account_id=account, kind="job") for account in range(1, 101))
+    start, counts = threading.Barrier(4), []
+
+    def work():
+        try:
+            start.wait(20)
+            while count := dispatch.dispatch():
+                counts.append(count)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work) for _n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(counts) == 100
+    assert Counter(account for _task, account in queue()) == Counter(range(1, 101))
+
+
+# --- tasks ------------------------------------------------------------------------------------------------------------
+def test_the_dispatch_task_goes_on_until_nothing_is_due(queue, monkeypatch):
+    monkeypatch.setattr(dispatch, "BATCH", 2)
+    Due.objects.bulk_create(Due(account_id=account, kind="job") for account in range(1, 6))
+    dispatch_task()
+    assert (len(queue()), rows()) == (5, {})
+
+
+def test_rounds_make_work_due_in_every_account(account_a, account_b):
+    before = timezone.now()
+    make_rounds(["outbox", "files"])
+    assert rows() == {
+        (pk, kind): 1 for pk in Account.objects.values_list("pk", flat=True) for kind in ("outbox", "files")
+    }
+    assert all(
+        before - timedelta(seconds=5) <= at <= timezone.now() + timedelta(minutes=5)
+        for at in Due.objects.values_list("at", flat=True)
+    )
