@@ -11,10 +11,7 @@ from oms.models import Account, Membership, Role, Sku, Workflow
 
 def workflow_choices() -> list[tuple[str, str]]:
     """The Serial choices with a sentence on each."""
-    return [
-        (workflow.value, f"{workflow.label}: {workflow.help}" if workflow.help else workflow.label)
-        for workflow in Workflow
-    ]
+    return [(workflow.value, f"{workflow.label}: {workflow.help}") for workflow in Workflow]
 
 
 class SkuForm(AccountForm[Sku]):

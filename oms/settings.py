@@ -157,6 +157,8 @@ LOGOUT_REDIRECT_URL = "sign_in"
 # is not locked out by somebody who guesses.
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = 0.25
+AXES_USERNAME_FORM_FIELD = "username"
+AXES_USERNAME_CALLABLE = "oms.services.people.signing_in_as"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_TEMPLATE = "people/locked_out.html"
@@ -216,17 +218,25 @@ TIME_ZONE = "UTC"
 # --- Lotline ----------------------------------------------------------------------------------------------------------
 # What `oms` must know of the apps above it, by dotted path. Each is called as provider(sku_ids=[...]) inside the
 # account and returns oms.services.catalogue.Blocker objects: what stands in the way of another Serial attribute.
-WORKFLOW_BLOCKERS = ["oms.queries.stock.workflow_blockers"]
+WORKFLOW_BLOCKERS = ["oms.queries.stock.workflow_blockers", "replenishment.queries.workflow_blockers"]
 # Kinds of due work: kind -> the Celery task that does it, called with an account's id. See oms/dispatch.py.
 DUE_TASKS = {"outbox": "oms.tasks.drain_outbox", "job": "oms.tasks.run_jobs", "files": "oms.tasks.tidy_files"}
 # Outbox topics: topic -> functions(message: OutboxMessage) -> None that hear of it, in this order. See oms/outbox.py.
-OUTBOX_SUBSCRIBERS: dict[str, list[str]] = {}
+OUTBOX_SUBSCRIBERS: dict[str, list[str]] = {
+    "replenishment.submitted": [],
+    "replenishment.cancelled": [],
+    "replenishment.closed": [],
+}
 # Result files and uploads are deleted after so many days; the jobs that made or took them stay.
 LOTLINE_FILE_DAYS = env.int("LOTLINE_FILE_DAYS", default=30)
 # How long a job stays its worker's without a sign of life: so late is it taken up again after the worker was killed.
 JOB_LEASE_SECONDS = env.int("LOTLINE_JOB_LEASE_SECONDS", default=30)
 # Kinds of background job: kind -> function(job: oms.jobs.Progress) -> None. See oms/jobs.py.
-JOBS = {"catalogue.import": "oms.services.catalogue_csv.run_import_job", "ui.export": "oms.ui.exports.run_export_job"}
+JOBS = {
+    "catalogue.import": "oms.services.catalogue_csv.run_import_job",
+    "replenishment.generate": "replenishment.services.generation_job.run_generate_job",
+    "ui.export": "oms.ui.exports.run_export_job",
+}
 
 LOGGING = {
     "version": 1,

@@ -65,16 +65,16 @@ class StockTable(Table):
     """What lies where."""
 
     sku = MonoLinkColumn(
-        label=gettext_lazy("SKU"), accessor="sku.code", order_by="sku__code", route="sku", target="sku_id"
+        label=gettext_lazy("SKU"), accessor="sku__code", order_by="sku__code", route="sku", target="sku_id"
     )
-    name = NoteColumn(label=gettext_lazy("Name"), accessor="sku.name", order_by="sku__name")
+    name = NoteColumn(label=gettext_lazy("Name"), accessor="sku__name", order_by="sku__name")
     warehouse = Column(
-        label=gettext_lazy("Warehouse"), accessor="bin.link.warehouse.name", order_by="bin__link__warehouse__name"
+        label=gettext_lazy("Warehouse"), accessor="bin__link__warehouse__name", order_by="bin__link__warehouse__name"
     )
-    location = Column(label=gettext_lazy("Location"), accessor="bin.location.name", order_by="bin__location__name")
-    bin = MonoColumn(label=gettext_lazy("BIN"), accessor="bin.name", order_by="bin__name")
+    location = Column(label=gettext_lazy("Location"), accessor="bin__location__name", order_by="bin__location__name")
+    bin = MonoColumn(label=gettext_lazy("BIN"), accessor="bin__name", order_by="bin__name")
     kind = BadgeColumn(
-        label=gettext_lazy("Kind"), accessor="bin.kind", order_by="bin__kind", choices=BinKind, tones=BIN_TONES
+        label=gettext_lazy("Kind"), accessor="bin__kind", order_by="bin__kind", choices=BinKind, tones=BIN_TONES
     )
     quantity = NumberColumn(label=gettext_lazy("Quantity"))
     update = WhenColumn(label=gettext_lazy("Update"), accessor="updated_at", order_by="updated_at")
@@ -88,8 +88,8 @@ class StockTable(Table):
 class MemberTable(Table):
     """Who may do what in this account."""
 
-    person = Column(label=gettext_lazy("Name"), accessor="person.name", order_by="person__name")
-    email = Column(label=gettext_lazy("Email"), accessor="person.email", order_by="person__email")
+    person = Column(label=gettext_lazy("Name"), accessor="person__name", order_by="person__name")
+    email = Column(label=gettext_lazy("Email"), accessor="person__email", order_by="person__email")
     role = BadgeColumn(label=gettext_lazy("Role"), choices=Role, tones=ROLE_TONES)
     since = WhenColumn(label=gettext_lazy("Member since"), accessor="created_at", order_by="created_at")
 
@@ -114,7 +114,7 @@ class AuditTable(Table):
     """Who changed what."""
 
     at = WhenColumn(label=gettext_lazy("When"))
-    actor = Column(label=gettext_lazy("Who"), accessor="actor.name", order_by="actor__name")
+    actor = Column(label=gettext_lazy("Who"), accessor="actor__name", order_by="actor__name")
     action = ActionColumn(label=gettext_lazy("Action"))
     kind = Column(label=gettext_lazy("Kind"))
     label = Column(label=gettext_lazy("What"))

@@ -1,6 +1,7 @@
 """Every address of Lotline. Pages of an account live under its slug; the apps above are named by string."""
 
-from django.urls import include, path
+from django.contrib.auth.views import LogoutView
+from django.urls import URLPattern, URLResolver, include, path
 
 from oms.views import catalogue, catalogue_csv, files, frontdoor, jobs, settings, stock
 
@@ -9,7 +10,7 @@ handler403 = "oms.views.errors.forbidden"
 handler404 = "oms.views.errors.not_found"
 handler500 = "oms.views.errors.server_error"
 
-account_patterns = [
+account_patterns: list[URLPattern | URLResolver] = [
     path("", frontdoor.account_home, name="account_home"),
     path("inventory/skus/", catalogue.sku_list, name="skus"),
     path("inventory/skus/new/", catalogue.sku_new, name="sku_new"),
@@ -36,11 +37,11 @@ account_patterns = [
     path("", include("channels_sync.urls")),
 ]
 
-urlpatterns = [
+urlpatterns: list[URLPattern | URLResolver] = [
     path("", frontdoor.home, name="home"),
     path("healthz/", frontdoor.healthz, name="healthz"),
     path("sign-in/", frontdoor.SignIn.as_view(), name="sign_in"),
-    path("sign-out/", frontdoor.auth.LogoutView.as_view(), name="sign_out"),
+    path("sign-out/", LogoutView.as_view(), name="sign_out"),
     path("password/", frontdoor.Password.as_view(), name="password"),
     path("welcome/<uidb64>/<token>/", frontdoor.Welcome.as_view(), name="welcome"),
     path("accounts/", frontdoor.choose_account, name="accounts"),

@@ -63,7 +63,7 @@ class Stack:
         started = time.monotonic()
         yield
         self.seconds.append((name, time.monotonic() - started))
-        self.supervisor.console.say(f"{name}: ready after {self.seconds[-1][1]:.1f} s")
+        self.supervisor.console.say(f"{name}: {self.seconds[-1][1]:.1f} s")
 
     @property
     def setting(self) -> Setting:

@@ -185,7 +185,6 @@ class Supervisor:
                 asked += 1
                 if not service.foreground or asked >= MOST_REQUESTS:
                     raise
-                self._signals.clear()
                 if request.signum != signal.SIGINT or not os.isatty(0):  # a terminal's Ctrl-C has reached it already
                     child.process.send_signal(service.stop_signal)
         self._forget(child)
@@ -215,7 +214,9 @@ class Supervisor:
                 self._read(child)
                 raise self.died(child, _how_it_ended(child.process.returncode))
         if self._signals or self.console.is_gone:
-            raise Interrupted(self._signals[0] if self._signals else signal.SIGPIPE)
+            request = self._signals[0] if self._signals else signal.SIGPIPE
+            self._signals.clear()  # what comes from now on asks for more haste
+            raise Interrupted(request)
 
     def _drain_wake(self) -> None:
         try:
@@ -263,7 +264,6 @@ class Supervisor:
     def stop_all(self) -> None:
         """Stop all children, last started first. A second Ctrl-C cuts the waiting short."""
         self._is_stopping = True
-        self._signals.clear()
         for child in reversed(self.children):
             self._stop(child)
         self.children.clear()

@@ -1,6 +1,6 @@
 """Columns of tables. Each turns a value into a cell of HTML and into a text for CSV, both from one declaration."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -58,6 +58,11 @@ class Column(tables.Column):
     def text(self, value: Any, record: Any) -> str:
         """The value for a CSV file."""
         return "" if value is None else str(value)
+
+    def compile_text(self, name: str) -> Callable[[Any], str]:
+        """One function from a record to its text in a CSV file."""
+        get, text = value_getter(str(self.accessor or name)), self.text
+        return lambda record: text(get(record), record)
 
     def compile(self, name: str, label: str, frame: Frame) -> Callable[[Any], str]:
         """One function from a record to its `<td>`."""
@@ -179,7 +184,7 @@ class BadgeColumn(Column):
 
     kind = "badge"
 
-    def __init__(self, *args: Any, choices: type[TextChoices], tones: dict[str, Tone], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, choices: type[TextChoices], tones: Mapping[Any, Tone], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.css = ""
         self.choices, self.tones = choices, tones

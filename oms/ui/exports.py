@@ -51,7 +51,7 @@ def export_response(request: AccountRequest, page: "type[TableView]", table: Tab
 
 def run_export_job(progress: Progress) -> None:
     """The job "ui.export": the list page that its path names, as a file."""
-    page: type[TableView] = resolve(progress.params["path"]).func.table_view
+    page: type[TableView] = resolve(progress.params["path"]).func.table_view  # type: ignore[attr-defined]  # set by TableView.page
     query = QueryDict(progress.params["query"])
     table = page.sorted_table(query, page.filtered(query))
     rows = table.data.data

@@ -8,7 +8,7 @@ import django_tables2 as tables
 from django.http import QueryDict
 from django.utils.safestring import SafeString, mark_safe
 
-from oms.ui.columns import Column, Frame, value_getter
+from oms.ui.columns import Column, Frame
 
 
 @dataclass(frozen=True)
@@ -73,12 +73,11 @@ class Table(tables.Table):
 
     def csv_columns(self) -> list[tuple[str, Callable[[Any], str]]]:
         """What an export of this table holds: each text column's header and the function from a record to its text."""
-        found: list[tuple[str, Callable[[Any], str]]] = []
-        for bound in self.columns:
-            if isinstance(bound.column, Column):
-                get, text = value_getter(str(bound.column.accessor or bound.name)), bound.column.text
-                found.append((str(bound.header), lambda record, get=get, text=text: text(get(record), record)))
-        return found
+        return [
+            (str(bound.header), bound.column.compile_text(bound.name))
+            for bound in self.columns
+            if isinstance(bound.column, Column)
+        ]
 
 
 def with_query(query: QueryDict, **changes: str) -> str:

@@ -56,13 +56,13 @@ class TableView(View):
     address, so a link reproduces the view.
     """
 
-    queryset: ClassVar[Callable[[], QuerySet[Any]]]
+    queryset: ClassVar["staticmethod[[], QuerySet[Any]]"]
     table_class: ClassVar[type[Table]]
     filterset_class: ClassVar[type[FilterSet]]
     title: ClassVar[Text]
     section: ClassVar[Text] = ""
     icon: ClassVar[str]
-    noun: ClassVar[Callable[[int], str]]
+    noun: ClassVar["staticmethod[[int], str]"]
     empty: ClassVar[Empty]
     primary: ClassVar[PageAction | None] = None
     secondary: ClassVar[tuple[PageAction, ...]] = ()
@@ -93,9 +93,10 @@ class TableView(View):
         """Rows of the model itself, by ids or by a query: what actions work on (a list may read through views)."""
         model = cls.table_class._meta.model
         if isinstance(chosen, QuerySet):
-            # The limit is a fence: without it the planner mixes table and view and loses the search index.
-            chosen = chosen.values_list("pk", flat=True)[:1_000_000]
-        return model.objects.filter(pk__in=chosen).order_by("pk")
+            # A limit that limits nothing is a fence: without one the planner mixes table and view and loses the index.
+            chosen = chosen.values_list("pk", flat=True)[: 2**62]
+        rows: QuerySet[Any] = model.objects.filter(pk__in=chosen).order_by("pk")
+        return rows
 
     @classmethod
     def sorted_table(cls, query: QueryDict, rows: QuerySet[Any]) -> Table:

@@ -28,6 +28,7 @@ def detail(request: AccountRequest, pk: int) -> HttpResponse:
     context = {
         "job": card,
         "result": job.result,
+        "counts": list(job.result.get("counts", {}).items()),
         "errors": job.result.get("errors", []),
         "error_count": job.result.get("error_count", len(job.result.get("errors", []))),
         "has_lost_file": bool(job.result.get("file")) and job.result_file is None,

@@ -1,6 +1,5 @@
-// Dialogs. [data-dialog] on a link or a submit button opens the page it leads to inside <dialog id="dialog">: the part
-// marked data-dialog-content is taken from the very page that answers without script. [data-opens="id"] opens a dialog
-// that is already in the page. <dialog data-open-now data-autoclose="3000"> opens itself and goes again.
+// [data-dialog] on a link or a submit button shows the page it leads to in <dialog id="dialog">: the part of it that is
+// marked data-dialog-content. [data-opens="id"] opens a dialog of this page; [data-open-now] opens itself.
 const on = document.addEventListener.bind(document);
 const $ = (selector, root = document) => root.querySelector(selector);
 const box = $("#dialog");
@@ -84,11 +83,6 @@ on("submit", (event) => {
   if (isGet) url.search = new URLSearchParams(body);
   load(url, isGet ? {} : { method: "POST", body }, native).finally(() => tell("answered"));
 });
-
-// A click on the veil closes, but not one that began inside (selecting text and letting go outside).
-let pressed;
-on("pointerdown", (event) => { pressed = event.target; });
-on("click", ({ target }) => { if (target === pressed && target.matches("dialog[open]")) target.close(); });
 
 function openNow() {
   for (const dialog of document.querySelectorAll("dialog[data-open-now]:not([open])")) {

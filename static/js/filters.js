@@ -2,9 +2,10 @@
 const $ = (selector) => document.querySelector(selector);
 const isFilter = (element) => element.form?.id === "filters" && element.name;
 const isRegion = (event) => event.detail.target?.id === "table-region";
-const on = (type, act) => document.addEventListener(type, (event) => isRegion(event) && act());
+const on = document.addEventListener.bind(document);
+const onRegion = (type, act) => on(type, (event) => isRegion(event) && act());
 
-document.addEventListener("input", ({ target }) => {
+on("input", ({ target }) => {
   if (!isFilter(target) || !window.htmx) return;
   // An older answer still on its way would put back the text of before the last keystroke.
   htmx.trigger("#filters", "htmx:abort");
@@ -12,19 +13,22 @@ document.addEventListener("input", ({ target }) => {
 });
 
 // Empty fields stay out of the address. Fires for htmx and for a plain submit alike.
-document.addEventListener("formdata", ({ target, formData }) => {
+on("formdata", ({ target, formData }) => {
   if (target.id === "filters") for (const [name, value] of [...formData]) if (value === "") formData.delete(name);
 });
 
-on("htmx:beforeRequest", () => $("#table-region").setAttribute("aria-busy", "true"));
-on("htmx:afterRequest", () => $("#table-region").removeAttribute("aria-busy"));
+onRegion("htmx:beforeRequest", () => $("#table-region").setAttribute("aria-busy", "true"));
+onRegion("htmx:afterRequest", () => $("#table-region").removeAttribute("aria-busy"));
 
 let before = {};
-on("htmx:beforeSwap", () => {
-  const region = $("#table-region");
-  before = { left: $("#table-scroll")?.scrollLeft, isOpen: !region.matches("[data-folded]"), hadFocus: region.contains(document.activeElement) };
+onRegion("htmx:beforeSwap", () => {
+  before = {
+    left: $("#table-scroll")?.scrollLeft,
+    isOpen: !$("#table-region[data-folded]"),
+    hadFocus: $("#table-region").contains(document.activeElement),
+  };
 });
-on("htmx:afterSettle", () => {
+onRegion("htmx:afterSettle", () => {
   const scroller = $("#table-scroll");
   scroller?.scrollTo({ left: before.left });
   if (before.isOpen) fold();
@@ -37,8 +41,9 @@ function fold() {
   const isFolded = $("#table-region").toggleAttribute("data-folded");
   $("[data-fold]")?.setAttribute("aria-expanded", !isFolded);
 }
-document.addEventListener("click", ({ target }) => {
+on("click", ({ target }) => {
   if (target.closest("[data-fold]")) fold();
   // The search field stands outside the region that the server sends anew.
-  if (target.closest("[data-clear-search]") && $("#filters [type=search]")) $("#filters [type=search]").value = "";
+  const search = $("#filters [type=search]");
+  if (search && target.closest("[data-clear-search]")) search.value = "";
 });

@@ -1,6 +1,5 @@
 // Keys: / search, f filters, a actions, ? help, Ctrl-K palette; in the table arrows, space and Enter.
 const $ = (selector, root = document) => root.querySelector(selector);
-const isDialogOpen = () => $("dialog[open]");
 
 const single = { "/": "[role=search] input", f: ".filter-row :is(input, select)", a: "[data-actions]", "?": "#help" };
 
@@ -11,7 +10,7 @@ if (toggle) toggle.checked = isOn();
 toggle?.addEventListener("change", () => localStorage.setItem(store, toggle.checked ? "on" : "off"));
 
 document.addEventListener("keydown", (event) => {
-  if (isDialogOpen()) return;
+  if ($("dialog[open]")) return;
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
     event.preventDefault();
     return openPalette();
@@ -46,8 +45,9 @@ function walkRows(event) {
   event.preventDefault();
 }
 
-// The palette lists what the page already offers: navigation, the page's actions, accounts, the person's menu.
+// The palette lists the links that the page already has: navigation, actions, accounts, the person's menu.
 const palette = $("#palette"), field = palette && $("input", palette), list = palette && $("[role=listbox]", palette);
+const make = (tag, properties) => Object.assign(document.createElement(tag), properties);
 let found = [], current = 0;
 
 function offers() {
@@ -64,7 +64,6 @@ function draw(at = 0) {
   found = offers().filter(({ label, section }) => words.every((word) => `${section} ${label}`.toLowerCase().includes(word)));
   current = at;
   list.replaceChildren(...found.map(({ label, section }, index) => {
-    const make = (tag, properties) => Object.assign(document.createElement(tag), properties);
     const item = make("div", { className: "menu-item", id: `palette-${index}`, role: "option", ariaSelected: index === at });
     item.append(label, make("span", { className: "muted", textContent: section }));
     return item;

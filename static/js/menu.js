@@ -47,9 +47,8 @@ on("keydown", (event) => {
   event.preventDefault();
   event.stopPropagation();
   if (!step) return close(menu, true);
-  const items = [...panelOf(menu).querySelectorAll("a[href], button:enabled")];
-  const at = items.indexOf(document.activeElement);
-  items.at(at < 0 && step < 0 ? -1 : (at + step) % items.length)?.focus();
+  const items = [...panelOf(menu).querySelectorAll("a, button")];
+  items.at((Math.max(items.indexOf(document.activeElement), step > 0 ? -1 : 0) + step) % items.length)?.focus();
 });
 
 // The jobs tray is swapped every two seconds: one that was open stays open.

@@ -50,8 +50,7 @@ async function expand(link) {
   const child = row.parentElement.insertRow(row.sectionRowIndex + 1), cell = child.insertCell();
   child.className = "row-detail";
   cell.colSpan = row.cells.length;
-  const hole = cell.appendChild(document.createElement("div"));
-  hole.className = "pinned";
+  const hole = cell.appendChild(Object.assign(document.createElement("div"), { className: "pinned" }));
   await htmx.ajax("GET", link.dataset.expand, { target: cell, swap: "innerHTML", source: link }).catch(() => {});
   if (!hole.isConnected) return;
   child.remove();

@@ -6,5 +6,5 @@ document.addEventListener("submit", (event) => {
   document.documentElement.dataset[button.name] = button.value;
   for (const other of form.querySelectorAll(`[name="${button.name}"]`)) other.setAttribute("aria-pressed", other === button);
   // keepalive: the choice arrives even if the person leaves the page this instant.
-  fetch(form.action, { method: "POST", body: new FormData(form, button), redirect: "manual", keepalive: true }).catch(() => form.submit());
+  fetch(form.action, { method: "POST", body: new FormData(form, button), redirect: "manual", keepalive: true });
 });

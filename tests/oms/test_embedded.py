@@ -53,7 +53,7 @@ def folder(open_folder):
 
 @pytest.fixture
 def sleeper():
-    with subprocess.Popen([SLEEP, "600"], start_new_session=True) as process:
+    with subprocess.Popen([SLEEP, "30"], start_new_session=True) as process:
         yield process
         process.kill()
 

@@ -30,7 +30,7 @@ def record_of(process, **changes):
 
 @pytest.fixture
 def sleeper():
-    with subprocess.Popen([SLEEP, "600"], start_new_session=True) as process:
+    with subprocess.Popen([SLEEP, "30"], start_new_session=True) as process:
         yield process
         process.kill()
 
@@ -61,7 +61,7 @@ def test_a_leftover_that_does_not_listen_is_ended_even_when_suspended(tmp_path):
 
 
 def test_what_a_dead_child_forked_is_a_leftover_too(tmp_path):
-    forks = "import os, time; os.fork(); print(os.getpid(), flush=True); time.sleep(600)"
+    forks = "import os, time; os.fork(); os.write(1, b'%d\\n' % os.getpid()); time.sleep(30)"
     with subprocess.Popen([sys.executable, "-c", forks], stdout=subprocess.PIPE, start_new_session=True) as process:
         pids = {int(process.stdout.readline()) for _ in range(2)}
         record_of(process).save(tmp_path)
@@ -95,7 +95,7 @@ def test_secrets_are_made_once_and_are_nobody_elses(folder):
 def test_one_supervisor_at_a_time_and_the_second_says_where_the_first_is(folder):
     first = """
 state = State(Path(sys.argv[1])); state.make(); state.acquire(); state.describe(url="http://localhost:8123/")
-tell(pid=os.getpid()); time.sleep(600)
+tell(pid=os.getpid()); time.sleep(30)
 """
     state = State(folder)
     with script(first, folder) as process:
@@ -130,7 +130,12 @@ def test_a_damaged_password_file_is_not_replaced_in_silence(folder):
 
 # --- the supervisor ---------------------------------------------------------------------------------------------------
 RUN = """
-services = [shell(*given[:2], **(given[2] if given[2:] else {})) for given in SERVICES]
+def service(name, script, more=None):
+    mark = Path(f"{sys.argv[1]}-{name}")  # made where the script says READY: before, it could not even hear a signal
+    more = more or ({"ready": mark.exists} if "READY" in script else {})
+    return shell(name, script.replace("READY", f": > '{mark}'"), **more)
+
+services = [service(*given) for given in SERVICES]
 with Supervisor(Console(), Path(sys.argv[1])) as supervisor:
     try:
         children = [supervisor.start(service) for service in services]
@@ -143,7 +148,7 @@ with Supervisor(Console(), Path(sys.argv[1])) as supervisor:
         print("died:", death, flush=True)
 print("children left:", len(supervisor.children), flush=True)
 """
-WAITS = "trap 'echo bye; exit 0' TERM; echo hello; while :; do sleep 0.05; done"
+WAITS = "trap 'echo bye; exit 0' TERM; READY; while :; do sleep 0.05; done"
 
 
 def test_children_are_prefixed_and_stopped_in_the_opposite_order(tmp_path):
@@ -158,9 +163,11 @@ def test_children_are_prefixed_and_stopped_in_the_opposite_order(tmp_path):
 
 
 def test_the_death_of_a_child_stops_all_and_takes_its_own_children_along(tmp_path):
-    dies = "sleep 601 & echo last words; sleep 0.3; exit 7"
-    with script(f"SERVICES = [('one', {WAITS!r}), ('two', {dies!r})]" + RUN, tmp_path) as process:
+    go = tmp_path / "go"
+    dies = f"sleep 30 & READY; until [ -e '{go}' ]; do sleep 0.05; done; echo last words; exit 7"
+    with script(f"SERVICES = [('one', {WAITS!r}), ('two', {dies!r})]" + RUN, tmp_path / "pids") as process:
         _, group = told(process)["pids"]
+        go.touch()
         said = process.communicate(timeout=20)[0]
     assert "died: two ended by itself with status 7" in said
     assert "one      | bye" in said
@@ -174,9 +181,9 @@ def test_a_child_that_is_never_ready_is_an_error(tmp_path):
 
 
 def test_a_second_request_hurries_a_child_that_takes_its_time(tmp_path):
-    deaf = "trap '' TERM; while :; do sleep 0.05; done"
+    deaf = "trap '' TERM; READY; while :; do sleep 0.05; done"
     code = "import oms.embedded.supervisor as s; s.HURRIED_GRACE = 0.3\n"
-    code += f"SERVICES = [('deaf', {deaf!r}, {{'grace': 60.0}})]"
+    code += f"SERVICES = [('deaf', {deaf!r}, {{'grace': 60.0, 'ready': Path(sys.argv[1] + '-deaf').exists}})]"
     with script(code + RUN, tmp_path) as process:
         told(process)
         process.send_signal(signal.SIGINT)

@@ -1,0 +1,1 @@
+"""Adapters: one file each, found by `channels_sync.registry`."""

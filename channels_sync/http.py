@@ -1,0 +1,272 @@
+"""The only way out to the network: what adapters use to talk to a vendor.
+
+    with HttpClient(url, headers={"Authorization": f"Bearer {token}"}, seconds=40) as http:
+        answer = http.get("/receipts", params={"updated_since": …})
+
+It retries what may be retried, honours Retry-After, follows no redirect, reads no more than MOST_BYTES, verifies TLS, and
+connects to public addresses only, besides those that the operator allows (settings.LOTLINE_PRIVATE_HOSTS). What goes
+wrong comes out as Retry, Rejected or Misconfigured.
+"""
+
+import ipaddress
+import json
+import logging
+import random
+import socket
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Self
+
+import httpx
+from django.conf import settings
+
+from channels_sync.contract import Misconfigured, Rejected, Retry
+
+MOST_BYTES = 10 * 1024 * 1024
+MOST_TRIES = 3
+CONNECT_SECONDS, READ_SECONDS = 5.0, 20.0
+FIRST_WAIT, LONGEST_WAIT = 0.3, 5.0
+NO_RIGHT = {401, 403}
+SHOWN = 300
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the other side said; `data` is its JSON, None for an empty body."""
+
+    status: int
+    data: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class HttpClient:
+    """Requests to one vendor at `base_url`; not for several threads. A context: leaving it closes the connections.
+
+    Args:
+        seconds: what all requests together may take; beyond it Retry is raised.
+        pause: the shortest time between two requests in seconds, where the vendor limits them.
+    """
+
+    def __init__(
+        self, base_url: str, *, headers: Mapping[str, str] | None = None, seconds: float = 40.0, pause: float = 0.0
+    ) -> None:
+        self._until = time.monotonic() + seconds
+        self._pause, self._free_at = pause, 0.0
+        self._client = httpx.Client(
+            base_url=base_url.rstrip("/"),
+            headers={"User-Agent": "Lotline", "Accept": "application/json", **(headers or {})},
+            transport=_Guarded(),
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def get(self, path: str, *, params: Mapping[str, Any] | None = None, accept: Collection[int] = ()) -> Answer:
+        """Ask for something; retried where that may help. A status in `accept` is an answer, not an error."""
+        return self.request("GET", path, params=params, accept=accept, is_repeatable=True)
+
+    def post(
+        self,
+        path: str,
+        body: Any,
+        *,
+        headers: Mapping[str, str] | None = None,
+        accept: Collection[int] = (),
+        is_repeatable: bool = False,
+    ) -> Answer:
+        """Send JSON. `is_repeatable`: the vendor takes it once however often it is sent (it has an idempotency key)."""
+        return self.request("POST", path, body=body, headers=headers, accept=accept, is_repeatable=is_repeatable)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        accept: Collection[int] = (),
+        is_repeatable: bool = False,
+    ) -> Answer:
+        """One request with its retries.
+
+        Raises Retry where the other side is away, slow, busy (429, 5xx) or its answer broke off; Misconfigured for 401,
+        403, a redirect, a bad certificate or a refused address; Rejected for any other status from 400 on.
+        """
+        for tried in range(1, MOST_TRIES + 1):
+            try:
+                answer = self._once(method, path, params, body, headers)
+                return _judged(answer, accept, f"{method} {path}")
+            except Retry as error:
+                wait = self._wait(tried, error.after)
+                if tried == MOST_TRIES or not is_repeatable or time.monotonic() + wait > self._until:
+                    raise
+                time.sleep(wait)
+        raise Retry  # not reached: the last try raises
+
+    @staticmethod
+    def _wait(tried: int, asked: float | None) -> float:
+        """Seconds before the next try: what was asked for, else longer and longer, with jitter."""
+        if asked is not None:
+            return asked
+        return float(min(FIRST_WAIT * 2**tried, LONGEST_WAIT) * random.uniform(0.5, 1.5))  # noqa: S311
+
+    def _once(
+        self, method: str, path: str, params: Mapping[str, Any] | None, body: Any, headers: Mapping[str, str] | None
+    ) -> Answer:
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise Retry("The other side took too long.")
+        time.sleep(max(0.0, min(left, self._free_at - time.monotonic())))
+        self._free_at = time.monotonic() + self._pause
+        started = time.monotonic()
+        limits = httpx.Timeout(min(READ_SECONDS, left), connect=min(CONNECT_SECONDS, left))
+        try:
+            with self._client.stream(
+                method, path, params=_clean(params), json=body, headers=headers, timeout=limits
+            ) as response:
+                content = self._read(response)
+        except httpx.TimeoutException as error:
+            raise Retry("The other side did not answer in time.") from error
+        except httpx.TransportError as error:
+            raise _unreachable(error) from error
+        except httpx.InvalidURL as error:
+            raise Misconfigured("The address is not one that can be called.") from error
+        finally:
+            # The path only: a query may hold what must not be in a log.
+            log.info("%s %s%s took %.0f ms", method, self._client.base_url.host, path, 1e3 * (time.monotonic() - started))
+        return Answer(response.status_code, _parsed(response, content), response.headers)
+
+    def _read(self, response: httpx.Response) -> bytes:
+        pieces, size = [], 0
+        for piece in response.iter_bytes():
+            size += len(piece)
+            if size > MOST_BYTES:
+                raise Rejected(f"The answer is longer than {MOST_BYTES // 1024 // 1024} MB.")
+            if time.monotonic() > self._until:
+                raise Retry("The answer came too slowly.")
+            pieces.append(piece)
+        return b"".join(pieces)
+
+
+def _clean(params: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return {key: value for key, value in params.items() if value not in (None, "")} if params else None
+
+
+def _parsed(response: httpx.Response, content: bytes) -> Any:
+    """The JSON of an answer. An error page that is not JSON is a text; a good answer that is none is a fault."""
+    if not content.strip():
+        return None
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        if response.status_code >= 400:
+            return content[:SHOWN].decode("utf-8", "replace")
+        raise Retry("The answer is not JSON; something else may stand at this address.") from error
+
+
+def _judged(answer: Answer, accept: Collection[int], what: str) -> Answer:
+    status = answer.status
+    if status < 300 or status in accept:
+        return answer
+    said = _said(answer.data)
+    if status == 429 or status >= 500:
+        raise Retry(f"{what} was answered with {status}. {said}".strip(), after=_retry_after(answer.headers))
+    if status < 400:
+        raise Misconfigured(f"{what} leads elsewhere ({status}): use the address that it leads to.")
+    if status in NO_RIGHT:
+        raise Misconfigured(f"{what} was refused ({status}): check the access data and rights. {said}".strip())
+    raise Rejected(f"{what} was answered with {status}. {said}".strip())
+
+
+def _said(data: Any) -> str:
+    """The words of an error, short."""
+    if isinstance(data, Mapping):
+        data = next((data[key] for key in ("error", "message", "detail", "title") if data.get(key)), data)
+    text = data if isinstance(data, str) else json.dumps(data, default=str)
+    return "" if data is None else text[:SHOWN]
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that Retry-After asks for, a number or a date (RFC 9110, 10.2.3); None where it says nothing useful."""
+    value = headers.get("retry-after", "").strip()
+    if value.replace(".", "", 1).isdecimal():
+        return float(value)
+    try:
+        at = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+
+
+def _unreachable(error: httpx.TransportError) -> Retry | Misconfigured:
+    text = str(error)
+    if "CERTIFICATE_VERIFY_FAILED" in text or "certificate" in text.lower():
+        return Misconfigured("The certificate of the other side is not valid for this address.")
+    if isinstance(error, httpx.UnsupportedProtocol):
+        return Misconfigured("The address must start with https:// or http://.")
+    return Retry("The other side cannot be reached, or closed the connection.")
+
+
+class _Guarded(httpx.HTTPTransport):
+    """Connects to the very address that was checked, so that a name cannot mean another one a moment later."""
+
+    def __init__(self) -> None:
+        super().__init__(verify=True, trust_env=False, retries=0)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """The request, sent to a checked address under its own name (Host, and the name that TLS verifies)."""
+        host, port = request.url.host, request.url.port or (443 if request.url.scheme == "https" else 80)
+        *others, last = checked_addresses(host, port)
+        named = request.url
+        request.extensions = {**request.extensions, "sni_hostname": host}
+        for address in others:
+            request.url = named.copy_with(host=address)
+            try:
+                return super().handle_request(request)
+            except httpx.ConnectError:
+                continue
+        request.url = named.copy_with(host=last)
+        return super().handle_request(request)
+
+
+def checked_addresses(host: str, port: int) -> list[str]:
+    """The addresses of a host that may be called. Raises Misconfigured where one of them may not.
+
+    A name that leads to several addresses is refused if any of them is private: which one is used must not matter.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise Retry(f"The name {host} is not known.") from error
+    addresses = list(dict.fromkeys(str(entry[4][0]).partition("%")[0] for entry in found))
+    allowed = settings.LOTLINE_PRIVATE_HOSTS
+    if "*" not in allowed and f"{host}:{port}" not in allowed:
+        for address in addresses:
+            if not is_public(address):
+                raise Misconfigured(
+                    f"{host} is an address inside a private network. Whoever runs this installation can allow it: "
+                    f"LOTLINE_PRIVATE_HOSTS={host}:{port}."
+                )
+    return addresses
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is one of the public internet; those that carry an IPv4 address are judged by it."""
+    ip = ipaddress.ip_address(address)
+    inner = getattr(ip, "ipv4_mapped", None) or getattr(ip, "sixtofour", None)
+    return (inner or ip).is_global and not (inner or ip).is_multicast

@@ -1,0 +1,68 @@
+"""What may happen to a replenishment: its statuses and the moves between them, as data. No database, no clock.
+
+A person's action names the event; which status a receipt leads to follows from what has arrived (`after_receipt`).
+"""
+
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
+
+
+class Status(TextChoices):
+    """Where a replenishment stands; the words are the product's."""
+
+    INCOMPLETE = "incomplete", _("Incomplete")
+    IN_TRANSIT = "in_transit", _("In-Transit")
+    PROCESSING = "processing", _("Processing")
+    PARTIAL = "partial", _("Partially received")
+    COMPLETED = "completed", _("Completed")
+    REVIEW = "review", _("Ready for Review")
+    CANCELLED = "cancelled", _("Cancelled")
+    ARCHIVED = "archived", _("Archived")
+
+
+class Step(TextChoices):
+    """What somebody does with a replenishment, or a fact does to it."""
+
+    CHANGE = "change", _("Change")
+    SUBMIT = "submit", _("Submit Replenishment")
+    RECEIVE = "receive", _("Receive")
+    SETTLE = "settle", _("Settle")
+    CLOSE_SHORT = "close_short", _("Close short")
+    CANCEL = "cancel", _("Cancel replenishment")
+    ARCHIVE = "archive", _("Archive")
+
+
+OPEN = frozenset({Status.IN_TRANSIT, Status.PROCESSING, Status.PARTIAL, Status.REVIEW})
+"""Submitted and not over: the warehouse expects or checks goods. They keep a SKU's Serial attribute as it is."""
+_RECEIVED = frozenset({Status.PROCESSING, Status.PARTIAL, Status.COMPLETED, Status.REVIEW})
+
+RULES: dict[Step, tuple[frozenset[Status], frozenset[Status]]] = {
+    Step.CHANGE: (frozenset({Status.INCOMPLETE}), frozenset({Status.INCOMPLETE})),
+    Step.SUBMIT: (frozenset({Status.INCOMPLETE}), frozenset({Status.IN_TRANSIT})),
+    Step.RECEIVE: (OPEN | {Status.COMPLETED}, _RECEIVED),
+    Step.SETTLE: (frozenset({Status.REVIEW}), _RECEIVED),
+    Step.CLOSE_SHORT: (OPEN - {Status.IN_TRANSIT}, frozenset({Status.COMPLETED, Status.REVIEW})),
+    Step.CANCEL: (frozenset({Status.INCOMPLETE, Status.IN_TRANSIT}), frozenset({Status.CANCELLED})),
+    Step.ARCHIVE: (frozenset({Status.COMPLETED, Status.CANCELLED}), frozenset({Status.ARCHIVED})),
+}
+"""Step → the statuses it may come from, and those it may lead to. Whatever is not here is refused."""
+
+
+def may(step: Step, status: str) -> bool:
+    """Whether `step` is possible in `status`."""
+    return status in RULES[step][0]
+
+
+def after_receipt(*, is_complete: bool, has_any: bool, is_waiting: bool) -> Status:
+    """The status that follows from what has arrived.
+
+    Args:
+        is_complete: nothing more is expected: every line has its quantity, or was closed short.
+        has_any: at least one piece was received.
+        is_waiting: a discrepancy of this replenishment is open.
+    """
+    if is_waiting:
+        return Status.REVIEW
+    if is_complete:
+        return Status.COMPLETED
+    return Status.PARTIAL if has_any else Status.PROCESSING

@@ -1,0 +1,207 @@
+"""Reads of replenishments."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from django.db.models import Count, F, Q, QuerySet
+from django.db.models.functions import Upper
+from django.utils.translation import gettext as _
+
+from oms.errors import Blocker
+from oms.models import AuditEntry, Discrepancy, Sku, WarehouseLink, Workflow
+from replenishment.lifecycle import OPEN, Status
+from replenishment.models import (
+    PlannedSerial,
+    PlannedState,
+    Receipt,
+    ReceiptLine,
+    ReceivedSerial,
+    Replenishment,
+    ReplenishmentLine,
+)
+from serials.lifecycle import ProcessType
+
+LIVE = (PlannedState.DRAFT, PlannedState.SUBMITTED)
+BATCH = 2_000
+
+
+def replenishment_rows() -> QuerySet[Replenishment]:
+    """Every replenishment of the account but the archived, with its warehouse; read through the search view."""
+    rows = Replenishment.objects.through_view().select_related("link__warehouse")
+    return rows.exclude(status=Status.ARCHIVED)
+
+
+def all_rows() -> QuerySet[Replenishment]:
+    """The same with the archived."""
+    return Replenishment.objects.through_view().select_related("link__warehouse")
+
+
+def documents() -> QuerySet[Replenishment]:
+    """Replenishments for their own page."""
+    return Replenishment.objects.select_related("link__warehouse", "created_by", "submitted_by")
+
+
+@dataclass(frozen=True)
+class LineView:
+    """One line as its page shows it; `planned` counts its serials."""
+
+    line: ReplenishmentLine
+    planned: int
+    is_draft: bool
+
+    @property
+    def is_in_out(self) -> bool:
+        """Serials may be planned for it."""
+        return bool(self.line.sku.workflow == Workflow.IN_OUT)
+
+    @property
+    def excess(self) -> int:
+        """How many serials too many it has."""
+        return max(0, self.planned - self.line.quantity)
+
+    @property
+    def lacking(self) -> int:
+        """How many serials it lacks, where it has any: a line has none or exactly its quantity."""
+        return max(0, self.line.quantity - self.planned) if self.planned else 0
+
+    @property
+    def missing(self) -> int:
+        """How many pieces have not been received."""
+        return max(0, self.line.quantity - self.line.received_quantity)
+
+
+def lines_of(replenishment: Replenishment) -> list[LineView]:
+    """The lines in order, each with its SKU and the number of its serials; two queries."""
+    counts = dict(
+        PlannedSerial.objects.filter(line__replenishment=replenishment, state__in=LIVE)
+        .order_by()
+        .values_list("line_id")
+        .annotate(Count("pk"))
+    )
+    lines = ReplenishmentLine.objects.filter(replenishment=replenishment).select_related("sku").order_by("position")
+    is_draft = replenishment.status == Status.INCOMPLETE
+    return [LineView(line, counts.get(line.pk, 0), is_draft) for line in lines]
+
+
+def planned_of(replenishment: Replenishment, sku_id: int | None = None) -> QuerySet[PlannedSerial]:
+    """The serials of a replenishment, or of one of its SKUs, in the order of lines and planning."""
+    rows = PlannedSerial.objects.filter(line__replenishment=replenishment, state__in=LIVE).select_related("sku")
+    if sku_id is not None:
+        rows = rows.filter(sku=sku_id)
+    return rows.order_by("line__position", "pk")
+
+
+def serial_rows(replenishment: Replenishment, sku_id: int | None = None) -> Iterator[tuple[str, str, str]]:
+    """(SKU, its name, serial) of each planned serial, read in batches."""
+    rows = planned_of(replenishment, sku_id).values_list("sku__code", "sku__name", "serial")
+    return rows.iterator(chunk_size=BATCH)
+
+
+@dataclass(frozen=True)
+class PlannedSku:
+    """One SKU of a replenishment that has serials, and how many."""
+
+    pk: int
+    code: str
+    name: str
+    count: int
+
+
+def planned_skus(replenishment: Replenishment) -> list[PlannedSku]:
+    """The SKUs of a replenishment that have serials, in the order of its lines; one query for the counts."""
+    rows = (
+        PlannedSerial.objects.filter(line__replenishment=replenishment, state__in=LIVE)
+        .order_by("sku__code")
+        .values_list("sku_id", "sku__code", "sku__name")
+        .annotate(Count("pk"))
+    )
+    return [PlannedSku(*row) for row in rows]
+
+
+def receipts_of(replenishment: Replenishment) -> QuerySet[Receipt]:
+    """The receipts of a replenishment, newest first."""
+    return Receipt.objects.filter(replenishment=replenishment).order_by("-pk")
+
+
+def receipt_lines(receipt: Receipt) -> QuerySet[ReceiptLine]:
+    """The lines of a receipt with their lots and the number of their serials, by what they meant."""
+    waiting = ~Q(serials__outcome__in=["matched", "new", "saved"])
+    return (
+        ReceiptLine.objects.filter(receipt=receipt)
+        .select_related("sku", "line", "bin")
+        .prefetch_related("lots")
+        .annotate(serial_count=Count("serials"), waiting_count=Count("serials", filter=waiting))
+        .order_by("position")
+    )
+
+
+def received_serials(receipt: Receipt) -> QuerySet[ReceivedSerial]:
+    """The serials of a receipt, those that wait for somebody first."""
+    return (
+        ReceivedSerial.objects.filter(receipt_line__receipt=receipt)
+        .select_related("receipt_line", "bin")
+        .order_by("receipt_line__position", "pk")
+    )
+
+
+def open_discrepancies(replenishment: Replenishment) -> QuerySet[Discrepancy]:
+    """What waits for somebody on this replenishment, oldest first."""
+    return Discrepancy.objects.filter(
+        process_type=ProcessType.REPLENISHMENT, process_id=replenishment.number, is_open=True
+    ).order_by("pk")
+
+
+def history(replenishment: Replenishment, limit: int = 20) -> QuerySet[AuditEntry]:
+    """The last changes of a replenishment, newest first."""
+    rows = AuditEntry.objects.filter(kind="replenishment", object_id=replenishment.pk).select_related("actor")
+    return rows.order_by("-pk")[:limit]
+
+
+def warehouse_links() -> QuerySet[WarehouseLink]:
+    """The account's warehouses, by name."""
+    return WarehouseLink.objects.select_related("warehouse").order_by("warehouse__name")
+
+
+def skus_by_code(codes: Collection[str]) -> dict[str, Sku]:
+    """Upper-case code → SKU, for codes as people type them; one query."""
+    wanted = {code.strip().upper() for code in codes}
+    found = Sku.objects.annotate(key=Upper("code")).filter(key__in=wanted)
+    return {sku.code.upper(): sku for sku in found}
+
+
+def matching_skus(text: str, limit: int = 20) -> QuerySet[Sku]:
+    """SKUs whose code, name or id contains the text, for suggestions; read through the search view."""
+    text = text.strip()[:80]
+    rows = Sku.objects.through_view()
+    if text:
+        rows = rows.filter(
+            Q(code__icontains=text)
+            | Q(name__icontains=text)
+            | Q(product_id__icontains=text)
+            | Q(product_id_wh__icontains=text)
+        )
+    return rows.order_by("code", "pk")[:limit]
+
+
+def workflow_blockers(sku_ids: Collection[int]) -> dict[int, list[Blocker]]:
+    """SKU id → replenishments under way that stand in the way of another Serial attribute; one query."""
+    found: dict[int, list[Blocker]] = defaultdict(list)
+    rows = (
+        ReplenishmentLine.objects.filter(sku__in=sku_ids, replenishment__status__in=OPEN)
+        .values("sku_id", "replenishment_id", number=F("replenishment__number"), status=F("replenishment__status"))
+        .distinct()
+        .order_by("sku_id", "replenishment_id")
+    )
+    for row in rows:
+        found[row["sku_id"]].append(
+            Blocker(
+                text=_("Replenishment %(number)s is %(status)s")
+                % {"number": row["number"], "status": Status(row["status"]).label},
+                how=_("Have the warehouse receive all of it, close it short, or cancel it."),
+                link_label=_("Open it"),
+                route="replenishment",
+                kwargs={"pk": row["replenishment_id"]},
+            )
+        )
+    return dict(found)

@@ -1,0 +1,56 @@
+"""What a warehouse confirms it received, as `services.receiving.apply_receipt` takes it: the same for every source."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingUnit:
+    """One serial as sent. `bin_name` and `lot_number` are empty where the source names none for this unit."""
+
+    serial: str
+    bin_name: str = ""
+    lot_number: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingLot:
+    """One lot as sent; `quantity` is None where the source gives no quantity per lot: it is never inferred."""
+
+    number: str
+    expires_on: date | None = None
+    made_on: date | None = None
+    quantity: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingLine:
+    """One line as sent.
+
+    Args:
+        position: the replenishment line's position; None where the source names SKUs only.
+        sku_code: the SKU, whatever its case.
+        quantity: pieces received, 0 or more.
+        units, lots: serials and lots, empty where there are none.
+        bin_name: where all of it lies unless a unit says otherwise; empty: the default bin.
+    """
+
+    position: int | None
+    sku_code: str
+    quantity: int
+    units: tuple[IncomingUnit, ...] = ()
+    lots: tuple[IncomingLot, ...] = ()
+    bin_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingReceipt:
+    """One receipt as sent; `raw` is the payload itself, JSON-ready, kept with the receipt and its discrepancies."""
+
+    external_id: str
+    replenishment_number: str
+    occurred_at: datetime
+    lines: tuple[IncomingLine, ...]
+    raw: Mapping[str, Any] = field(default_factory=dict)

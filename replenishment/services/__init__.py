@@ -1,0 +1,1 @@
+"""Writes of replenishments: plan, submit, receive, end."""

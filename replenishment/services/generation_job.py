@@ -1,0 +1,42 @@
+"""Generating more serials than a page should wait for, as a job with the file of them as its result."""
+
+from collections.abc import Iterable, Iterator
+
+from django.utils.translation import gettext as _
+
+from oms import csvio, files
+from oms.jobs import Progress
+from replenishment.models import Replenishment
+from replenishment.queries import serial_rows
+from replenishment.services.planning import generate_serials
+
+HEADER = ("SKU", "Serial")
+STEP = 5_000
+
+
+def serials_file(rows: Iterable[tuple[str, str, str]]) -> Iterator[bytes]:
+    """The file of serials, in pieces; `rows` are those of `queries.serial_rows`."""
+    return csvio.write(((code, serial) for code, _name, serial in rows), HEADER)
+
+
+def run_generate_job(progress: Progress) -> None:
+    """The job "replenishment.generate": generate for the lines it names, and keep all serials as a file."""
+    found = Replenishment.objects.get(pk=progress.params["replenishment_id"])
+    progress.step(0, progress.params["total"])
+    count = generate_serials(replenishment_id=found.pk, line_ids=progress.params["line_ids"], actor=progress.person)
+
+    def counted() -> Iterator[tuple[str, str, str]]:
+        for number, row in enumerate(serial_rows(found), 1):
+            if number % STEP == 0:
+                progress.step(min(number, count), count)
+            yield row
+
+    stored = files.store(f"lotline-{found.number}-serials.csv", "text/csv; charset=utf-8", serials_file(counted()))
+    progress.finish(
+        {
+            "summary": _("The serials of %(number)s are generated. Labels are on the replenishment's page.")
+            % {"number": found.number},
+            "counts": {_("Serials"): count},
+        },
+        stored,
+    )

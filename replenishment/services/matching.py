@@ -1,0 +1,262 @@
+"""What a receipt means, line by line and serial by serial, held against the replenishment. Writes nothing."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import connection
+from django.db.models import Exists, OuterRef
+from django.utils.translation import gettext as _, gettext_lazy
+
+from oms.models import Workflow
+from oms.services.discrepancies import Case
+from oms.tenancy import current_account_id
+from replenishment.models import Outcome, PlannedSerial, PlannedState, Receipt, Replenishment, ReplenishmentLine
+from replenishment.receiving import IncomingLine, IncomingUnit
+from serials import numbering
+from serials.lifecycle import ProcessType
+
+MOST_PIECES = 1_000_000_000
+
+# Units that carry one of these numbers, locked in the ledger's order, with the line of this replenishment that planned it.
+KNOWN = """
+SELECT u.sku_id, u.serial_key, CASE WHEN u.is_void THEN 'void' ELSE u.status END, u.process_id, p.line_id
+FROM unnest(%(skus)s::bigint[], %(keys)s::text[]) AS k (sku_id, key)
+JOIN serials_unit u ON u.account_id = %(account)s AND u.sku_id = k.sku_id AND u.serial_key = k.key
+LEFT JOIN LATERAL (
+    SELECT p.line_id FROM replenishment_plannedserial p
+    JOIN replenishment_replenishmentline l ON l.account_id = %(account)s AND l.id = p.line_id
+    WHERE p.account_id = %(account)s AND p.sku_id = u.sku_id AND p.serial_key = u.serial_key
+      AND p.state = 'submitted' AND l.replenishment_id = %(replenishment)s LIMIT 1
+) AS p ON true
+ORDER BY u.id FOR UPDATE OF u
+"""
+KINDS = {
+    Outcome.UNEXPECTED: (
+        "unexpected_serial",
+        gettext_lazy("%(serial)s of %(sku)s is not among the planned serials of %(number)s."),
+    ),
+    Outcome.ELSEWHERE: (
+        "serial_elsewhere",
+        gettext_lazy("%(serial)s of %(sku)s is expected on another replenishment."),
+    ),
+    Outcome.IN_STOCK: ("serial_in_stock", gettext_lazy("%(serial)s of %(sku)s is in the warehouse already.")),
+    Outcome.OUT: ("serial_out", gettext_lazy("%(serial)s of %(sku)s was shipped before.")),
+    Outcome.VOID: ("serial_void", gettext_lazy("%(serial)s of %(sku)s was cancelled, but arrived.")),
+    Outcome.DUPLICATE: ("serial_twice", gettext_lazy("%(serial)s of %(sku)s is named twice in one receipt.")),
+    Outcome.BAD: ("bad_serial", gettext_lazy("“%(serial)s” of %(sku)s cannot be a serial number.")),
+}
+"""Outcomes of a serial that wait for somebody → the kind of discrepancy, and its sentence."""
+
+
+@dataclass
+class SerialResult:
+    """One serial of a receipt: what it means, and the replenishment line that it counts for, if it is applied."""
+
+    unit: IncomingUnit
+    outcome: Outcome
+    line_id: int | None = None
+
+
+@dataclass
+class LineResult:
+    """One line of a receipt: the lines it may mean (none: unknown), its serials, and the pieces to apply by line."""
+
+    place: int
+    incoming: IncomingLine
+    candidates: list[ReplenishmentLine] = field(default_factory=list)
+    serials: list[SerialResult] = field(default_factory=list)
+    pieces: Counter[int] = field(default_factory=Counter)
+    cases: list[Case] = field(default_factory=list)
+
+    @property
+    def sku(self) -> Any:
+        """The SKU, None where the line is unknown."""
+        return self.candidates[0].sku if self.candidates else None
+
+    @property
+    def is_by_unit(self) -> bool:
+        """The SKU is In/Out: there is no stock without a unit."""
+        return bool(self.candidates) and self.sku.workflow == Workflow.IN_OUT
+
+    @property
+    def applied_serials(self) -> list[SerialResult]:
+        """The serials that become or move units."""
+        return [serial for serial in self.serials if serial.outcome in {Outcome.MATCHED, Outcome.NEW}]
+
+
+class Matcher:
+    """Holds one receipt against its replenishment, which the caller has locked with its SKUs."""
+
+    def __init__(self, replenishment: Replenishment, receipt: Receipt, *, is_open: bool) -> None:
+        self.replenishment, self.receipt, self.is_open = replenishment, receipt, is_open
+        planned = PlannedSerial.objects.filter(line=OuterRef("pk"), state=PlannedState.SUBMITTED)
+        rows = ReplenishmentLine.objects.filter(replenishment=replenishment).select_related("sku")
+        self.lines = list(rows.annotate(is_planned=Exists(planned)).order_by("position"))
+        self.room = {line.pk: line.quantity - line.received_quantity for line in self.lines}
+
+    def match(self, incoming: Sequence[IncomingLine]) -> list[LineResult]:
+        """Every line with what it means. A constant number of statements, whatever the number of serials."""
+        results = [LineResult(place, line) for place, line in enumerate(incoming, 1)]
+        for result in results:
+            self._find_line(result)
+        known = self._known(result for result in results if result.is_by_unit)
+        seen: set[tuple[int, str]] = set()
+        for result in results:
+            if result.is_by_unit:
+                self._match_units(result, known, seen)
+            else:
+                result.serials = [SerialResult(unit, Outcome.SAVED) for unit in result.incoming.units]
+                if result.candidates:
+                    self._allocate(result, result.incoming.quantity)
+        return results
+
+    def case(self, result: LineResult, kind: str, summary: str, *, serial: str = "", detail: str = "") -> Case:
+        """A discrepancy of one line; `detail` tells two of a kind in one line apart."""
+        return Case(
+            kind=kind,
+            source=f"{self.receipt.source}#{result.place}:{detail or serial}",
+            summary=summary,
+            sku_id=result.sku.pk if result.sku else None,
+            serial=serial,
+            process_type=ProcessType.REPLENISHMENT.value,
+            process_id=self.replenishment.number,
+            raw=said(self.receipt, result.incoming, serial),
+        )
+
+    def _find_line(self, result: LineResult) -> None:
+        incoming, code = result.incoming, result.incoming.sku_code.strip()
+        words = {"sku": code[:80], "line": incoming.position, "number": self.replenishment.number}
+        if not self.is_open:
+            text = _("%(number)s is not open, but %(sku)s arrived for it.")
+            result.cases.append(self.case(result, "not_open", text % words))
+            return
+        if not 0 <= incoming.quantity <= MOST_PIECES:
+            result.cases.append(self.case(result, "bad_quantity", _("%(sku)s: the quantity makes no sense.") % words))
+            return
+        of_sku = [line for line in self.lines if line.sku.code.upper() == code.upper()]
+        if incoming.position is None:
+            result.candidates = of_sku
+        else:
+            result.candidates = [line for line in of_sku if line.position == incoming.position]
+        if result.candidates:
+            return
+        if any(line.position == incoming.position for line in self.lines):
+            text = _("Line %(line)s of %(number)s is another SKU than %(sku)s.")
+            result.cases.append(self.case(result, "wrong_sku", text % words))
+        else:
+            text = _("%(sku)s is not on %(number)s.")
+            result.cases.append(self.case(result, "unknown_line", text % words))
+
+    def _known(self, results: Iterable[LineResult]) -> dict[tuple[int, str], tuple[str, str, int | None]]:
+        """(SKU, normalised serial) → state, ProcessID and the line that planned it here, of the units that exist."""
+        pairs = {
+            (result.sku.pk, numbering.normalise(unit.serial).replace("\0", ""))
+            for result in results
+            for unit in result.incoming.units
+        }
+        if not pairs:
+            return {}
+        params = {
+            "account": current_account_id(),
+            "replenishment": self.replenishment.pk,
+            "skus": [sku for sku, _key in pairs],
+            "keys": [key.encode("utf-8", "replace").decode() for _sku, key in pairs],
+        }
+        with connection.cursor() as cursor:
+            cursor.execute(KNOWN, params)
+            return {(sku, key): (state, process, line) for sku, key, state, process, line in cursor.fetchall()}
+
+    def _match_units(
+        self,
+        result: LineResult,
+        known: Mapping[tuple[int, str], tuple[str, str, int | None]],
+        seen: set[tuple[int, str]],
+    ) -> None:
+        for unit in result.incoming.units:
+            serial = SerialResult(unit, *self._meaning(result, unit, known, seen))
+            result.serials.append(serial)
+            if serial.line_id is not None:
+                result.pieces[serial.line_id] += 1
+                self.room[serial.line_id] -= 1
+            else:
+                result.cases.append(self._serial_case(result, serial))
+        sent = len(result.incoming.units)
+        if sent != result.incoming.quantity:
+            words = {"sku": result.sku.code, "quantity": result.incoming.quantity, "sent": sent}
+            text = _("%(sku)s: %(quantity)s received, but %(sent)s serials. The rest waits.")
+            result.cases.append(self.case(result, "quantity_mismatch", text % words))
+
+    def _meaning(
+        self,
+        result: LineResult,
+        unit: IncomingUnit,
+        known: Mapping[tuple[int, str], tuple[str, str, int | None]],
+        seen: set[tuple[int, str]],
+    ) -> tuple[Outcome, int | None]:
+        try:
+            key = (result.sku.pk, numbering.check(unit.serial))
+        except numbering.BadSerial:
+            return Outcome.BAD, None
+        if key in seen:
+            return Outcome.DUPLICATE, None
+        seen.add(key)
+        if key in known:
+            return self._meaning_of_known(*known[key])
+        own = [line for line in result.candidates if not line.is_planned]
+        return (Outcome.NEW, self._roomy(own)) if own else (Outcome.UNEXPECTED, None)
+
+    def _meaning_of_known(self, state: str, process: str, line_id: int | None) -> tuple[Outcome, int | None]:
+        if state == "incoming":
+            is_ours = process == self.replenishment.number and line_id is not None
+            return (Outcome.MATCHED, line_id) if is_ours else (Outcome.ELSEWHERE, None)
+        return {"void": Outcome.VOID, "out": Outcome.OUT}.get(state, Outcome.IN_STOCK), None
+
+    def _serial_case(self, result: LineResult, serial: SerialResult) -> Case:
+        kind, text = KINDS[serial.outcome]
+        words = {"serial": serial.unit.serial[:100], "sku": result.sku.code, "number": self.replenishment.number}
+        detail = serial.unit.serial
+        if serial.outcome is Outcome.DUPLICATE:
+            detail = f"{detail}:{len(result.serials)}"
+        return self.case(result, kind, text % words, serial=serial.unit.serial, detail=detail)
+
+    def _roomy(self, lines: Sequence[ReplenishmentLine]) -> int:
+        """The first of these lines that still expects something, else the last: what comes in excess counts there."""
+        return next((line.pk for line in lines if self.room[line.pk] > 0), lines[-1].pk)
+
+    def _allocate(self, result: LineResult, quantity: int) -> None:
+        """Spread pieces over the lines that may be meant, in their order; what exceeds them all goes to the last."""
+        for line in result.candidates:
+            part = min(quantity, max(0, self.room[line.pk]))
+            if line is result.candidates[-1]:
+                part = quantity
+            if part:
+                result.pieces[line.pk] += part
+                self.room[line.pk] -= part
+                quantity -= part
+
+
+def said(receipt: Receipt, line: IncomingLine, serial: str = "") -> dict[str, Any]:
+    """A line as it was sent, for a discrepancy; the whole document is in the receipt's raw."""
+    return clean(
+        {
+            "receipt": receipt.external_id,
+            "position": line.position,
+            "sku": line.sku_code[:200],
+            "quantity": str(line.quantity)[:40],
+            "serial": serial[:300],
+            "bin": line.bin_name[:200],
+        }
+    )
+
+
+def clean(value: Any) -> Any:
+    """JSON-ready data without what PostgreSQL cannot hold in it."""
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, Mapping):
+        return {clean(str(key)): clean(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [clean(inner) for inner in value]
+    return value

@@ -1,0 +1,260 @@
+"""Serials of a replenishment before it is submitted: generated, typed, taken away again."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import IntegrityError, connection, transaction
+from django.db.models import Count
+from django.utils.translation import gettext as _
+
+from oms.errors import Conflict, DomainError
+from oms.models import Person, Workflow
+from oms.services import audit
+from oms.tenancy import current_account_id
+from replenishment.lifecycle import Step
+from replenishment.models import PlannedSerial, PlannedState, Replenishment, ReplenishmentLine
+from replenishment.services.drafts import drop_serials, locked, touch
+from serials import numbering
+from serials.services.numbers import Block, reserve_block
+
+NAMED = 20
+"""How many lines or serials an error names."""
+
+# One statement for all lines: each takes its part of the block. A number that is a unit already, or was typed into a draft,
+# is skipped; the next block fills the gap.
+GENERATE = """
+INSERT INTO replenishment_plannedserial (account_id, line_id, sku_id, serial, serial_key, state, is_generated)
+SELECT %(account)s, w.line_id, w.sku_id, n.serial, n.serial, 'draft', true
+FROM unnest(%(line_ids)s::bigint[], %(sku_ids)s::bigint[], %(firsts)s::bigint[], %(counts)s::bigint[])
+    AS w (line_id, sku_id, first, count)
+CROSS JOIN LATERAL (
+    SELECT %(prefix)s || lpad(c::text, greatest(%(width)s, length(c::text)), '0') AS serial
+    FROM generate_series(w.first, w.first + w.count - 1) AS c
+) AS n
+WHERE NOT EXISTS (
+    SELECT FROM serials_unit u WHERE u.account_id = %(account)s AND u.sku_id = w.sku_id AND u.serial_key = n.serial
+)
+ON CONFLICT (account_id, sku_id, serial_key) WHERE state = 'draft' DO NOTHING
+"""
+
+# What stands against typed serials, all at once: a draft of any replenishment, a number that was generated once, a unit.
+TAKEN = """
+SELECT k.key, 'planned', r.number FROM unnest(%(keys)s::text[]) AS k (key)
+JOIN replenishment_plannedserial p ON p.account_id = %(account)s AND p.sku_id = %(sku)s AND p.serial_key = k.key
+    AND p.state = 'draft'
+JOIN replenishment_replenishmentline l ON l.account_id = %(account)s AND l.id = p.line_id
+JOIN replenishment_replenishment r ON r.account_id = %(account)s AND r.id = l.replenishment_id
+UNION ALL
+SELECT k.key, 'generated', '' FROM unnest(%(keys)s::text[]) AS k (key) WHERE EXISTS (
+    SELECT FROM replenishment_plannedserial p WHERE p.account_id = %(account)s AND p.sku_id = %(sku)s
+    AND p.serial_key = k.key AND p.is_generated AND p.state <> 'draft')
+UNION ALL
+SELECT k.key, 'unit', u.process_id FROM unnest(%(keys)s::text[]) AS k (key)
+JOIN serials_unit u ON u.account_id = %(account)s AND u.sku_id = %(sku)s AND u.serial_key = k.key AND NOT u.is_void
+"""
+
+INSERT = """
+INSERT INTO replenishment_plannedserial (account_id, line_id, sku_id, serial, serial_key, state, is_generated)
+SELECT %(account)s, %(line)s, %(sku)s, t.serial, t.key, 'draft', false
+FROM unnest(%(serials)s::text[], %(keys)s::text[]) WITH ORDINALITY AS t (serial, key, place) ORDER BY t.place
+"""
+
+
+@dataclass(frozen=True)
+class SerialFault:
+    """Why one typed serial cannot be planned; `place` counts the typed serials from 1."""
+
+    place: int
+    serial: str
+    message: str
+
+
+class BadSerials(DomainError):
+    """Some typed serials cannot be planned; nothing was written. `faults` has every one of them."""
+
+    def __init__(self, message: str, faults: Sequence[SerialFault]) -> None:
+        super().__init__(message)
+        self.faults = list(faults)
+
+
+@transaction.atomic
+def generate_serials(*, replenishment_id: int, line_ids: Collection[int], actor: Person | None) -> int:
+    """Plan as many generated serials as each of these lines has units; how many in all.
+
+    The statements do not grow with the quantity. Raises DomainError, naming the lines, where a SKU is not In/Out or a
+    line has serials already; Conflict where the replenishment is not Incomplete any more.
+    """
+    found = locked(replenishment_id, Step.CHANGE)
+    lines = list(
+        ReplenishmentLine.objects.filter(replenishment=found, pk__in=line_ids)
+        .select_related("sku")
+        .order_by("position")
+    )
+    if not lines:
+        raise DomainError(_("You must check at least one"))
+    _refuse_other_workflows(lines)
+    planned = _planned_counts(lines)
+    taken = [line for line in lines if planned[line.pk]]
+    if taken:
+        raise DomainError(
+            _("These lines have serials already: %(lines)s. Remove them first, or leave the lines out.")
+            % {"lines": named(taken)}
+        )
+    total = sum(line.quantity for line in lines)
+    missing = {line.pk: line.quantity for line in lines}
+    while missing:
+        _fill(lines, missing, reserve_block(count=sum(missing.values())))
+        planned = _planned_counts(lines)
+        missing = {line.pk: gap for line in lines if (gap := line.quantity - planned[line.pk]) > 0}
+    touch(found)
+    _record(found, actor, "generate", {"serials": (None, total), "lines": (None, named(lines))})
+    return total
+
+
+@transaction.atomic
+def add_serials(*, line_id: int, serials: Sequence[str], actor: Person | None) -> int:
+    """Plan typed serials on a line, kept as typed; how many.
+
+    Raises BadSerials with every fault: a bad number, one that is named twice, planned or registered already, or was
+    generated before; DomainError where there are more than the line has units, or its SKU is not In/Out.
+    """
+    line = _line(line_id)
+    found = locked(line.replenishment_id, Step.CHANGE)
+    line.refresh_from_db()
+    _refuse_other_workflows([line])
+    if not serials:
+        raise DomainError(_("Type or paste at least one serial."))
+    free = line.quantity - _planned_counts([line])[line.pk]
+    if len(serials) > free:
+        raise DomainError(
+            _("This line has %(quantity)s units and room for %(free)s more serials; these are %(count)s.")
+            % {"quantity": line.quantity, "free": max(0, free), "count": len(serials)}
+        )
+    keys = _checked(serials, line.sku_id)
+    params = {
+        "account": current_account_id(),
+        "line": line.pk,
+        "sku": line.sku_id,
+        "serials": [serial.strip() for serial in serials],
+        "keys": keys,
+    }
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(INSERT, params)
+    except IntegrityError as error:
+        if "serial_key" not in str(error):
+            raise
+        raise Conflict(
+            _("Somebody planned one of these serials a moment ago. Nothing was written: try again.")
+        ) from error
+    touch(found)
+    _record(found, actor, "plan", {"serials": (None, len(serials)), "lines": (None, named([line]))})
+    return len(serials)
+
+
+@transaction.atomic
+def remove_serials(*, line_id: int, planned_ids: Collection[int] | None, actor: Person | None) -> int:
+    """Take serials off a line of an Incomplete replenishment; None takes all. How many.
+
+    A typed number may be planned again; a generated one is never used again.
+    """
+    line = _line(line_id)
+    found = locked(line.replenishment_id, Step.CHANGE)
+    rows = PlannedSerial.objects.filter(line=line, state=PlannedState.DRAFT)
+    count = drop_serials(rows if planned_ids is None else rows.filter(pk__in=planned_ids))
+    if not count:
+        raise DomainError(_("You must check at least one"))
+    touch(found)
+    _record(found, actor, "remove", {"serials": (count, None), "lines": (None, named([line]))})
+    return count
+
+
+def named(lines: Iterable[ReplenishmentLine]) -> str:
+    """Lines in words, the first NAMED of them: "line 1 (L2201308), line 3 (L2201309)"."""
+    rows = list(lines)
+    words = [_("line %(position)s (%(sku)s)") % {"position": row.position, "sku": row.sku.code} for row in rows[:NAMED]]
+    more = len(rows) - len(words)
+    return ", ".join(words) + (_(" and %(more)s more") % {"more": more} if more else "")
+
+
+def _refuse_other_workflows(lines: Sequence[ReplenishmentLine]) -> None:
+    others = [line for line in lines if line.sku.workflow != Workflow.IN_OUT]
+    if others:
+        raise DomainError(
+            _("Serials are planned for In/Out SKUs only. Not possible: %(lines)s.") % {"lines": named(others)}
+        )
+
+
+def _line(line_id: int) -> ReplenishmentLine:
+    line: ReplenishmentLine = ReplenishmentLine.objects.select_related("sku").get(pk=line_id)
+    return line
+
+
+def _planned_counts(lines: Sequence[ReplenishmentLine]) -> Counter[int]:
+    rows = (
+        PlannedSerial.objects.filter(line__in=[line.pk for line in lines], state=PlannedState.DRAFT)
+        .order_by()
+        .values_list("line_id")
+        .annotate(Count("pk"))
+    )
+    return Counter({line_id: count for line_id, count in rows if line_id is not None})
+
+
+def _fill(lines: Sequence[ReplenishmentLine], missing: dict[int, int], block: Block) -> None:
+    firsts: dict[int, int] = {}
+    counter = block.first
+    for pk, count in missing.items():
+        firsts[pk] = counter
+        counter += count
+    wanted = [line for line in lines if line.pk in missing]
+    params: dict[str, Any] = {
+        "account": current_account_id(),
+        "line_ids": [line.pk for line in wanted],
+        "sku_ids": [line.sku_id for line in wanted],
+        "firsts": [firsts[line.pk] for line in wanted],
+        "counts": [missing[line.pk] for line in wanted],
+        "prefix": block.prefix,
+        "width": block.width,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(GENERATE, params)
+
+
+def _checked(serials: Sequence[str], sku_id: int) -> list[str]:
+    """The normalised serials. Raises BadSerials."""
+    keys, faults, first = [], [], {}
+    for place, serial in enumerate(serials, 1):
+        try:
+            key = numbering.check(serial)
+        except numbering.BadSerial as error:
+            faults.append(SerialFault(place, serial[:100], str(error)))
+            continue
+        if key in first:
+            words = _("The same as number %(place)s of this list.") % {"place": first[key]}
+            faults.append(SerialFault(place, serial, words))
+        first.setdefault(key, place)
+        keys.append(key)
+    with connection.cursor() as cursor:
+        cursor.execute(TAKEN, {"account": current_account_id(), "sku": sku_id, "keys": list(first)})
+        taken = cursor.fetchall()
+    faults += [SerialFault(first[key], serials[first[key] - 1], _taken_words(why, where)) for key, why, where in taken]
+    if faults:
+        faults.sort(key=lambda fault: fault.place)
+        raise BadSerials(_("Nothing was added: some of these serials cannot be used."), faults)
+    return keys
+
+
+def _taken_words(why: str, where: str) -> str:
+    if why == "planned":
+        return _("Planned on %(where)s already.") % {"where": where}
+    if why == "generated":
+        return _("Generated before for this SKU; a generated number is never used again.")
+    return _("Registered already for this SKU (%(where)s).") % {"where": where or _("see Serials")}
+
+
+def _record(found: Replenishment, actor: Person | None, action: str, changes: audit.Changes) -> None:
+    audit.record(
+        actor=actor, action=action, kind="replenishment", object_id=found.pk, label=found.number, changes=changes
+    )

@@ -1,0 +1,265 @@
+"""Receipts: what a warehouse system or a member of the warehouse confirms is applied here, each fact once."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from django.db import connection, transaction
+from django.utils.translation import gettext as _
+
+from oms.errors import DomainError
+from oms.models import NO_LOT, Person
+from oms.services import stock
+from oms.services.discrepancies import Case, open_discrepancies, shortened
+from oms.tenancy import current_account_id
+from replenishment.lifecycle import Status, Step, may
+from replenishment.models import Receipt, ReceiptLine, ReceivedLot, Replenishment
+from replenishment.receiving import IncomingReceipt
+from replenishment.services.drafts import recount, touch
+from replenishment.services.matching import LineResult, Matcher, clean
+from replenishment.services.places import Bins, Lots, is_lot_number
+from replenishment.services.submitting import hold_workflows, set_status
+from serials.lifecycle import Actor, Event, ProcessType
+from serials.models import Lot
+from serials.services import Fact, Row, record_event
+
+SAVE_SERIALS = """
+INSERT INTO replenishment_receivedserial (account_id, receipt_line_id, serial, bin_id, outcome)
+SELECT %(account)s, t.line, t.serial, t.bin, t.outcome
+FROM unnest(%(lines)s::bigint[], %(serials)s::text[], %(bins)s::bigint[], %(outcomes)s::text[])
+    WITH ORDINALITY AS t (line, serial, bin, outcome, place) ORDER BY t.place
+"""
+ADD_RECEIVED = """
+UPDATE replenishment_replenishmentline l SET received_quantity = l.received_quantity + t.pieces
+FROM unnest(%(lines)s::bigint[], %(pieces)s::bigint[]) AS t (line, pieces)
+WHERE l.account_id = %(account)s AND l.id = t.line
+"""
+
+
+class UnknownReplenishment(DomainError):
+    """A receipt for a replenishment that Lotline does not have, or has not submitted; nothing was written."""
+
+
+@transaction.atomic
+def apply_receipt(receipt: IncomingReceipt, *, source: str, actor: Person | None = None) -> Receipt:
+    """Apply what the warehouse confirms; the same `source` again changes nothing and gives the first receipt.
+
+    Serials that were planned become units in the warehouse; where nothing was planned the warehouse's own are taken.
+    Whatever contradicts the plan becomes a discrepancy and waits, the rest is applied. Serials and lots are saved on the
+    receipt's lines whatever the SKU's workflow. One transaction; the number of statements does not grow with the serials.
+
+    Args:
+        receipt: what was sent.
+        source: the unique id of the fact, such as "sandbox:7:receipt:R-88".
+        actor: the member of the warehouse; None is a warehouse system.
+
+    Raises UnknownReplenishment where there is nothing to receive against.
+    """
+    source = shortened(source, 200)
+    found = Replenishment.objects.select_for_update(of=("self",)).filter(number=receipt.replenishment_number).first()
+    known: Receipt | None = Receipt.objects.filter(source=source).first()
+    if known is not None:
+        return known
+    if found is None or found.status == Status.INCOMPLETE:
+        words = {"number": receipt.replenishment_number[:80]}
+        raise UnknownReplenishment(_("There is no submitted replenishment %(number)s to receive.") % words)
+    hold_workflows(found)
+    row = Receipt.objects.create(
+        replenishment=found,
+        source=source,
+        external_id=clean(receipt.external_id)[:120],
+        occurred_at=receipt.occurred_at,
+        actor=actor,
+        raw=clean(dict(receipt.raw)),
+    )
+    _Application(found, row, is_open=may(Step.RECEIVE, found.status)).run(receipt)
+    return row
+
+
+class _Application:
+    """One receipt on its way into the database."""
+
+    def __init__(self, replenishment: Replenishment, receipt: Receipt, *, is_open: bool) -> None:
+        self.replenishment, self.receipt, self.is_open = replenishment, receipt, is_open
+        self.matcher = Matcher(replenishment, receipt, is_open=is_open)
+
+    def run(self, incoming: IncomingReceipt) -> None:
+        """Match, move goods, save the document, count, and open what waits."""
+        self.results = self.matcher.match(incoming.lines)
+        known = [result for result in self.results if result.candidates]
+        names = [name for result in known for name in _bin_names(result)]
+        self.bins = Bins(self.replenishment.link, names) if names else None
+        self.lots = Lots((result.sku.pk, lot) for result in known for lot in result.incoming.lots)
+        self._move()
+        self._save()
+        self._count()
+        open_discrepancies([*(case for result in self.results for case in result.cases), *self._lot_cases()])
+        if self.is_open:
+            set_status(self.replenishment)
+        touch(self.replenishment, "status", "quantity", "received_quantity")
+
+    # --- goods ---
+    def _move(self) -> None:
+        """Units through the ledger, pieces of other SKUs through stock; units first, in every receipt alike."""
+        rows = [row for result in self.results if result.is_by_unit for row in self._unit_rows(result)]
+        if rows:
+            fact = Fact(
+                Event.RECEIVE,
+                Actor.WAREHOUSE,
+                actor_id=self.receipt.actor_id,
+                process_id=self.replenishment.number,
+                source=self.receipt.source,
+                occurred_at=self.receipt.occurred_at,
+            )
+            record_event(fact, rows)
+        moves = [move for result in self.results for move in self._moves(result)]
+        stock.post_moves(
+            moves,
+            cause=stock.Cause(
+                event=Event.RECEIVE.value,
+                process_type=ProcessType.REPLENISHMENT.value,
+                process_id=self.replenishment.number,
+                source=self.receipt.source,
+                actor_id=self.receipt.actor_id,
+                occurred_at=self.receipt.occurred_at,
+            ),
+        )
+
+    def _unit_rows(self, result: LineResult) -> Iterable[Row]:
+        whole = self._lot_of_all(result)
+        for serial in result.applied_serials:
+            named = self.lots.find(result.sku.pk, serial.unit.lot_number) if serial.unit.lot_number else None
+            lot = named or whole
+            yield Row(
+                sku_id=result.sku.pk,
+                serial=serial.unit.serial.strip(),
+                bin_id=self._bin(serial.unit.bin_name or result.incoming.bin_name),
+                lot_id=lot.pk if lot else None,
+                is_new_allowed=True,
+            )
+
+    def _lot_of_all(self, result: LineResult) -> Lot | None:
+        """The lot of every unit, where the line says so: one lot with the line's whole quantity. Never inferred."""
+        lots = result.incoming.lots
+        if len(lots) == 1 and lots[0].quantity == result.incoming.quantity:
+            return self.lots.find(result.sku.pk, lots[0].number)
+        return None
+
+    def _moves(self, result: LineResult) -> Iterable[stock.Move]:
+        if result.is_by_unit or not result.pieces:
+            return
+        rest = result.pieces.total()
+        bin_id = self._bin(result.incoming.bin_name)
+        by_lot: Counter[int] = Counter()
+        for sent in result.incoming.lots:
+            lot = self.lots.find(result.sku.pk, sent.number)
+            if lot and sent.quantity and sent.quantity > 0:
+                by_lot[lot.pk] += sent.quantity
+        if by_lot.total() > rest:
+            text = _("%(sku)s: its lots add up to %(lots)s, but %(quantity)s were received.")
+            words = {"sku": result.sku.code, "lots": by_lot.total(), "quantity": rest}
+            result.cases.append(self.matcher.case(result, "lot_quantity", text % words))
+            by_lot.clear()
+        yield from (stock.Move(result.sku.pk, bin_id, pieces, lot) for lot, pieces in by_lot.items())
+        if rest > by_lot.total():
+            yield stock.Move(result.sku.pk, bin_id, rest - by_lot.total(), NO_LOT)
+
+    def _bin(self, name: str) -> int:
+        if self.bins is None:
+            raise LookupError("A line that is applied always has a bin.")
+        return self.bins[name]
+
+    # --- the document ---
+    def _save(self) -> None:
+        rows = ReceiptLine.objects.bulk_create([self._receipt_line(result) for result in self.results])
+        lots = [
+            self._received_lot(row, result, place)
+            for row, result in zip(rows, self.results, strict=True)
+            for place in range(len(result.incoming.lots))
+        ]
+        ReceivedLot.objects.bulk_create(lots, batch_size=2000)
+        named = [
+            (row.pk, clean(serial.unit.serial)[:300], self._serial_bin(result, serial.unit.bin_name), serial.outcome)
+            for row, result in zip(rows, self.results, strict=True)
+            for serial in result.serials
+        ]
+        columns: Sequence[Sequence[object]] = list(zip(*named, strict=True)) or [(), (), (), ()]
+        params = dict(zip(("lines", "serials", "bins", "outcomes"), map(list, columns), strict=True))
+        with connection.cursor() as cursor:
+            cursor.execute(SAVE_SERIALS, {"account": current_account_id(), **params})
+
+    def _serial_bin(self, result: LineResult, name: str) -> int | None:
+        name = name or result.incoming.bin_name
+        return self._bin(name) if result.candidates and name else None
+
+    def _receipt_line(self, result: LineResult) -> ReceiptLine:
+        incoming = result.incoming
+        one = next(iter(result.pieces), result.candidates[0].pk if result.candidates else None)
+        return ReceiptLine(
+            receipt=self.receipt,
+            line_id=one,
+            sku=result.sku,
+            position=result.place,
+            sku_code=clean(incoming.sku_code)[:200],
+            quantity=max(-(2**62), min(incoming.quantity, 2**62)),
+            applied_quantity=result.pieces.total(),
+            bin_id=self._bin(incoming.bin_name) if result.candidates else None,
+        )
+
+    def _received_lot(self, row: ReceiptLine, result: LineResult, place: int) -> ReceivedLot:
+        sent = result.incoming.lots[place]
+        lot = self.lots.find(result.sku.pk, sent.number) if result.sku else None
+        if result.sku and not is_lot_number(sent.number):
+            text = _("%(sku)s: “%(lot)s” cannot be the number of a lot.")
+            words = {"sku": result.sku.code, "lot": sent.number[:100]}
+            result.cases.append(self.matcher.case(result, "bad_lot", text % words, detail=sent.number))
+        return ReceivedLot(
+            receipt_line=row,
+            lot=lot,
+            number=clean(sent.number)[:200],
+            expires_on=sent.expires_on,
+            made_on=sent.made_on,
+            quantity=sent.quantity,
+        )
+
+    # --- what it comes to ---
+    def _count(self) -> None:
+        pieces: Counter[int] = sum((result.pieces for result in self.results), Counter())
+        self._note_excess(pieces)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                ADD_RECEIVED,
+                {"account": current_account_id(), "lines": list(pieces), "pieces": list(pieces.values())},
+            )
+        self.receipt.quantity = pieces.total()
+        self.receipt.save(update_fields=["quantity"])
+        recount(self.replenishment)
+
+    def _note_excess(self, pieces: Counter[int]) -> None:
+        """More than was ordered is applied, because the goods are there, and waits for somebody to say why."""
+        for line in self.matcher.lines:
+            received = line.received_quantity + pieces[line.pk]
+            result = next((result for result in self.results if line.pk in result.pieces), None)
+            if result and received > line.quantity:
+                text = _("%(sku)s: %(received)s received on line %(line)s, %(quantity)s were expected.")
+                words = {"sku": line.sku.code, "received": received, "line": line.position, "quantity": line.quantity}
+                detail = f"line {line.position}"
+                result.cases.append(self.matcher.case(result, "over_receipt", text % words, detail=detail))
+
+    def _lot_cases(self) -> list[Case]:
+        return [
+            Case(
+                kind="lot_expiry",
+                source=f"{self.receipt.source}#lot:{case.key.sku_id}:{case.key.number}:{case.sent}",
+                summary=str(case),
+                sku_id=case.key.sku_id,
+                process_type=ProcessType.REPLENISHMENT.value,
+                process_id=self.replenishment.number,
+                raw={"lot": case.key.number, "sent": str(case.sent), "known": str(case.known)},
+            )
+            for case in self.lots.contradictions
+        ]
+
+
+def _bin_names(result: LineResult) -> list[str]:
+    """The bins that a known line names; the empty name stands for the default bin."""
+    return [result.incoming.bin_name, *(unit.bin_name or result.incoming.bin_name for unit in result.incoming.units)]

@@ -1,0 +1,213 @@
+"""Submitting a replenishment, and its other ends: cancelled, closed short, archived, and discrepancies settled."""
+
+from django.db import connection, transaction
+from django.db.models import Count, F, Q
+from django.utils import timezone
+from django.utils.translation import gettext as _, ngettext
+
+from oms import outbox
+from oms.errors import Conflict, DomainError
+from oms.models import Discrepancy, Person, Sku, Workflow
+from oms.services import audit, stock
+from oms.services.discrepancies import close_discrepancy
+from oms.tenancy import current_account_id
+from replenishment.lifecycle import Status, Step, after_receipt
+from replenishment.models import PlannedSerial, PlannedState, Replenishment, ReplenishmentLine
+from replenishment.services.drafts import locked, touch
+from serials.lifecycle import Actor, Event, ProcessType, Status as UnitStatus
+from serials.services import Fact, Staging, record_event
+
+NAMED = 20
+SUBMITTED, CANCELLED, CLOSED = "replenishment.submitted", "replenishment.cancelled", "replenishment.closed"
+
+EXPECTED = """
+SELECT p.sku_id, p.serial, p.serial_key FROM replenishment_plannedserial p
+JOIN replenishment_replenishmentline l ON l.account_id = p.account_id AND l.id = p.line_id
+WHERE p.account_id = %s AND l.replenishment_id = %s AND p.state = 'draft'
+"""
+# Those that are still expected on this very replenishment.
+OUTSTANDING = """
+SELECT u.sku_id, u.serial, u.serial_key FROM replenishment_plannedserial p
+JOIN replenishment_replenishmentline l ON l.account_id = p.account_id AND l.id = p.line_id
+JOIN serials_unit u ON u.account_id = p.account_id AND u.sku_id = p.sku_id AND u.serial_key = p.serial_key
+WHERE p.account_id = %s AND l.replenishment_id = %s AND p.state = 'submitted'
+  AND u.status = 'incoming' AND NOT u.is_void AND u.process_id = %s
+"""
+# Planned serials that meanwhile became units elsewhere.
+TAKEN = """
+SELECT l.position, min(k.code), count(*), (array_agg(p.serial ORDER BY p.id))[1:3]
+FROM replenishment_plannedserial p
+JOIN replenishment_replenishmentline l ON l.account_id = p.account_id AND l.id = p.line_id
+JOIN oms_sku k ON k.account_id = p.account_id AND k.id = p.sku_id
+JOIN serials_unit u ON u.account_id = p.account_id AND u.sku_id = p.sku_id AND u.serial_key = p.serial_key
+WHERE p.account_id = %s AND l.replenishment_id = %s AND p.state = 'draft' AND NOT u.is_void
+GROUP BY l.position ORDER BY l.position
+"""
+
+
+class CannotSubmit(DomainError):
+    """The replenishment is not ready. `faults` has a sentence per fault, each naming its line; nothing was written."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__(_("Not submitted yet: %(faults)s") % {"faults": " ".join(faults[:NAMED])})
+        self.faults = faults
+
+
+@transaction.atomic
+def submit(*, replenishment_id: int, actor: Person | None) -> Replenishment:
+    """Send an Incomplete replenishment off: its planned serials become Incoming units, and the warehouse is told.
+
+    All or nothing, and once: a second tab gets Conflict "already submitted". Raises CannotSubmit with every fault where
+    a line has serials but not exactly as many as units, where its SKU is not In/Out any more, or where a serial was
+    registered elsewhere meanwhile.
+    """
+    found = locked(replenishment_id, Step.SUBMIT)
+    hold_workflows(found)
+    faults = _faults(found)
+    if faults:
+        raise CannotSubmit(faults)
+    fact = Fact(
+        Event.EXPECT,
+        Actor.OFFICE,
+        actor_id=actor.pk if actor else None,
+        process_id=found.number,
+        source=f"replenishment:{found.pk}:submit",
+    )
+    record_event(fact, Staging(EXPECTED, [current_account_id(), found.pk]))
+    drafts = PlannedSerial.objects.filter(line__replenishment=found, state=PlannedState.DRAFT)
+    count = drafts.update(state=PlannedState.SUBMITTED)
+    found.status, found.submitted_at, found.submitted_by = Status.IN_TRANSIT, timezone.now(), actor
+    touch(found, "status", "submitted_at", "submitted_by")
+    _record(found, actor, "submit", {"serials": (None, count)})
+    outbox.publish(SUBMITTED, found)
+    return found
+
+
+@transaction.atomic
+def cancel(*, replenishment_id: int, reason: str, actor: Person | None) -> Replenishment:
+    """Cancel a replenishment of which nothing has arrived; its Incoming units become void and the warehouse is told.
+
+    Raises DomainError without a reason, Conflict where its status does not allow it.
+    """
+    _refuse_empty(reason)
+    found = locked(replenishment_id, Step.CANCEL)
+    was = found.status
+    if was == Status.INCOMPLETE:
+        PlannedSerial.objects.filter(line__replenishment=found, state=PlannedState.DRAFT).update(
+            state=PlannedState.REMOVED
+        )
+    else:
+        _void(found, reason, actor)
+        outbox.publish(CANCELLED, found)
+    found.status, found.reason = Status.CANCELLED, reason.strip()[:400]
+    touch(found, "status", "reason")
+    _record(found, actor, "cancel", {"status": (was, found.status), "reason": (None, found.reason)})
+    return found
+
+
+@transaction.atomic
+def close_short(*, replenishment_id: int, reason: str, actor: Person | None) -> Replenishment:
+    """Expect nothing more: units that did not come become void. It stays Ready for Review while a discrepancy is open.
+
+    Raises DomainError without a reason, Conflict where its status does not allow it.
+    """
+    _refuse_empty(reason)
+    found = locked(replenishment_id, Step.CLOSE_SHORT)
+    was = found.status
+    _void(found, reason, actor)
+    found.is_closed_short, found.reason = True, reason.strip()[:400]
+    set_status(found)
+    touch(found, "status", "is_closed_short", "reason")
+    _record(found, actor, "close short", {"status": (was, found.status), "reason": (None, found.reason)})
+    outbox.publish(CLOSED, found)
+    return found
+
+
+@transaction.atomic
+def archive(*, replenishment_id: int, actor: Person | None) -> Replenishment:
+    """Take a Completed or Cancelled replenishment out of the list."""
+    found = locked(replenishment_id, Step.ARCHIVE)
+    was, found.status = found.status, Status.ARCHIVED
+    touch(found, "status")
+    _record(found, actor, "archive", {"status": (was, found.status)})
+    return found
+
+
+@transaction.atomic
+def settle(*, discrepancy_id: int, reason: str, actor: Person | None) -> Replenishment:
+    """Settle one discrepancy of a replenishment with a reason; after the last, its status says again what arrived."""
+    case = Discrepancy.objects.get(pk=discrepancy_id, process_type=ProcessType.REPLENISHMENT)
+    found: Replenishment = Replenishment.objects.select_for_update(of=("self",)).get(number=case.process_id)
+    close_discrepancy(discrepancy_id=discrepancy_id, reason=reason, actor=actor)
+    if found.status == Status.REVIEW:
+        set_status(found)
+        touch(found, "status")
+    return found
+
+
+def set_status(found: Replenishment) -> None:
+    """Set the status of a locked replenishment that is being received, from what has arrived; unsaved."""
+    is_short = ReplenishmentLine.objects.filter(replenishment=found, received_quantity__lt=F("quantity")).exists()
+    found.status = after_receipt(
+        is_complete=found.is_closed_short or not is_short,
+        has_any=found.received_quantity > 0,
+        is_waiting=Discrepancy.objects.filter(
+            process_type=ProcessType.REPLENISHMENT, process_id=found.number, is_open=True
+        ).exists(),
+    )
+
+
+def hold_workflows(found: Replenishment) -> None:
+    """Keep the Serial attribute of its SKUs as it is until commit: from now on this replenishment blocks a change."""
+    sku_ids = list(ReplenishmentLine.objects.filter(replenishment=found).values_list("sku_id", flat=True).distinct())
+    with connection.cursor() as cursor:
+        cursor.execute(stock.LOCK_SKUS, {"account": current_account_id(), "sku_ids": sku_ids})
+
+
+def _faults(found: Replenishment) -> list[str]:
+    planned = Count("planned", filter=Q(planned__state=PlannedState.DRAFT))
+    lines = list(ReplenishmentLine.objects.filter(replenishment=found).annotate(serials=planned).order_by("position"))
+    if not lines:
+        return [_("Add at least one SKU with its quantity.")]
+    skus = Sku.objects.in_bulk({line.sku_id for line in lines})
+    faults = []
+    for line in lines:
+        words = {"line": line.position, "sku": skus[line.sku_id].code, "serials": line.serials, "units": line.quantity}
+        if line.serials and line.serials != line.quantity:
+            faults.append(_("Line %(line)s (%(sku)s) has %(serials)s serials for %(units)s units.") % words)
+        if line.serials and skus[line.sku_id].workflow != Workflow.IN_OUT:
+            faults.append(_("Line %(line)s (%(sku)s) has serials, but its SKU is not In/Out any more.") % words)
+    with connection.cursor() as cursor:
+        cursor.execute(TAKEN, [current_account_id(), found.pk])
+        taken = cursor.fetchall()
+    for position, code, count, examples in taken:
+        text = ngettext(
+            "Line %(line)s (%(sku)s): the serial %(serials)s is registered already.",
+            "Line %(line)s (%(sku)s): %(count)s serials are registered already, such as %(serials)s.",
+            count,
+        )
+        faults.append(text % {"line": position, "sku": code, "count": count, "serials": ", ".join(examples)})
+    return faults
+
+
+def _void(found: Replenishment, reason: str, actor: Person | None) -> None:
+    fact = Fact(
+        Event.VOID,
+        Actor.OFFICE,
+        actor_id=actor.pk if actor else None,
+        process_id=found.number,
+        source=f"replenishment:{found.pk}:void:{found.version}",
+        reason=reason.strip()[:400],
+    )
+    record_event(fact, Staging(OUTSTANDING, [current_account_id(), found.pk, found.number]))
+
+
+def _refuse_empty(reason: str) -> None:
+    if not reason.strip():
+        raise DomainError(_("Say why, in a few words."))
+
+
+def _record(found: Replenishment, actor: Person | None, action: str, changes: audit.Changes) -> None:
+    audit.record(
+        actor=actor, action=action, kind="replenishment", object_id=found.pk, label=found.number, changes=changes
+    )

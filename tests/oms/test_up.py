@@ -1,0 +1,319 @@
+"""`manage.py up`, `up --check` and `test`, run as a person runs them, each on a state folder of its own."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from oms.bootstrap import ROOT
+from oms.embedded.errors import CannotStart
+from oms.embedded.ports import free_port
+from oms.embedded.processes import find, processes, wait_until
+from oms.embedded.stack import DEFAULT_PORT, pick_port
+from oms.embedded.state import State
+
+# Two whole sets at a time would be too much for two cores.
+pytestmark = pytest.mark.xdist_group("up")
+
+MANAGE = [sys.executable, str(ROOT / "manage.py")]
+OURS = ("LOTLINE_", "DATABASE_", "REDIS_", "DJANGO_", "PYTEST_", "SECRET_", "ALLOWED_", "CSRF_", "LOG_", "PORT")
+
+
+def environment(**more):
+    """The environment of a person's shell, without what the test run has put into ours."""
+    shell = {key: value for key, value in os.environ.items() if not key.startswith(OURS)}
+    return {**shell, "LOTLINE_VENV": "off", **more}
+
+
+class Up:
+    """A running `manage.py up`."""
+
+    def __init__(self, state, *arguments, **more):
+        self.state = state
+        self.said = ""
+        self.env = environment(LOTLINE_STATE=str(state), **more)
+        self.process = subprocess.Popen(
+            [*MANAGE, "up", *arguments],
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def reads_until(self, text):
+        for line in self.process.stdout:
+            self.said += line
+            if text in line:
+                return self
+        return pytest.fail(f"it never said {text!r}:\n{self.said}")
+
+    def ready(self):
+        self.reads_until("Ctrl-C stops it")
+        self.url = re.search(r"http://localhost:\d+/", self.said)[0]
+        return self
+
+    def ends(self, signum=None):
+        """Send a signal and wait for the end; the exit status."""
+        if signum is not None:
+            self.process.send_signal(signum)
+        self.said += self.process.communicate(timeout=90)[0]
+        return self.process.returncode
+
+    def pids(self):
+        return {file.stem: json.loads(file.read_text())["pid"] for file in (self.state / "pids").glob("*.json")}
+
+    def manage(self, *arguments):
+        """Another management command, in another terminal."""
+        return subprocess.run([*MANAGE, *arguments], env=self.env, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def state():
+    """A state folder that root's PostgreSQL, which runs as nobody, can reach."""
+    with State.throw_away("test-up") as made:
+        yield made.folder
+
+
+@pytest.fixture
+def up(state):
+    """Start `up` on one state; what the test does not stop is stopped."""
+    with contextlib.ExitStack() as stack:
+
+        def start(*arguments, **more):
+            running = Up(state, *arguments, **more)
+            stack.callback(running.process.stdout.close)
+            stack.callback(stop, running)
+            return running
+
+        yield start
+
+
+def stop(running):
+    if running.process.poll() is None:
+        running.process.terminate()
+        running.process.communicate(timeout=90)
+
+
+def left_of(state, groups=()):
+    return [p for p in processes() if str(state) in p.command or p.group in groups]
+
+
+def test_a_whole_day(up, state):
+    """Start, use, a second start, stop, and the same data the next day."""
+    first = up("--port", str(free_port())).ready()
+    assert "ana@lotline.example" in first.said + first.process.stdout.readline() + first.process.stdout.read(0)
+    groups = first.pids()
+    assert set(groups) == {"postgres", "valkey", "worker", "web", "beat"}
+    page = httpx.get(first.url + "sign-in/")
+    assert (page.status_code, "<h1" in page.text) == (200, True)
+
+    # Other management commands find the servers; nobody else can read how.
+    counted = "from oms.models import Account; Account.objects.create(name='Kept', slug='kept'); print(Account.objects.count())"
+    shell = first.manage("shell", "-v0", "-c", counted)
+    assert shell.stdout.strip().endswith("3"), shell.stderr
+    assert (state / "env").stat().st_mode & 0o077 == 0
+
+    second = first.manage("up")
+    assert second.returncode == 1
+    assert f"already runs from this folder at {first.url} (process {first.process.pid}," in second.stdout
+
+    assert first.ends(signal.SIGINT) == 0, first.said
+    order = re.findall(
+        r"^(beat|web|worker|valkey|postgres) +\| .*(?:shut ?down|ready to exit)", first.said, re.MULTILINE
+    )
+    assert list(dict.fromkeys(order)) == ["worker", "valkey", "postgres"]
+    assert left_of(state, groups.values()) == []
+    assert not (state / "env").exists()
+
+    started = time.monotonic()
+    again = up("--port", str(free_port())).ready()
+    assert time.monotonic() - started < 20, "the bar is 10 s on an idle machine"
+    assert "Demo data made" in first.said
+    assert "Demo data made" not in again.said
+    count = again.manage("shell", "-v0", "-c", "from oms.models import Account; print(Account.objects.count())")
+    assert count.stdout.strip().endswith("3"), count.stderr
+    assert again.ends(signal.SIGTERM) == 0
+
+
+@pytest.mark.slow
+def test_the_check_proves_the_whole_set_and_leaves_nothing(tmp_path):
+    done = subprocess.run(
+        [*MANAGE, "up", "--check"],
+        env=environment(TMPDIR=tempfile.gettempdir()),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    steps = [line.rsplit(None, 1)[0] for line in done.stdout.partition("seconds\n")[2].splitlines()]
+    assert steps == [
+        "postgres",
+        "valkey",
+        "prepare",
+        "worker, web, beat",
+        "web answers",
+        "worker runs a task",
+        "beat sends tasks",
+        "sign-ins and pages",
+        "stop",
+        "total",
+    ]
+    (folder,) = re.findall(r"cluster in (\S+)/postgres", done.stdout)
+    assert not Path(folder).exists()
+    assert left_of(folder) == []
+
+
+@pytest.mark.slow
+def test_an_interrupted_check_leaves_nothing():
+    with subprocess.Popen(
+        [*MANAGE, "up", "--check"], env=environment(), stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        for line in process.stdout:
+            if found := re.search(r"cluster in (\S+)/postgres", line):
+                folder = Path(found[1])
+            if "prepare: " in line:
+                break
+        process.send_signal(signal.SIGINT)
+        assert "interrupted" in process.communicate(timeout=60)[0]
+    assert process.returncode == 130
+    assert not folder.exists()
+    assert left_of(folder) == []
+
+
+@pytest.mark.slow
+def test_after_kill_9_nothing_stays_and_the_next_start_goes_on(up, state):
+    first = up("--port", str(free_port())).ready()
+    groups = first.pids()
+    os.kill(groups["valkey"], signal.SIGSTOP)  # it cannot hear that its supervisor is gone
+    assert first.ends(signal.SIGKILL) == -signal.SIGKILL
+    others = {name: pid for name, pid in groups.items() if name != "valkey"}
+    assert wait_until(lambda: not left_of(f"{state}/nothing", others.values()), 20), left_of(state, groups.values())
+    assert find(groups["valkey"]) is not None
+
+    again = up("--port", str(free_port())).ready()
+    assert "stopped what it left: valkey" in again.said
+    assert find(groups["valkey"]) is None
+    assert httpx.get(again.url + "healthz/").status_code == 200
+    assert again.ends(signal.SIGINT) == 0
+    assert left_of(state, groups.values()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["worker", "postgres"])
+def test_the_death_of_a_child_stops_all_with_its_reason(up, state, name):
+    running = up("--no-demo", "--port", str(free_port())).ready()
+    assert "Sign in as" not in running.said
+    groups = running.pids()
+    os.kill(groups[name], signal.SIGKILL)
+    assert running.ends() == 1
+    assert f"{name} was ended by SIGKILL; everything has been stopped." in running.said
+    assert left_of(state, groups.values()) == []
+
+
+def test_a_port_that_was_asked_for_and_is_taken_is_refused_before_anything_starts(up, state):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        by_variable = up(PORT=str(port))
+        assert by_variable.ends() == 1
+        assert f"Port {port} is taken" in by_variable.said
+    assert not (state / "postgres").exists()
+
+
+def test_without_a_wish_any_free_port_will_do(monkeypatch):
+    monkeypatch.setattr("oms.embedded.stack.is_free", lambda port: True)
+    assert pick_port(None) == pick_port("") == DEFAULT_PORT
+    assert pick_port("8123") == 8123
+    monkeypatch.setattr("oms.embedded.stack.is_free", lambda port: port != DEFAULT_PORT)
+    assert pick_port(None) != DEFAULT_PORT
+    for wrong in ("http", "0", "70000", "-1"):
+        with pytest.raises(CannotStart, match="is not a port"):
+            pick_port(wrong)
+
+
+def test_a_given_database_needs_the_owners_url_too(up):
+    running = up(DATABASE_URL="postgres://lotline_app:x@127.0.0.1:1/lotline", SECRET_KEY="s" * 50)
+    assert running.ends() == 1
+    assert "set DATABASE_OWNER_URL too" in running.said
+
+
+# --- manage.py test ---------------------------------------------------------------------------------------------------
+TESTS = """
+import os, psycopg, redis, pytest
+
+def test_servers():
+    with psycopg.connect(os.environ["DATABASE_URL"]) as app, psycopg.connect(os.environ["DATABASE_OWNER_URL"]) as owner:
+        assert app.execute("SELECT current_user, current_setting('fsync')").fetchone() == ("lotline_app", "off")
+        assert owner.execute("SELECT current_user").fetchone() == ("lotline_owner",)
+    with redis.Redis.from_url(os.environ["REDIS_URL"]) as client:
+        assert client.ping()
+    print("state:", os.environ["LOTLINE_STATE"])
+
+def test_fails():
+    assert False
+
+@pytest.mark.skipif("LOTLINE_TEST_ALL" not in os.environ, reason="not all")
+def test_all():
+    pass
+
+def test_waits():
+    import time
+    print("waiting", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def suite(tmp_path):
+    """The arguments of a suite of four tests that has nothing to do with ours."""
+    (tmp_path / "test_it.py").write_text(TESTS)
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    return [*MANAGE, "test", "-n", "0", "-s", "-c", str(tmp_path / "pytest.ini"), str(tmp_path / "test_it.py")]
+
+
+def test_the_test_command_gives_pytest_servers_and_takes_its_arguments_and_status(suite):
+    run = {"env": environment(), "capture_output": True, "text": True, "check": False}
+    done = subprocess.run([*suite, "-k", "servers or all", "--all"], **run)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 passed, 2 deselected" in done.stdout
+    folder = Path(re.search(r"state: (\S+)", done.stdout)[1])
+    assert not folder.exists()
+    assert left_of(folder) == []
+
+    failed = subprocess.run([*suite, "-k", "fails or all"], **run)
+    assert failed.returncode == 1
+    assert "1 failed, 1 skipped, 2 deselected" in failed.stdout
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_the_test_command_can_be_interrupted(suite, signum):
+    with subprocess.Popen(
+        [*suite, "-k", "servers or waits", "-p", "no:randomly"],
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        for line in process.stdout:
+            if found := re.search(r"state: (\S+)", line):
+                folder = Path(found[1])
+            if "waiting" in line:
+                break
+        process.send_signal(signum)
+        said = process.communicate(timeout=30)[0]
+    assert process.returncode == 2, said
+    assert "1 passed" in said
+    assert not folder.exists()
+    assert left_of(folder) == []
