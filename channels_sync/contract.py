@@ -1,9 +1,9 @@
 """What an adapter is: the documents it is given and gives, the errors it raises, and the two classes it may subclass.
 
 An adapter is one file in `channels_sync/adapters/`. It imports this module and `channels_sync.http`, nothing else of
-Lotline, and never touches the database. Documents that come in travel twice: as the vendor's own payload, which is stored
-before anything else happens, and as what `read_…` makes of it when it is applied. So a payload that nobody understands is
-kept, and can be read again by a better adapter.
+Lotline, and never touches the database. Documents that come in travel twice: as the vendor's own payload, which is
+stored before anything else happens, and as what `read_…` makes of it when it is applied. So a payload that nobody
+understands is kept, and can be read again by a better adapter.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ Json = Mapping[str, Any]
 
 
 class SyncError(Exception):
-    """Base of the three; `str(error)` is a sentence for a person, without secrets."""
+    """Base of the three errors that an adapter raises; `str(error)` is a sentence for a person, without secrets."""
 
 
 class Retry(SyncError):
@@ -105,8 +105,8 @@ class LotPart:
 class PurchaseOrderLine:
     """`position` is the line's number in Lotline; vendors that can keep it give it back on receipts.
 
-    `lots` and `serials` are empty where there are none or the connection's option is off. `is_serialized`: each unit must
-    be registered by number when it arrives.
+    `lots` and `serials` are empty where there are none or the connection's option is off. `is_serialized`: each unit
+    must be registered by number when it arrives.
     """
 
     position: int
@@ -164,7 +164,7 @@ class ShippedLots:
 class Payload:
     """One document as the vendor sent it.
 
-    `external_id` is the vendor's id, `version` grows with each change of the document (0 where there is no such number),
+    `external_id` is the vendor's id, `version` grows with each change of the document (0 where there is none),
     `updated_at` moves the stream's cursor.
     """
 
@@ -186,7 +186,7 @@ class Page:
 
 @dataclass(frozen=True)
 class RemoteUnit:
-    """One unit by number, and the bin it lies in where the warehouse says so."""
+    """One unit by number, and its bin where the warehouse says so."""
 
     serial: str
     bin_name: str = ""
@@ -243,22 +243,13 @@ class RemoteUnitEvent:
 
 
 @dataclass(frozen=True)
-class RemoteOrderLine:
-    """A line of an order on a channel; `line` is the channel's id of it."""
-
-    line: str
-    sku_code: str
-    quantity: int
-
-
-@dataclass(frozen=True)
 class RemoteOrder:
     """An order that a channel took."""
 
     external_id: str
     number: str
     placed_at: datetime
-    lines: tuple[RemoteOrderLine, ...]
+    lines: tuple[RemoteLine, ...]
     version: int = 0
 
 
@@ -288,8 +279,8 @@ class Adapter:
     """Base of both kinds. It is a context: leaving it closes what it opened.
 
     Class attributes: `kind` (stored, never changed), `label`, `limits` (sentences a person reads), `flows`,
-    `capabilities` (a missing one is none), `cannot` (the reason for a none), `overlap` (how far before its cursor a stream
-    is asked again), `samples` (one recorded payload per flow that comes in).
+    `capabilities` (a missing one is none), `cannot` (the reason for a none), `overlap` (how far before its cursor a
+    stream is asked again), `samples` (one recorded payload per flow that comes in).
     """
 
     kind: ClassVar[str] = ""
@@ -349,7 +340,7 @@ class Adapter:
 
 
 class WmsAdapter(Adapter):
-    """A warehouse system. A `read_…` raises Rejected for a payload that is not what the vendor documents."""
+    """A warehouse system. A `read_…` needs no settings; it raises Rejected for what the vendor does not document."""
 
     options = WMS_CAPABILITIES
 
@@ -365,7 +356,8 @@ class WmsAdapter(Adapter):
         """Confirmed receipts."""
         raise NotImplementedError
 
-    def read_receipt(self, raw: Json) -> RemoteReceipt:
+    @classmethod
+    def read_receipt(cls, raw: Json) -> RemoteReceipt:
         """A payload of `fetch_receipts`, understood."""
         raise NotImplementedError
 
@@ -373,7 +365,8 @@ class WmsAdapter(Adapter):
         """Shipments of shipped and closed orders."""
         raise NotImplementedError
 
-    def read_shipment(self, raw: Json) -> RemoteShipment:
+    @classmethod
+    def read_shipment(cls, raw: Json) -> RemoteShipment:
         """A payload of `fetch_shipments`, understood."""
         raise NotImplementedError
 
@@ -381,7 +374,8 @@ class WmsAdapter(Adapter):
         """Moves, holds, recounts, returns."""
         raise NotImplementedError
 
-    def read_unit_event(self, raw: Json) -> RemoteUnitEvent:
+    @classmethod
+    def read_unit_event(cls, raw: Json) -> RemoteUnitEvent:
         """A payload of `fetch_unit_events`, understood."""
         raise NotImplementedError
 
@@ -399,6 +393,7 @@ class SalesChannelAdapter(Adapter):
         """Orders that changed."""
         raise NotImplementedError
 
-    def read_order(self, raw: Json) -> RemoteOrder:
+    @classmethod
+    def read_order(cls, raw: Json) -> RemoteOrder:
         """A payload of `fetch_orders`, understood."""
         raise NotImplementedError

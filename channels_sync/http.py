@@ -3,9 +3,9 @@
     with HttpClient(url, headers={"Authorization": f"Bearer {token}"}, seconds=40) as http:
         answer = http.get("/receipts", params={"updated_since": …})
 
-It retries what may be retried, honours Retry-After, follows no redirect, reads no more than MOST_BYTES, verifies TLS, and
-connects to public addresses only, besides those that the operator allows (settings.LOTLINE_PRIVATE_HOSTS). What goes
-wrong comes out as Retry, Rejected or Misconfigured.
+It retries what may be retried, honours Retry-After, follows no redirect, reads no more than MOST_BYTES, verifies TLS,
+and connects to public addresses only, besides those that the operator allows (settings.LOTLINE_PRIVATE_HOSTS). What
+goes wrong comes out as Retry, Rejected or Misconfigured.
 """
 
 import ipaddress
@@ -148,7 +148,9 @@ class HttpClient:
             raise Misconfigured("The address is not one that can be called.") from error
         finally:
             # The path only: a query may hold what must not be in a log.
-            log.info("%s %s%s took %.0f ms", method, self._client.base_url.host, path, 1e3 * (time.monotonic() - started))
+            log.info(
+                "%s %s%s took %.0f ms", method, self._client.base_url.host, path, 1e3 * (time.monotonic() - started)
+            )
         return Answer(response.status_code, _parsed(response, content), response.headers)
 
     def _read(self, response: httpx.Response) -> bytes:

@@ -13,7 +13,7 @@ from channels_sync.contract import Adapter, Misconfigured
 
 @cache
 def all_adapters() -> Mapping[str, type[Adapter]]:
-    """kind → class, by kind."""
+    """Kind → class, by kind."""
     found: dict[str, type[Adapter]] = {}
     for module_info in pkgutil.iter_modules(adapters.__path__, f"{adapters.__name__}."):
         module = import_module(module_info.name)

@@ -58,7 +58,7 @@ def reseal(sealed: str) -> str:
 
 
 def redacted(value: Any) -> Any:
-    """A JSON value without what looks like a secret by its name: what may be stored and shown."""
+    """A JSON value without what looks like a secret by its name, or cannot be stored: what may be kept and shown."""
     if isinstance(value, Mapping):
         return {
             str(name): HIDDEN if any(word in str(name).lower() for word in _NAMES) else redacted(inner)
@@ -66,7 +66,8 @@ def redacted(value: Any) -> Any:
         }
     if isinstance(value, list | tuple):
         return [redacted(inner) for inner in value]
-    return value
+    # PostgreSQL keeps neither in a text.
+    return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
 def check_keys(**_more: Any) -> list[checks.CheckMessage]:
@@ -77,7 +78,8 @@ def check_keys(**_more: Any) -> list[checks.CheckMessage]:
     try:
         _box()
     except NoKeys:
-        return [checks.Warning("LOTLINE_SECRETS_KEYS is empty: connections cannot be made.", hint=hint, id="lotline.W010")]
+        text = "LOTLINE_SECRETS_KEYS is empty: connections cannot be made."
+        return [checks.Warning(text, hint=hint, id="lotline.W010")]
     except ValueError:
         return [checks.Error("LOTLINE_SECRETS_KEYS holds something that is no key.", hint=hint, id="lotline.E010")]
     return []

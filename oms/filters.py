@@ -2,7 +2,18 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from oms.models import AuditEntry, BinKind, Membership, Role, Sku, Stock, Workflow
+from oms.models import (
+    AuditEntry,
+    BinKind,
+    Discrepancy,
+    Membership,
+    Order,
+    OrderStatus,
+    Role,
+    Sku,
+    Stock,
+    Workflow,
+)
 from oms.ui.filters import ChoiceFilter, DayRangeFilter, FilterSet, SearchFilter, TextFilter
 
 
@@ -37,6 +48,37 @@ class StockFilter(FilterSet):
 
     class Meta:
         model = Stock
+        fields: tuple[str, ...] = ()
+
+
+class OrderFilter(FilterSet):
+    """Filters of the order list."""
+
+    q = SearchFilter("number", "reference", placeholder=_("Search orders"))
+    order = TextFilter("number", label=_("Order#"), placeholder=_("Order#"))
+    reference = TextFilter("reference", label=_("Reference"), placeholder=_("Reference"))
+    status = ChoiceFilter(label=_("Status"), choices=OrderStatus.choices)
+    created = DayRangeFilter(field_name="created_at", label=_("Created"))
+
+    class Meta:
+        model = Order
+        fields: tuple[str, ...] = ()
+
+
+class DiscrepancyFilter(FilterSet):
+    """Filters of the discrepancies."""
+
+    q = SearchFilter("summary", "kind", "sku__code", "serial", "process_id", placeholder=_("Search discrepancies"))
+    state = ChoiceFilter(field_name="is_open", label=_("State"), choices=[("1", _("Open")), ("0", _("Settled"))])
+    summary = TextFilter("summary", label=_("What is wrong"), placeholder=_("What is wrong"))
+    kind = TextFilter("kind", label=_("Kind"), placeholder=_("Kind"))
+    sku = TextFilter("sku__code", label=_("SKU"), placeholder=_("Sku"))
+    serial = TextFilter("serial", label=_("Serial"), placeholder=_("Serial"))
+    process_id = TextFilter("process_id", label=_("ProcessID"), placeholder=_("ProcessID"))
+    since = DayRangeFilter(field_name="created_at", label=_("Since"))
+
+    class Meta:
+        model = Discrepancy
         fields: tuple[str, ...] = ()
 
 

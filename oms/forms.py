@@ -62,6 +62,17 @@ class CatalogueUploadForm(forms.Form):
     )
 
 
+class SettleForm(forms.Form):
+    """Say how a discrepancy was settled."""
+
+    reason = forms.CharField(
+        label=_("Reason"),
+        max_length=400,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=_("What was done about it."),
+    )
+
+
 class MemberForm(forms.Form):
     """Add a member."""
 

@@ -45,7 +45,7 @@ class Heartbeat:
         self._written = self._progress
         self._beat_at = monotonic()
         # The same server, role and limits as Django's connection, but not from its pool.
-        self._params: dict[str, Any] = connection.get_connection_params()
+        self._params = {**connection.get_connection_params(), "application_name": "lotline heartbeat"}
         self._connection: psycopg.Connection[Any] | None = None
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"heartbeat-{job_id}", daemon=True)
@@ -73,7 +73,8 @@ class Heartbeat:
 
     def _run(self) -> None:
         while not self._is_over.wait(WRITE_SECONDS):
-            if self._progress != self._written or monotonic() - self._beat_at >= settings.JOB_LEASE_SECONDS / 4:
+            # Another object, even of the same values, is a sign of life: who says it wants to hear of a wish to cancel.
+            if self._progress is not self._written or monotonic() - self._beat_at >= settings.JOB_LEASE_SECONDS / 4:
                 self._beat()
 
     def _beat(self) -> None:

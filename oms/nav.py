@@ -1,5 +1,6 @@
 """The frame around every page: navigation, account switcher, person menu, running jobs."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,18 +11,22 @@ from django.utils.translation import gettext_lazy as _
 from oms.access import AccountRequest
 from oms.errors import Text
 from oms.models import ADMINS, EVERYONE, Role
-from oms.queries import jobs, people
+from oms.queries import discrepancies, jobs, people
 
 
 @dataclass(frozen=True)
 class Page:
-    """One entry of the navigation; `route` is an account URL, `within` the routes that belong to it."""
+    """One entry of the navigation; `route` is an account URL, `within` the routes that belong to it.
+
+    `count` says how many things wait there; it is one query on every page, so keep it on an index.
+    """
 
     label: Text
     icon: str
     route: str
     roles: frozenset[Role] = EVERYONE
     within: frozenset[str] = field(default_factory=frozenset)
+    count: Callable[[], int] | None = None
 
 
 NAVIGATION: tuple[tuple[Text, tuple[Page, ...]], ...] = (
@@ -31,7 +36,21 @@ NAVIGATION: tuple[tuple[Text, tuple[Page, ...]], ...] = (
             Page(
                 _("SKUs"), "box", "skus", within=frozenset({"sku", "sku_new", "sku_upload", "sku_check", "sku_serial"})
             ),
+            Page(_("Serials"), "barcode", "serials", within=frozenset({"serial", "serial_history"})),
             Page(_("Stock"), "layers", "stock"),
+        ),
+    ),
+    (_("Orders"), (Page(_("Orders"), "cart", "orders", within=frozenset({"order"})),)),
+    (
+        _("Discrepancies"),
+        (
+            Page(
+                _("Discrepancies"),
+                "alert-triangle",
+                "discrepancies",
+                within=frozenset({"discrepancy", "discrepancy_close"}),
+                count=discrepancies.open_count,
+            ),
         ),
     ),
     (
@@ -96,6 +115,7 @@ def navigation(request: AccountRequest) -> list[dict[str, Any]]:
                 "icon": page.icon,
                 "url": reverse(page.route, kwargs={"account_slug": request.account.slug}),
                 "is_current": current == page.route or current in page.within,
+                "count": page.count() if page.count else 0,
             }
             for page in pages
             if request.membership.role in page.roles

@@ -133,11 +133,12 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 # Jobs have a queue of their own, so that a few long ones need not keep the dispatcher from its two seconds. A worker
 # without -Q takes both; `worker -Q celery` and `worker -Q jobs` side by side is the better installation.
-CELERY_TASK_QUEUES = {name: {"exchange": name, "routing_key": name} for name in ("celery", "jobs")}
-CELERY_TASK_ROUTES = {"oms.tasks.run_jobs": {"queue": "jobs"}}
+CELERY_TASK_QUEUES = {name: {"exchange": name, "routing_key": name} for name in ("celery", "jobs", "sync")}
+CELERY_TASK_ROUTES = {"oms.tasks.run_jobs": {"queue": "jobs"}, "channels_sync.tasks.*": {"queue": "sync"}}
 CELERY_BEAT_SCHEDULE = {
     "dispatch": {"task": "oms.tasks.dispatch", "schedule": 2.0, "options": {"expires": 10}},
     "rounds": {"task": "oms.tasks.make_rounds", "schedule": 3600.0, "args": [["outbox", "job"]]},
+    "sync": {"task": "oms.tasks.make_rounds", "schedule": 900.0, "args": [["sync.push", "sync.pull"]]},
     "daily": {"task": "oms.tasks.make_rounds", "schedule": 86_400.0, "args": [["files"]]},
 }
 
@@ -218,15 +219,41 @@ TIME_ZONE = "UTC"
 # --- Lotline ----------------------------------------------------------------------------------------------------------
 # What `oms` must know of the apps above it, by dotted path. Each is called as provider(sku_ids=[...]) inside the
 # account and returns oms.services.catalogue.Blocker objects: what stands in the way of another Serial attribute.
-WORKFLOW_BLOCKERS = ["oms.queries.stock.workflow_blockers", "replenishment.queries.workflow_blockers"]
+WORKFLOW_BLOCKERS = [
+    "oms.queries.stock.workflow_blockers",
+    "serials.queries.units.workflow_blockers",
+    "replenishment.queries.workflow_blockers",
+]
+# Called with the ids of order lines, returns line id -> oms.queries.orders.LineUnits.
+ORDER_LINE_UNITS = "serials.queries.units.units_of_lines"
+# What labels may be printed of: source -> function(args) -> serials.labels.LabelRun. See serials/labels_jobs.py.
+LABEL_SOURCES = {"units": "serials.queries.units.unit_labels"}
 # Kinds of due work: kind -> the Celery task that does it, called with an account's id. See oms/dispatch.py.
-DUE_TASKS = {"outbox": "oms.tasks.drain_outbox", "job": "oms.tasks.run_jobs", "files": "oms.tasks.tidy_files"}
+DUE_TASKS = {
+    "outbox": "oms.tasks.drain_outbox",
+    "job": "oms.tasks.run_jobs",
+    "files": "oms.tasks.tidy_files",
+    "sync.push": "channels_sync.tasks.push",
+    "sync.pull": "channels_sync.tasks.pull",
+}
 # Outbox topics: topic -> functions(message: OutboxMessage) -> None that hear of it, in this order. See oms/outbox.py.
 OUTBOX_SUBSCRIBERS: dict[str, list[str]] = {
-    "replenishment.submitted": [],
-    "replenishment.cancelled": [],
+    "replenishment.submitted": ["channels_sync.services.outgoing.hear_replenishment"],
+    "replenishment.cancelled": ["channels_sync.services.outgoing.hear_replenishment"],
     "replenishment.closed": [],
 }
+# Keys that encrypt the secrets of connections, the newest first (cryptography.fernet); see channels_sync/vault.py.
+LOTLINE_SECRETS_KEYS = env.list("LOTLINE_SECRETS_KEYS", default=[])
+# The sandbox warehouse of the demonstration, where one runs.
+LOTLINE_SANDBOX_URL = env.str("LOTLINE_SANDBOX_URL", default="")
+LOTLINE_SANDBOX_TOKEN = env.str("LOTLINE_SANDBOX_TOKEN", default="")
+# host:port of servers in private networks that connections may call; * is any. The operator's own sandbox is one.
+LOTLINE_PRIVATE_HOSTS = [*env.list("LOTLINE_PRIVATE_HOSTS", default=[]), LOTLINE_SANDBOX_URL.rpartition("//")[2]]
+# How long a message out stays its worker's; all requests for it fit into 60 % of that.
+SYNC_LEASE_SECONDS = env.int("LOTLINE_SYNC_LEASE_SECONDS", default=60)
+SYNC_FIRST_WAIT_SECONDS = env.float("LOTLINE_SYNC_FIRST_WAIT_SECONDS", default=5.0)
+# What all requests of one poll may take.
+SYNC_PULL_SECONDS = env.int("LOTLINE_SYNC_PULL_SECONDS", default=300)
 # Result files and uploads are deleted after so many days; the jobs that made or took them stay.
 LOTLINE_FILE_DAYS = env.int("LOTLINE_FILE_DAYS", default=30)
 # How long a job stays its worker's without a sign of life: so late is it taken up again after the worker was killed.
@@ -234,6 +261,7 @@ JOB_LEASE_SECONDS = env.int("LOTLINE_JOB_LEASE_SECONDS", default=30)
 # Kinds of background job: kind -> function(job: oms.jobs.Progress) -> None. See oms/jobs.py.
 JOBS = {
     "catalogue.import": "oms.services.catalogue_csv.run_import_job",
+    "serials.labels": "serials.labels_jobs.run_job",
     "replenishment.generate": "replenishment.services.generation_job.run_generate_job",
     "ui.export": "oms.ui.exports.run_export_job",
 }
@@ -244,5 +272,5 @@ LOGGING = {
     "formatters": {"line": {"format": "%(levelname)s %(name)s %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
-    "loggers": {"axes": {"level": "WARNING"}},
+    "loggers": {name: {"level": "WARNING"} for name in ("axes", "httpx")},  # httpx would log whole addresses
 }

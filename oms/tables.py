@@ -1,13 +1,29 @@
 """The platform's tables."""
 
+from typing import Any
+
+from django.db.models import TextChoices
+from django.utils.html import escape
 from django.utils.translation import gettext_lazy
 
-from oms.models import AuditEntry, BinKind, Membership, Role, Sku, Stock, Workflow
+from oms.models import (
+    AuditEntry,
+    BinKind,
+    Discrepancy,
+    Membership,
+    Order,
+    OrderStatus,
+    Role,
+    Sku,
+    Stock,
+    Workflow,
+)
 from oms.ui.audit import ActionColumn, ChangesColumn
 from oms.ui.columns import (
     BadgeColumn,
     CheckColumn,
     Column,
+    Frame,
     MonoColumn,
     MonoLinkColumn,
     NameLinkColumn,
@@ -17,6 +33,7 @@ from oms.ui.columns import (
     Tone,
     WhenColumn,
 )
+from oms.ui.links import document_url
 from oms.ui.tables import Table
 
 WORKFLOW_TONES = {
@@ -30,6 +47,21 @@ BIN_TONES = {
     BinKind.RESERVED: Tone("warn", "bars"),
     BinKind.DAMAGED: Tone("bad", "triangle"),
 }
+ORDER_TONES = {
+    OrderStatus.OPEN: Tone("info", "ring"),
+    OrderStatus.SHIPPED: Tone("good", "check"),
+    OrderStatus.CANCELLED: Tone("neutral", "cross"),
+}
+
+
+class CaseState(TextChoices):
+    """Whether a discrepancy waits for somebody."""
+
+    OPEN = "open", gettext_lazy("Open")
+    SETTLED = "settled", gettext_lazy("Settled")
+
+
+CASE_TONES = {CaseState.OPEN: Tone("warn", "triangle"), CaseState.SETTLED: Tone("good", "check")}
 ROLE_TONES = {Role.ADMIN: Tone("info", "square")}
 
 
@@ -83,6 +115,77 @@ class StockTable(Table):
         model = Stock
         fields = ("sku", "name", "warehouse", "location", "bin", "kind", "quantity", "update")
         order_by = ("sku", "bin")
+
+
+class DocumentColumn(MonoColumn):
+    """The number of a document, with its page where there is one.
+
+    `process_type` says what kind of document it is; without it the record's own does.
+    """
+
+    def __init__(self, *args: Any, process_type: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.process_type = process_type
+
+    def html(self, value: Any, record: Any, frame: Frame) -> str:
+        """The link, or the number alone."""
+        url = document_url(frame.account_slug, self.process_type or record.process_type, value)
+        return f'<a href="{escape(url)}">{escape(value)}</a>' if url else str(escape(value))
+
+
+class OrderTable(Table):
+    """Orders."""
+
+    order = MonoLinkColumn(label=gettext_lazy("Order#"), accessor="number", order_by="number", route="order")
+    reference = Column(label=gettext_lazy("Reference"))
+    status = BadgeColumn(label=gettext_lazy("Status"), choices=OrderStatus, tones=ORDER_TONES)
+    line_count = NumberColumn(label=gettext_lazy("Lines"))
+    quantity = NumberColumn(label=gettext_lazy("Quantity"))
+    flagged = NumberColumn(label=gettext_lazy("To look at"))
+    created = WhenColumn(label=gettext_lazy("Created"), accessor="created_at", order_by="created_at")
+
+    class Meta:
+        model = Order
+        fields = ("order", "reference", "status", "line_count", "quantity", "flagged", "created")
+        order_by = "-created"
+
+
+def case_state(is_open: bool) -> CaseState:  # noqa: FBT001
+    """The state of a discrepancy as a choice."""
+    return CaseState.OPEN if is_open else CaseState.SETTLED
+
+
+class CaseStateColumn(BadgeColumn):
+    """Open or settled."""
+
+    def html(self, value: Any, record: Any, frame: Frame) -> str:
+        """The badge."""
+        return super().html(case_state(value), record, frame)
+
+    def text(self, value: Any, record: Any) -> str:
+        """The word."""
+        return super().text(case_state(value), record)
+
+
+class DiscrepancyTable(Table):
+    """Discrepancies, the open ones first."""
+
+    state = CaseStateColumn(
+        label=gettext_lazy("State"), accessor="is_open", order_by="is_open", choices=CaseState, tones=CASE_TONES
+    )
+    summary = NameLinkColumn(label=gettext_lazy("What is wrong"), route="discrepancy")
+    kind = Column(label=gettext_lazy("Kind"))
+    sku = MonoLinkColumn(
+        label=gettext_lazy("SKU"), accessor="sku__code", order_by="sku__code", route="sku", target="sku_id"
+    )
+    serial = MonoColumn(label=gettext_lazy("Serial"))
+    process_id = DocumentColumn(label=gettext_lazy("ProcessID"))
+    since = WhenColumn(label=gettext_lazy("Since"), accessor="created_at", order_by="created_at")
+
+    class Meta:
+        model = Discrepancy
+        fields = ("state", "summary", "kind", "sku", "serial", "process_id", "since")
+        order_by = ("-state", "-since")
 
 
 class MemberTable(Table):

@@ -3,7 +3,7 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, URLResolver, include, path
 
-from oms.views import catalogue, catalogue_csv, files, frontdoor, jobs, settings, stock
+from oms.views import catalogue, catalogue_csv, discrepancies, files, frontdoor, jobs, orders, settings, stock
 
 handler400 = "oms.views.errors.bad_request"
 handler403 = "oms.views.errors.forbidden"
@@ -21,6 +21,12 @@ account_patterns: list[URLPattern | URLResolver] = [
     path("inventory/skus/upload/<uuid:key>/errors/", catalogue_csv.errors, name="sku_check_errors"),
     path("inventory/skus/<int:pk>/", catalogue.sku_detail, name="sku"),
     path("inventory/stock/", stock.stock_list, name="stock"),
+    path("orders/", orders.order_list, name="orders"),
+    path("orders/find/", orders.order_find, name="order_find"),
+    path("orders/<int:pk>/", orders.order_detail, name="order"),
+    path("discrepancies/", discrepancies.discrepancy_list, name="discrepancies"),
+    path("discrepancies/<int:pk>/", discrepancies.detail, name="discrepancy"),
+    path("discrepancies/<int:pk>/close/", discrepancies.close, name="discrepancy_close"),
     path("settings/members/", settings.member_list, name="members"),
     path("settings/members/new/", settings.member_new, name="member_new"),
     path("settings/members/<int:pk>/", settings.member, name="member"),

@@ -2,9 +2,9 @@
 
     pieces = render_pdf([Label("L2201308", "Laptop 14", "LAP00000412")])    # the bytes of a PDF, label after label
 
-A bar is a whole number of printer dots wide and the symbol has ten modules of white on both sides (ISO/IEC 15417, 4.3.2),
-so a label printer of the sheet's resolution draws every bar exactly. A serial that is too long across the label turns the
-whole label by 90 degrees. The same labels give the same bytes.
+A bar is a whole number of printer dots wide and the symbol has ten modules of white on both sides (ISO/IEC 15417,
+4.3.2), so a label printer of the sheet's resolution draws every bar exactly. A serial that is too long across the label
+turns the whole label by 90 degrees. The same labels give the same bytes.
 """
 
 import unicodedata
@@ -41,13 +41,15 @@ FONTS = {
     BOLD: Path(reportlab.__file__).parent / "fonts" / "VeraBd.ttf",
     MONO: Path(barcode.__file__).parent / "fonts" / "DejaVuSansMono.ttf",
 }
-"""The libraries bring them along, so every machine has them. MONO knows Greek and Cyrillic too and has a zero of its own."""
+"""The libraries bring them along, so every machine has them. MONO knows Greek and Cyrillic too; its zero is no O."""
 MISSING = "□"
 ELLIPSIS = "…"
-SMALLEST = 6.0
+SKU_SMALLEST, SMALLEST = 12.0, 6.0
 """The smallest size of text, in points; what does not fit then goes on in the next line."""
 rl_config.useA85 = 0  # binary streams: text ones are a quarter longer, and slower
-_WRITER = BaseWriter(None, None, None, None)  # draws nothing here; python-barcode would make an SVG writer for each symbol
+_WRITER = BaseWriter(
+    None, None, None, None
+)  # draws nothing here; python-barcode would make an SVG writer for each symbol
 
 
 @dataclass(frozen=True)
@@ -218,7 +220,7 @@ def _width(text: str, font: str, size: float) -> float:
 def _fit(text: str, font: str, size: float, room: float, smallest: float) -> float:
     """The size at which a text fits on one line, not below `smallest`."""
     wide = _width(text, font, size)
-    return size if wide <= room else max(smallest, size * room / wide)
+    return size if wide <= room else max(smallest, size * room / wide - 0.01)  # rounding must not break the line
 
 
 def _pieces(text: str, font: str, size: float, room: float) -> list[str]:
@@ -302,8 +304,8 @@ class _Drawer:
         sheet = self.sheet
         room, text, at = wide - 2 * sheet.padding, self.canvas.beginText(), high - sheet.padding
         said, bold = printable(sku, BOLD)
-        size = _fit(said, bold, sheet.sku_size, room, sheet.name_size)
-        head = [(line, bold, size) for line in _wrapped(said, bold, size, room, 3)]
+        size = _fit(said, bold, sheet.sku_size, room, SKU_SMALLEST)
+        head = [(line, bold, size) for line in _wrapped(said, bold, size, room, 5)]
         words, plain = printable(name, PLAIN)
         head += [
             (line, plain, sheet.name_size) for line in _wrapped(words, plain, sheet.name_size, room, sheet.name_lines)

@@ -24,6 +24,16 @@ class Status(TextChoices):
     OUT = "out", _("Out")
 
 
+LOOKS = {
+    Status.INCOMING: ("info", "ring"),
+    Status.READY: ("good", "dot"),
+    Status.RESERVED: ("info", "half"),
+    Status.HOLD: ("warn", "bars"),
+    Status.IMPERFECT: ("bad", "triangle"),
+    Status.OUT: ("neutral", "arrow"),
+}
+"""The tone and the shape of each status as a badge."""
+
 IN_WAREHOUSE = (Status.READY, Status.RESERVED, Status.HOLD, Status.IMPERFECT)
 """The statuses that count as stock."""
 

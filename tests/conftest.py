@@ -11,6 +11,7 @@ from contextlib import suppress
 
 import psycopg
 import pytest
+from django.conf import settings
 from django.db import connections
 from django.test import Client
 from django.test.utils import setup_databases, teardown_databases
@@ -118,7 +119,7 @@ def django_db_setup(django_test_environment, django_db_blocker, django_db_modify
     """
     with django_db_blocker.unblock():
         connections["default"].close_pool()
-        if "PYTEST_XDIST_WORKER" not in os.environ:
+        if os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0":
             _drop_databases_of_the_dead()
         before = setup_databases(verbosity=0, interactive=False, aliases=["owner"], serialized_aliases=[])
         names = {alias: connections[alias].settings_dict["NAME"] for alias in ("default", "owner")}
@@ -133,6 +134,9 @@ def django_db_setup(django_test_environment, django_db_blocker, django_db_modify
         connections["default"].close()
         connections["default"].close_pool()
         teardown_databases(before, verbosity=0)
+    shutil.rmtree(settings.FILES_ROOT, ignore_errors=True)
+    with suppress(OSError):  # another worker's files are there still
+        settings.FILES_ROOT.parent.rmdir()
 
 
 @pytest.fixture

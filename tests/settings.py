@@ -21,6 +21,8 @@ DATABASES["owner"]["TEST"]["NAME"] = f"test_lotline_{SESSION}"
 CACHES["default"]["KEY_PREFIX"] = PREFIX
 CELERY_BROKER_TRANSPORT_OPTIONS = {**CELERY_BROKER_TRANSPORT_OPTIONS, "global_keyprefix": PREFIX}
 
+CELERY_IMPORTS = ["tests.meta.role_task"]  # a task that tells the worker's database role
+
 # A table of each kind that the platform has not got itself: partitioned, colocated, append-only; see tests/wallapp.
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.wallapp"]
 

@@ -1,4 +1,4 @@
-"""The settings of the worker that tests start: those of the tests, and the jobs and subscribers that only tests have."""
+"""The settings of the worker that tests start: those of the tests, and the jobs and subscribers of tests only."""
 
 from tests.settings import *  # noqa: F403  (settings are a namespace)
 from tests.settings import JOBS, OUTBOX_SUBSCRIBERS

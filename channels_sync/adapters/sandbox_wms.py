@@ -154,7 +154,8 @@ class SandboxWms(WmsAdapter):
             yield Page(tuple(_payload(item) for item in data["items"]))
             cursor = data["next"]
 
-    def read_receipt(self, raw: Json) -> RemoteReceipt:
+    @classmethod
+    def read_receipt(cls, raw: Json) -> RemoteReceipt:
         """A receipt of the sandbox."""
         try:
             return RemoteReceipt(
@@ -201,9 +202,7 @@ def _read_line(line: Json) -> RemoteLine:
         position=line["line"],
         sku_code=line["sku"],
         quantity=int(line["quantity"]),
-        units=tuple(
-            RemoteUnit(unit["serial"], unit.get("bin") or "", unit.get("lot") or "") for unit in line["units"]
-        ),
+        units=tuple(RemoteUnit(unit["serial"], unit.get("bin") or "", unit.get("lot") or "") for unit in line["units"]),
         lots=tuple(
             LotPart(
                 number=lot["number"],

@@ -1,7 +1,16 @@
 """Connections, and what goes over them: messages out (Delivery), messages in (InboundMessage), cursors and runs."""
 
 from channels_sync.models.connections import Connection, Cursor, Health
-from channels_sync.models.messages import Action, Delivery, DeliveryState, Fault, InboundMessage, InboundState, Run, RunState
+from channels_sync.models.messages import (
+    Action,
+    Delivery,
+    DeliveryState,
+    Fault,
+    InboundMessage,
+    InboundState,
+    Run,
+    RunState,
+)
 
 __all__ = [
     "Action",

@@ -15,7 +15,7 @@ from oms.tenancy import AccountKey, AccountModel
 
 
 class Health(models.TextChoices):
-    """Whether a connection works: OK; RESTING after repeated failures, tried again later; STOPPED until a person acts."""
+    """Whether a connection works. RESTING: after repeated failures, tried again later. STOPPED: until a person acts."""
 
     OK = "ok", _("Working")
     RESTING = "resting", _("Resting")

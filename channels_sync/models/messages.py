@@ -47,8 +47,8 @@ class Delivery(AccountModel):
     """One outbox message on its way to one connection.
 
     `key` is the idempotency key that travels with it. `payload` is what is sent (never a secret), `notes` what was left
-    out of it. While it is SENDING it belongs to the worker that claimed it, until `lease_until`. `remote_id` and `answer`
-    are what the other side said.
+    out of it. While it is SENDING it belongs to the worker that claimed it, until `lease_until`. `remote_id` and
+    `answer` are what the other side said.
     """
 
     message = AccountKey(OutboxMessage, on_delete=models.PROTECT, related_name="+")
@@ -173,7 +173,9 @@ class Run(AccountModel):
     class Meta(AccountModel.Meta):
         verbose_name = _("sync run")
         verbose_name_plural = _("sync runs")
-        constraints: ClassVar = [models.CheckConstraint(condition=models.Q(state__in=RunState.values), name="run_state")]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=models.Q(state__in=RunState.values), name="run_state")
+        ]
         indexes: ClassVar = [
             models.Index(fields=["account", "-id"], name="run_newest"),
             models.Index(fields=["account", "connection", "flow", "-id"], name="run_by_flow"),

@@ -76,11 +76,7 @@ class Api:
             raise NoAnswer
         self.store.note(method, path, key)
         on = f"{method} /{first}"
-        if fault := self.faults.take("status", on):
-            return int(fault["status"]), {"error": "fault", "retry_after": fault.get("retry_after")}
-        if fault := self.faults.take("timeout", on):
-            time.sleep(float(fault.get("seconds", 30)))
-            raise NoAnswer
+        self._before(on)
         routes: dict[str, Callable[..., Answer]] = {
             "POST /purchase-orders": self.take_order if not rest else self.order_action,
             "GET /purchase-orders": self.orders if not rest else self.order,
@@ -92,11 +88,23 @@ class Api:
             raise Refused(404, "There is nothing at this address.")
         found = routes[on](query, body, key, *rest)
         if method == "POST":
-            if self.faults.take("lose_answer", on):
-                raise NoAnswer
-            if self.faults.take("barrier", on):
-                self.faults.wait_at_barrier()
+            self._after(on)
         return found
+
+    def _before(self, on: str) -> None:
+        """The faults that strike before anything happens."""
+        if fault := self.faults.take("status", on):
+            raise Refused(int(fault["status"]), "fault", retry_after=fault.get("retry_after"))
+        if fault := self.faults.take("timeout", on):
+            time.sleep(float(fault.get("seconds", 30)))
+            raise NoAnswer
+
+    def _after(self, on: str) -> None:
+        """The faults that strike between what happened and its answer."""
+        if self.faults.take("lose_answer", on):
+            raise NoAnswer
+        if self.faults.take("barrier", on):
+            self.faults.wait_at_barrier()
 
     def _control(self, method: str, path: str, query: dict[str, str], body: Any) -> Answer:
         if path == "/healthz":

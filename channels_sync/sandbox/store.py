@@ -1,6 +1,7 @@
 """What the sandbox remembers: one SQLite file of its own (not Lotline's database), safe against kill -9."""
 
 import json
+import secrets
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,7 @@ CREATE TABLE IF NOT EXISTS receipt (
 CREATE TABLE IF NOT EXISTS unit (client TEXT, sku TEXT, serial TEXT, bin TEXT, UNIQUE (client, sku, serial));
 CREATE TABLE IF NOT EXISTS stock (client TEXT, sku TEXT, bin TEXT, quantity INTEGER, UNIQUE (client, sku, bin));
 CREATE TABLE IF NOT EXISTS counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS own_name (name TEXT);
 CREATE TABLE IF NOT EXISTS heard (id INTEGER PRIMARY KEY, method TEXT, path TEXT, key TEXT);
 """
 
@@ -37,6 +39,11 @@ class Store:
         self._db = sqlite3.connect(folder / "sandbox.sqlite3", check_same_thread=False, isolation_level=None)
         self._db.row_factory = sqlite3.Row
         self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;" + TABLES)
+        if not self.rows("SELECT name FROM own_name"):
+            with self.transaction():
+                self.run("INSERT INTO own_name VALUES (?)", secrets.token_hex(2))
+        # In the numbers of receipts, so that a warehouse that was emptied never uses one again.
+        self.name = str(self.rows("SELECT name FROM own_name")[0]["name"])
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -89,7 +96,8 @@ class Store:
         """Take a purchase order."""
         with self.transaction():
             return self.run(
-                "INSERT INTO purchase_order (client, reference, key, state, body, due_at) VALUES (?, ?, ?, 'open', ?, ?)",
+                "INSERT INTO purchase_order (client, reference, key, state, body, due_at) "
+                "VALUES (?, ?, ?, 'open', ?, ?)",
                 client,
                 reference,
                 key,
@@ -157,9 +165,9 @@ class Store:
             "by_reference": {row["reference"]: row["n"] for row in orders},
             "receipts": count("receipt"),
             "units": count("unit"),
-            "posts": self.rows(
-                "SELECT count(*) AS n FROM heard WHERE method = 'POST' AND path = '/purchase-orders'"
-            )[0]["n"],
+            "posts": self.rows("SELECT count(*) AS n FROM heard WHERE method = 'POST' AND path = '/purchase-orders'")[
+                0
+            ]["n"],
             "requests": self.rows("SELECT count(*) AS n FROM heard")[0]["n"],
         }
 

@@ -69,7 +69,7 @@ class Warehouse:
             found = [self._counted(line) for line in order["lines"]] if lines is None else lines
             found = self._with_faults(found) if is_whole else found
             receipt = {
-                "id": f"RC-{self.store.next('receipt')}",
+                "id": f"RC-{self.store.name}-{self.store.next('receipt')}",
                 "version": 1,
                 "client": order["client"],
                 "purchase_order": order["id"],

@@ -1,9 +1,12 @@
 """The demo cast: who they are and how they sign in. The data itself is made by `manage.py seed_demo`."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from oms.models import Role
 
+CATALOGUE = Path(__file__).with_name("catalogue.csv")
+"""SKUs of a sample shop; one of them is there three times, as in real files."""
 PASSWORD = "lotline-demo"  # noqa: S105 - printed by `manage.py up` for everyone to try
 """Everybody's password in the demo data, and only there."""
 

@@ -10,6 +10,7 @@ from django.contrib.postgres.operations import BtreeGinExtension, TrigramExtensi
 from django.db import migrations, models
 
 import oms.models.catalogue
+import oms.models.people
 import oms.tenancy
 from oms.walls import GRANTS, REFUSE_CHANGE, CreateAccountModel
 
@@ -93,7 +94,15 @@ class Migration(migrations.Migration):
                         verbose_name="address",
                     ),
                 ),
-                ("time_zone", models.CharField(default="UTC", max_length=64, verbose_name="time zone")),
+                (
+                    "time_zone",
+                    models.CharField(
+                        default="UTC",
+                        max_length=64,
+                        validators=[oms.models.people.validate_time_zone],
+                        verbose_name="time zone",
+                    ),
+                ),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
             options={

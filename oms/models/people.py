@@ -1,8 +1,10 @@
 """People, accounts and who may do what in which account. Platform tables: no account owns them."""
 
 from typing import Any, ClassVar
+from zoneinfo import available_timezones
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
+from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Lower
@@ -116,6 +118,14 @@ class Person(AbstractBaseUser):
         return "".join(word[0] for word in (words[0], *words[1:][-1:])).upper()
 
 
+def validate_time_zone(value: str) -> None:
+    """Accept the name of a time zone that this system knows, such as Europe/Berlin."""
+    if value not in available_timezones():
+        raise ValidationError(
+            _("“%(zone)s” is no time zone. Use a name such as Europe/Berlin."), params={"zone": value}
+        )
+
+
 class Account(models.Model):
     """The tenant: one merchant."""
 
@@ -126,7 +136,7 @@ class Account(models.Model):
         unique=True,
         validators=[RegexValidator(r"^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$", _("Small letters, digits and dashes only."))],
     )
-    time_zone = models.CharField(_("time zone"), max_length=64, default="UTC")
+    time_zone = models.CharField(_("time zone"), max_length=64, default="UTC", validators=[validate_time_zone])
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -198,6 +198,22 @@ class BadgeColumn(Column):
         return str(self.choices(value).label) if value else ""
 
 
+class ChoiceColumn(Column):
+    """A choice in words."""
+
+    def __init__(self, *args: Any, choices: type[TextChoices], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.labels = dict(choices.choices)
+
+    def html(self, value: Any, record: Any, frame: Frame) -> str:
+        """The words."""
+        return escape(self.labels.get(value, value))
+
+    def text(self, value: Any, record: Any) -> str:
+        """The same for a CSV file."""
+        return str(self.labels.get(value, value)) if value else ""
+
+
 class WhenColumn(Column):
     """A moment: relative words in the cell, the exact one on hover and focus, in the account's time zone."""
 
@@ -249,6 +265,38 @@ class CheckColumn(tables.Column):
             return (
                 '<td class="check sticky"><div class="cell"><input type="checkbox" name="pk" form="bulk" '
                 f'id="pk-{record.pk}" value="{record.pk}" aria-label="{words}"></div></td>'
+            )
+
+        return cell
+
+
+class ExpandColumn(tables.Column):
+    """The plus (+) that opens the row's child row. Without a script it leads to the record's page.
+
+    Args:
+        page: the account URL of the record's page.
+        child: the account URL that answers the inside of the child row.
+        said: the words for a screen reader, with %(what)s.
+        named_by: the path of what the record is called.
+    """
+
+    kind = "check"
+
+    def __init__(self, *args: Any, page: str, child: str, said: Any, named_by: str, **kwargs: Any) -> None:
+        super().__init__(*args, orderable=False, accessor="pk", verbose_name="", **kwargs)
+        self.page, self.child, self.said, self.named_by = page, child, said, value_getter(named_by)
+
+    def compile(self, name: str, label: str, frame: Frame) -> Callable[[Any], str]:
+        """One function from a record to its `<td>`."""
+        (page, page_end), (child, child_end) = (url_pattern(url, frame.account_slug) for url in (self.page, self.child))
+        pictures = icon("plus", "when-closed") + icon("minus", "when-open")
+        said, named_by = str(self.said), self.named_by
+
+        def cell(record: Any) -> str:
+            pk, words = record.pk, escape(said % {"what": named_by(record)})
+            return (
+                f'<td class="check sticky"><div class="cell"><a class="expander" href="{page}{pk}{page_end}" '
+                f'data-expand="{child}{pk}{child_end}" aria-label="{words}">{pictures}</a></div></td>'
             )
 
         return cell

@@ -48,10 +48,12 @@ class TextFilter(django_filters.CharFilter):
 
 
 class SearchFilter(TextFilter):
-    """The global search of a page: partial match over all its text columns."""
+    """The global search of a page: partial match over all its text columns, from `shortest` characters on."""
 
-    def __init__(self, *fields: str, placeholder: Any) -> None:
+    def __init__(self, *fields: str, placeholder: Any, shortest: int = 1) -> None:
         super().__init__(*fields, placeholder=placeholder, label=_("Search"))
+        if shortest > 1:
+            self.extra["min_length"] = shortest
         self.extra["widget"] = forms.TextInput(
             attrs={"type": "search", "placeholder": placeholder, "autocomplete": "off", "spellcheck": "false"}
         )
@@ -62,6 +64,19 @@ class ChoiceFilter(django_filters.ChoiceFilter):
 
     def __init__(self, *, label: Any, **kwargs: Any) -> None:
         super().__init__(label=label, empty_label=_("Select…"), **kwargs)
+
+
+class SwitchFilter(django_filters.Filter):
+    """A checkbox over the table. Off, it leaves out the rows whose field is true; on, they are among the others."""
+
+    field_class = forms.BooleanField
+
+    def __init__(self, *, label: Any, **kwargs: Any) -> None:
+        super().__init__(label=label, widget=forms.CheckboxInput, **kwargs)
+
+    def filter(self, qs: QuerySet[Any], value: bool | None) -> QuerySet[Any]:  # noqa: FBT001
+        """All rows, or those whose field is false."""
+        return qs if value else qs.filter(**{self.field_name: False})
 
 
 class _DayRangeWidget(django_filters.widgets.SuffixedMultiWidget):
@@ -118,13 +133,22 @@ class FilterSet(django_filters.FilterSet):
         form_class: type[forms.Form] = super().get_form_class()
         for name, field in form_class.base_fields.items():
             field.widget.attrs["form"] = "filters"
-            if not isinstance(field.widget, forms.MultiWidget) and name != SEARCH:
+            if not isinstance(field.widget, forms.MultiWidget | forms.CheckboxInput) and name != SEARCH:
                 field.widget.attrs["aria-label"] = _("Filter: %(label)s") % {"label": field.label}
         return form_class
 
     def header_fields(self) -> dict[str, Any]:
         """Column name → the bound field of its filter."""
         return {name: self.form[name] for name in self.filters if name != SEARCH}
+
+    def switches(self) -> list[Any]:
+        """The bound checkboxes that stand over the table."""
+        return [self.form[name] for name, declared in self.filters.items() if isinstance(declared, SwitchFilter)]
+
+    def faults(self) -> list[tuple[str, str]]:
+        """(label, what is wrong) of every entry that is left out because it makes no sense."""
+        errors = self.form.errors if self.is_bound else {}
+        return [(str(self.form[name].label), str(fault)) for name, faults in errors.items() for fault in faults]
 
     @property
     def search_field(self) -> Any:
@@ -135,7 +159,7 @@ class FilterSet(django_filters.FilterSet):
         """The active filters in words, in the order of the declaration."""
         for name, declared in self.filters.items():
             value = self.form.cleaned_data.get(name) if self.form.is_valid() or self.is_bound else None
-            if value in (None, "", []):
+            if value in (None, "", [], False):
                 continue
             parameters = {name: "", f"{name}_from": "", f"{name}_to": ""}
             yield Chip(str(declared.label), _said(declared, value), with_query(query, **parameters))
@@ -148,5 +172,7 @@ class FilterSet(django_filters.FilterSet):
 def _said(declared: django_filters.Filter, value: Any) -> str:
     if isinstance(value, slice):
         return " – ".join(f"{day:%Y-%m-%d}" if day else "" for day in (value.start, value.stop)).strip()
+    if value is True:
+        return str(_("on"))
     choices = dict(declared.extra.get("choices", ()))
     return str(choices.get(value, value))

@@ -144,6 +144,8 @@ class TableView(View):
             "empty": self._empty(),
             "no_match": not window.rows and bool(chips),
             "chips": chips,
+            "switches": filters.switches(),
+            "faults": filters.faults(),
             "clear_url": filters.clear_url(query),
             "pager": window.pager(query),
             "bulk": self._bulk(window),

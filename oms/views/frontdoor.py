@@ -93,13 +93,15 @@ def account_home(request: AccountRequest) -> HttpResponse:
 
 @require_POST
 def appearance(request: HttpRequest) -> HttpResponse:
-    """Remember light or dark and the height of rows, then go back to where the person was."""
+    """Remember light or dark and the height of rows, then go back to `next`, where the person was."""
     theme, density, target = (request.POST.get(name, "") for name in ("theme", "density", "next"))
     people.set_appearance(
         person=request.user,  # type: ignore[arg-type]
         theme=Theme(theme) if theme in Theme else None,
         density=Density(density) if density in Density else None,
     )
+    if not target:  # a script, whose page stays
+        return HttpResponse(status=204)
     is_ours = url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure())
     return HttpResponseRedirect(target if is_ours else reverse("home"))
 

@@ -3,11 +3,11 @@
 import django.core.validators
 import django.db.models.deletion
 import django.db.models.functions.datetime
-import oms.models.catalogue
-import oms.tenancy
 from django.conf import settings
 from django.db import migrations, models
 
+import oms.models.catalogue
+import oms.tenancy
 from oms.walls import CreateAccountModel
 
 

@@ -7,7 +7,7 @@ from datetime import date
 from django.db import connection, transaction
 from django.db.models import QuerySet, Sum
 from django.utils import timezone
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext as _, gettext_lazy
 
 from oms.errors import Conflict, DomainError
 from oms.models import Person, Sku, WarehouseLink
@@ -24,6 +24,9 @@ from replenishment.models import (
 )
 
 MOST_LINES = 1_000
+CHANGED = gettext_lazy(
+    "Somebody changed this replenishment while you were editing. Your entries are kept: compare and save again."
+)
 
 NEXT_NUMBER = """
 INSERT INTO replenishment_replenishmentcounter AS c (account_id, next_number) VALUES (%(account)s, %(first)s + 1)
@@ -53,7 +56,7 @@ def create_replenishment(
 ) -> Replenishment:
     """A new Incomplete replenishment with its lines; its number is reserved by one statement.
 
-    Raises DomainError for no lines, too many, a quantity out of bounds, or a SKU or warehouse that is not the account's.
+    Raises DomainError for no lines, too many, a quantity out of bounds, or a SKU or warehouse of another account.
     """
     _check(lines)
     if not WarehouseLink.objects.filter(pk=link_id).exists():
@@ -79,17 +82,13 @@ def change_lines(
 ) -> Replenishment:
     """Make these the lines of an Incomplete replenishment that the person saw at `version`; the others are removed.
 
-    Serials of a removed line are removed with it. A line whose quantity fell below its serials keeps them until somebody
-    chooses which to drop; Submit asks for that. Raises Conflict where it was changed or submitted since.
+    Serials of a removed line are removed with it. A line whose quantity fell below its serials keeps them until
+    somebody chooses which to drop; Submit asks for that. Raises Conflict where it was changed or submitted since.
     """
     _check(lines)
     found = locked(replenishment_id, Step.CHANGE)
     if found.version != version:
-        raise Conflict(
-            _(
-                "Somebody changed this replenishment while you were editing. Your entries are kept: compare and save again."
-            )
-        )
+        raise Conflict(CHANGED)
     old = {line.pk: line for line in ReplenishmentLine.objects.filter(replenishment=found)}
     kept = {line.line_id for line in lines if line.line_id is not None}
     if kept - old.keys():

@@ -19,7 +19,7 @@ from serials.lifecycle import ProcessType
 
 MOST_PIECES = 1_000_000_000
 
-# Units that carry one of these numbers, locked in the ledger's order, with the line of this replenishment that planned it.
+# Units that carry one of these numbers, locked in the ledger's order, with the line here that planned them.
 KNOWN = """
 SELECT u.sku_id, u.serial_key, CASE WHEN u.is_void THEN 'void' ELSE u.status END, u.process_id, p.line_id
 FROM unnest(%(skus)s::bigint[], %(keys)s::text[]) AS k (sku_id, key)

@@ -97,7 +97,7 @@ class Lots:
     def _read_or_make(self, sent: list[tuple[LotKey, IncomingLot]]) -> dict[LotKey, Lot]:
         if not sent:
             return {}
-        first = {key: lot for key, lot in reversed(sent)}
+        first = dict(reversed(sent))
         fresh = [
             Lot(sku_id=key.sku_id, number=key.number, expires_on=first[key].expires_on, made_on=first[key].made_on)
             for key in sorted(first, key=lambda key: (key.sku_id, key.number))

@@ -22,8 +22,8 @@ from serials.services.numbers import Block, reserve_block
 NAMED = 20
 """How many lines or serials an error names."""
 
-# One statement for all lines: each takes its part of the block. A number that is a unit already, or was typed into a draft,
-# is skipped; the next block fills the gap.
+# One statement for all lines: each takes its part of the block. A number that is a unit already, or was typed into a
+# draft, is skipped; the next block fills the gap.
 GENERATE = """
 INSERT INTO replenishment_plannedserial (account_id, line_id, sku_id, serial, serial_key, state, is_generated)
 SELECT %(account)s, w.line_id, w.sku_id, n.serial, n.serial, 'draft', true
@@ -39,7 +39,7 @@ WHERE NOT EXISTS (
 ON CONFLICT (account_id, sku_id, serial_key) WHERE state = 'draft' DO NOTHING
 """
 
-# What stands against typed serials, all at once: a draft of any replenishment, a number that was generated once, a unit.
+# What stands against typed serials: a draft of any replenishment, a number that was generated once, a unit.
 TAKEN = """
 SELECT k.key, 'planned', r.number FROM unnest(%(keys)s::text[]) AS k (key)
 JOIN replenishment_plannedserial p ON p.account_id = %(account)s AND p.sku_id = %(sku)s AND p.serial_key = k.key

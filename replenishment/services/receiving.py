@@ -44,8 +44,8 @@ def apply_receipt(receipt: IncomingReceipt, *, source: str, actor: Person | None
     """Apply what the warehouse confirms; the same `source` again changes nothing and gives the first receipt.
 
     Serials that were planned become units in the warehouse; where nothing was planned the warehouse's own are taken.
-    Whatever contradicts the plan becomes a discrepancy and waits, the rest is applied. Serials and lots are saved on the
-    receipt's lines whatever the SKU's workflow. One transaction; the number of statements does not grow with the serials.
+    Whatever contradicts the plan becomes a discrepancy and waits, the rest is applied. Serials and lots are saved on
+    the receipt's lines whatever the SKU's workflow. One transaction, as many statements for one serial as for 10,000.
 
     Args:
         receipt: what was sent.

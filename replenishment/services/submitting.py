@@ -6,7 +6,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _, ngettext
 
 from oms import outbox
-from oms.errors import Conflict, DomainError
+from oms.errors import DomainError
 from oms.models import Discrepancy, Person, Sku, Workflow
 from oms.services import audit, stock
 from oms.services.discrepancies import close_discrepancy
@@ -14,7 +14,7 @@ from oms.tenancy import current_account_id
 from replenishment.lifecycle import Status, Step, after_receipt
 from replenishment.models import PlannedSerial, PlannedState, Replenishment, ReplenishmentLine
 from replenishment.services.drafts import locked, touch
-from serials.lifecycle import Actor, Event, ProcessType, Status as UnitStatus
+from serials.lifecycle import Actor, Event, ProcessType
 from serials.services import Fact, Staging, record_event
 
 NAMED = 20

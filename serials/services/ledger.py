@@ -14,13 +14,14 @@ from typing import Any
 
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext as _, gettext_lazy
 
-from oms.errors import Conflict
+from oms.errors import Conflict, DomainError
 from oms.services import stock
 from oms.tenancy import current_account_id
 from serials import lifecycle, numbering
 from serials.lifecycle import Actor, Event, State
+from serials.models import NOTE_LENGTH
 from serials.services import ledger_sql as sql
 
 NAMED = 20
@@ -116,35 +117,52 @@ def record_event(fact: Fact, rows: Iterable[Row] | Staging) -> Recorded:
     """Let one event happen to many units of the current account, and write their history and the stock they move.
 
     Raises Refused, naming units, status and event, where the rules forbid it for any of them, where a unit is named
-    twice, or where somebody else made the same serial at this moment; NotEnoughStock where a bin would go below 0. Then
-    nothing is written.
+    twice, or where a row names something that does not exist, is another SKU's or cannot be a serial number;
+    NotEnoughStock where a bin would go below 0 or below the known units in it; DomainError for a text that is too long.
+    Then nothing is written.
     """
     if not lifecycle.may_cause(fact.actor, fact.event):
         raise Refused(
             _("Only the warehouse changes a unit's status: “%(event)s” is not yours.") % {"event": fact.event.label}, []
         )
+    _check_texts((fact.process_id, 80), (fact.order_no, 60), (fact.source, 200), (fact.reason, 400))
     params = _parameters(fact)
-    try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            staged = _stage(cursor, rows)
-            for statement in (sql.RESOLVE, sql.LOCK_SKUS, sql.LOCK_UNITS, sql.PLAN):
-                cursor.execute(statement, params)
-            _refuse(cursor, fact)
-            cursor.execute(sql.INSERT_UNITS, params)
-            cursor.execute(sql.UPDATE_UNITS, params)
-            cursor.execute(sql.INSERT_EVENTS, params)
-            count: int = cursor.rowcount
-            cursor.execute(sql.FLAG_LINES, {**params, "attention": _attention(fact)})
-            freed: int = cursor.rowcount
-            cursor.execute(sql.STOCK_DELTAS, params)
-            moves = [stock.Move(*row) for row in cursor.fetchall()]
-        stock.post_moves(moves, cause=_cause(fact))
-    except IntegrityError as error:
-        if "serial_key" not in str(error):
-            raise
-        raise Refused(
-            _("Somebody registered one of these serials a moment ago. Nothing was written: try again."), []
-        ) from error
+    with connection.cursor() as cursor:
+        staged = _stage(cursor, rows)
+        try:
+            return _apply(cursor, fact, params, staged)
+        except IntegrityError as error:
+            if "serial_key" not in str(error):
+                raise
+        # Somebody made the same unit at this very moment, and has committed: now it is found, as what it has become.
+        try:
+            return _apply(cursor, fact, params, staged)
+        except IntegrityError as error:
+            if "serial_key" not in str(error):
+                raise
+            raise Refused(
+                _("Somebody registered one of these serials a moment ago. Nothing was written: try again."), []
+            ) from error
+
+
+@transaction.atomic
+def _apply(cursor: Any, fact: Fact, params: dict[str, Any], staged: int) -> Recorded:
+    for statement in (sql.EMPTY_PLAN, sql.LOCK_UNITS, "ANALYZE stage_unit", sql.LOCK_SKUS, sql.LOCK_BINS, sql.PLAN):
+        cursor.execute(statement, params)
+    _refuse(cursor, fact)
+    for statement in (sql.INSERT_UNITS, sql.UPDATE_UNITS, sql.INSERT_EVENTS):
+        cursor.execute(statement, params)
+    count: int = cursor.rowcount
+    cursor.execute(sql.FREE_LINES, {**params, "attention": _attention(fact)})
+    freed: int = cursor.fetchone()[0]
+    cursor.execute(sql.STOCK_DELTAS, params)
+    stock.post_moves([stock.Move(*row) for row in cursor.fetchall()], cause=_cause(fact))
+    cursor.execute(sql.SHORT_PLACES, params)
+    for sku, place in cursor.fetchall():
+        raise stock.NotEnoughStock(
+            _("All that is left of %(sku)s in bin %(bin)s are known units: ship one of those.")
+            % {"sku": sku, "bin": place}
+        )
     return Recorded(count, staged - count, freed)
 
 
@@ -180,13 +198,54 @@ def _stage(cursor: Any, rows: Iterable[Row] | Staging) -> int:
         cursor.execute(f"INSERT INTO stage_in (sku_id, serial, serial_key) {rows.select}", rows.params)
         count: int = cursor.rowcount
     else:
-        count = 0
+        count, bad = 0, []
         with cursor.copy(sql.COPY_STAGE) as copy:
             for row in rows:
-                copy.write_row((numbering.normalise(row.serial), *_values(row)))
+                try:
+                    copy.write_row((_key(row), *_values(row)))
+                except numbering.BadSerial as error:
+                    bad.append((_shown(row.serial), str(error)))
                 count += 1
+        _refuse_bad(bad)
     cursor.execute("ANALYZE stage_in")
     return count
+
+
+def _key(row: Row) -> str:
+    """The normalised serial of a row that names its unit by serial; checks the texts that the row brings."""
+    if row.wms_notes or row.oms_notes or row.source or row.reason:
+        notes = (row.wms_notes or "", NOTE_LENGTH), (row.oms_notes or "", NOTE_LENGTH)
+        _check_texts(*notes, (row.source, 200), (row.reason, 400))
+    return "" if row.unit_id is not None else numbering.check(row.serial)
+
+
+def _check_texts(*texts: tuple[str, int]) -> None:
+    """Raise DomainError for a text that is longer than its column, or that PostgreSQL cannot hold."""
+    for text, most in texts:
+        if len(text) > most:
+            raise DomainError(
+                _("“%(start)s…” is too long: %(most)s characters at most.") % {"start": _shown(text), "most": most}
+            )
+        if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+            raise DomainError(_("“%(start)s” holds characters that cannot be stored.") % {"start": _shown(text)})
+
+
+def _shown(text: str) -> str:
+    """The beginning of a text, fit for a sentence."""
+    return "".join(letter if letter.isprintable() else "�" for letter in text[:40])
+
+
+def _refuse_bad(bad: list[tuple[str, str]]) -> None:
+    if bad:
+        lines = " ".join(_("“%(serial)s”: %(why)s") % {"serial": serial, "why": why} for serial, why in bad[:NAMED])
+        raise Refused(
+            _("Nothing was written. %(lines)s") % {"lines": _and_more(lines, len(bad) - NAMED)},
+            [(serial, State.NEW.value) for serial, _why in bad[:NAMED]],
+        )
+
+
+def _and_more(lines: str, more: int) -> str:
+    return _("%(lines)s; and %(more)s more") % {"lines": lines, "more": more} if more > 0 else lines
 
 
 def _refuse(cursor: Any, fact: Fact) -> None:
@@ -197,16 +256,25 @@ def _refuse(cursor: Any, fact: Fact) -> None:
         return
     units = [(serial, before) for serial, before, _why, _count in found]
     lines = "; ".join(_why(fact.event, serial, before, why) for serial, before, why, _count in found)
-    more = found[0][3] - len(found)
-    if more > 0:
-        lines = _("%(lines)s; and %(more)s more") % {"lines": lines, "more": more}
+    lines = _and_more(lines, found[0][3] - len(found))
     raise Refused(_("Nothing was written. %(lines)s.") % {"lines": lines}, units)
+
+
+_WRONG = {
+    "twice": gettext_lazy("%(serial)s is named twice"),
+    "unit": gettext_lazy("a unit that is named does not exist"),
+    "sku": gettext_lazy("%(serial)s is of a SKU that does not exist"),
+    "bin": gettext_lazy("%(serial)s: the bin does not exist"),
+    "lot": gettext_lazy("%(serial)s: there is no such lot of its SKU"),
+    "line": gettext_lazy("%(serial)s: there is no such order line of its SKU"),
+    "corrects": gettext_lazy("%(serial)s: what this corrects is not in its history"),
+}
 
 
 def _why(event: Event, serial: str, before: str, why: str) -> str:
     words = {"serial": serial, "event": event.label, "status": state_label(before)}
-    if why == "twice":
-        return _("%(serial)s is named twice") % words
+    if why in _WRONG:
+        return str(_WRONG[why]) % words
     if before == State.NEW:
         return _("%(serial)s is not known: “%(event)s” is not possible") % words
     return _("%(serial)s is %(status)s: “%(event)s” is not possible") % words
@@ -229,7 +297,7 @@ def _cause(fact: Fact) -> stock.Cause:
         event=fact.event.value,
         process_type=process.value if process else "",
         process_id=fact.process_id,
-        reason=fact.reason,
+        reason=fact.reason[:250],  # the history keeps it whole
         source=fact.source,
         actor_id=fact.actor_id,
         occurred_at=fact.occurred_at,

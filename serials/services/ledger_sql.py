@@ -1,8 +1,9 @@
 """The statements of the ledger. Each works on all rows of a call at once; %(…)s are given by `ledger._parameters`.
 
-Three temporary tables live as long as the connection and are emptied by every commit: `stage_in`, what the caller said;
-`stage_unit`, the units that this is about, locked, as they are now; and `stage`, what each becomes, ready to be written.
-An account's units are looked up once, when they are locked: what a call costs depends on its rows, not on the account.
+Three temporary tables live as long as the connection and are emptied by every commit: `stage_in` is what the caller
+said, `stage_unit` the units that this is about, locked, as they are now, and `stage` what each becomes, ready to be
+written. An account's units are looked up once, when they are locked: what a call costs depends on its rows, not on the
+account.
 """
 
 MAKE_STAGES = """
@@ -20,11 +21,12 @@ CREATE TEMP TABLE IF NOT EXISTS stage (
     unit_id bigint, sku_id bigint, serial text, serial_key text, before text, after text, wrong text,
     old_bin_id bigint, old_lot_id bigint, old_line_id bigint, taken_bin_id bigint,
     status text, is_planned boolean, bin_id bigint, lot_id bigint, order_line_id bigint,
-    wms_notes text, oms_notes text, process_type text, process_id text, order_no text, last_event text, last_source text,
-    source text, reason text, corrects_id bigint
+    wms_notes text, oms_notes text, process_type text, process_id text, order_no text, last_event text,
+    last_source text, source text, reason text, corrects_id bigint
 ) ON COMMIT DELETE ROWS;
-TRUNCATE stage_in, stage_unit, stage;
+TRUNCATE stage_in;
 """
+EMPTY_PLAN = "TRUNCATE stage_unit, stage"
 
 COPY_STAGE = """
 COPY stage_in (serial_key, unit_id, sku_id, serial, bin_id, lot_id, order_line_id, wms_notes, oms_notes, source, reason,
@@ -62,8 +64,9 @@ SELECT id FROM oms_bin WHERE account_id = %(account)s AND id IN (
 """
 
 # What each row leads to. A row without an outcome keeps after = NULL, one that names what does not exist or belongs to
-# another SKU says so in `wrong`; both are refused. A fact that the unit has already (same source) is left out. New units
-# take their ids here, so that units and history can be written from the same rows.
+# another SKU says so in `wrong`; both are refused. A fact that the unit has already (same source) is left out; the OR
+# keeps that a look into the index per known unit, which a join, badly estimated, would not be. New units take their ids
+# here, so that units and history can be written from the same rows.
 _NAMED = """
     SELECT i.unit_id AS said_id, i.bin_id, i.lot_id, i.order_line_id, i.wms_notes, i.oms_notes, i.is_new_allowed,
            i.is_accepted, i.corrects_id, COALESCE(NULLIF(i.source, ''), %(source)s) AS source,
@@ -77,10 +80,9 @@ _NAMED = """
     FROM stage_in i
     LEFT JOIN stage_unit u ON u.n = i.n
     LEFT JOIN oms_bin b ON b.account_id = %(account)s AND b.id = i.bin_id
-    WHERE NOT EXISTS (
-        SELECT FROM stage_unit x JOIN serials_unitevent e
-            ON e.account_id = %(account)s AND e.unit_id = x.id AND e.source = x.its_source AND e.source <> ''
-        WHERE x.n = i.n)
+    WHERE u.id IS NULL OR u.its_source = '' OR NOT EXISTS (
+        SELECT FROM serials_unitevent e
+        WHERE e.account_id = %(account)s AND e.unit_id = u.id AND e.source = u.its_source AND e.source <> '')
 """
 _OUTCOME = """
     SELECT * FROM unnest(%(befores)s::text[], %(bin_kinds)s::text[], %(needs)s::text[], %(afters)s::text[])
@@ -113,7 +115,8 @@ INSERT INTO stage
 SELECT COALESCE(p.found_id, nextval('serials_unit_id_seq')), p.sku_id, p.serial, p.serial_key, p.before, o.after,
        {_WRONG}, p.old_bin_id, p.old_lot_id, p.old_line_id,
        CASE WHEN p.before = 'new' AND o.after = 'out' THEN p.bin_id END,
-       CASE WHEN o.after = 'void' THEN 'incoming' ELSE o.after END, COALESCE(p.is_planned, false) OR %(event)s = 'expect',
+       CASE WHEN o.after = 'void' THEN 'incoming' ELSE o.after END,
+       COALESCE(p.is_planned, false) OR %(event)s = 'expect',
        CASE WHEN o.after = ANY(%(in_warehouse)s::text[])
             THEN CASE WHEN o.bin_kind = '' THEN p.old_bin_id ELSE p.bin_id END END,
        COALESCE(p.lot_id, p.old_lot_id),

@@ -5,6 +5,8 @@ document.addEventListener("submit", (event) => {
   event.preventDefault();
   document.documentElement.dataset[button.name] = button.value;
   for (const other of form.querySelectorAll(`[name="${button.name}"]`)) other.setAttribute("aria-pressed", other === button);
+  const data = new FormData(form, button);
+  data.delete("next"); // this page stays, so the server need not send one
   // keepalive: the choice arrives even if the person leaves the page this instant.
-  fetch(form.action, { method: "POST", body: new FormData(form, button), redirect: "manual", keepalive: true });
+  fetch(form.action, { method: "POST", body: data, keepalive: true });
 });

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.db import connection, connections
+from django.db import connections
 from django.http import JsonResponse
 from django.test import Client
 from django.urls import path
@@ -18,34 +18,15 @@ from oms.access import require_role
 from oms.checks import role_faults
 from oms.models import EVERYONE
 from tests.conftest import BACKEND
+from tests.meta.role_task import APP_ROLE, FACTS, role_facts
 
 ROOT = Path(__file__).parents[2]
-FACTS = """
-SELECT current_user, session_user, r.rolsuper, r.rolbypassrls, r.rolcreaterole, r.rolcreatedb,
-       (SELECT count(*) FROM pg_class c WHERE c.relowner = r.oid),
-       (SELECT count(*) FROM pg_auth_members m WHERE m.member = r.oid),
-       (SELECT bool_and(row_security_active(c.oid)) FROM pg_class c WHERE c.relrowsecurity)
-FROM pg_roles r WHERE r.rolname = current_user
-"""
-APP_ROLE = ["lotline_app", "lotline_app", False, False, False, False, 0, 0, True]
-ASK = f"""
-import json
-from django.db import connection
-with connection.cursor() as cursor:
-    cursor.execute({FACTS!r})
-    print(json.dumps(cursor.fetchone()))
-"""
-
-
-def facts():
-    with connection.cursor() as cursor:
-        cursor.execute(FACTS)
-        return list(cursor.fetchone())
+ASK = "import json; from tests.meta.role_task import role_facts; print(json.dumps(role_facts()))"
 
 
 @require_role(EVERYONE)
 def role_view(request):
-    return JsonResponse(facts(), safe=False)
+    return JsonResponse(role_facts(), safe=False)
 
 
 urlpatterns = [path("<slug:account_slug>/t/role/", role_view), *real.urlpatterns]
@@ -53,7 +34,7 @@ handler404, handler500 = real.handler404, real.handler500
 
 
 def test_in_a_test(db):
-    assert facts() == APP_ROLE
+    assert role_facts() == APP_ROLE
     assert role_faults() == []
 
 

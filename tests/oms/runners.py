@@ -15,7 +15,7 @@ def make_skus(progress):
     """As many SKUs as `count` says, with progress, counts, an error and a file."""
     count = progress.params["count"]
     for number in range(count):
-        Sku.objects.create(code=f"{progress.job.id}-{number}", name="made by a job")
+        Sku.objects.create(code=f"{progress.job.id}-{progress.job.attempt}-{number}", name="made by a job")
         progress.step(number + 1, count, f"SKU {number + 1}")
     file = files.store("skus.csv", "text/csv", [b"SKU\r\n", b"1\r\n"])
     error = {"line": 3, "column": "SKU", "message": "<b>No.</b>", "raw": "x"}
@@ -26,7 +26,7 @@ def wait_midway(progress):
     """Make SKUs, say so by a file that holds this process's id, and go on when a file `go` appears."""
     folder = Path(progress.params["folder"])
     for number in range(10):
-        Sku.objects.create(code=f"{progress.job.id}-{number}", name="made by a job")
+        Sku.objects.create(code=f"{progress.job.id}-{progress.job.attempt}-{number}", name="made by a job")
     progress.step(5, 10, "half")
     (folder / f"started-{progress.job.attempt}").write_text(str(os.getpid()))
     deadline = time.monotonic() + 60

@@ -1,7 +1,6 @@
 """SKUs from a CSV file."""
 
 from io import BytesIO
-from pathlib import Path
 
 import pytest
 
@@ -10,7 +9,7 @@ from oms.models import AuditEntry, Sku, Workflow
 from oms.services import catalogue_csv
 from tests import factories
 
-SAMPLE = Path(demo.__file__).with_name("catalogue.csv")
+SAMPLE = demo.CATALOGUE
 
 
 def read(text):

@@ -1,7 +1,6 @@
 """Fill an empty database with the demo: two accounts, one warehouse, the cast, a catalogue."""
 
 import csv
-from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand
@@ -12,7 +11,6 @@ from oms.models import Account, Bin, BinKind, Person, Role, Sku, Warehouse, Work
 from oms.services import catalogue, people, stock
 from oms.tenancy import account_context
 
-CATALOGUE = Path(demo.__file__).with_name("catalogue.csv")
 SERIALS = (
     ("Laptop", Workflow.IN_OUT),
     ("Tablet", Workflow.IN_OUT),
@@ -85,7 +83,7 @@ def _fill(account: Account, warehouse: Warehouse) -> None:
 def _catalogue() -> list[tuple[str, str, Workflow]]:
     """The sample shop's SKUs; the file repeats one, as real files do, and the first wins."""
     found: dict[str, tuple[str, str, Workflow]] = {}
-    with CATALOGUE.open(encoding="utf-8", newline="") as file:
+    with demo.CATALOGUE.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             workflow = next((workflow for word, workflow in SERIALS if word in row["name"]), Workflow.NO)
             found.setdefault(row["sku"].upper(), (row["sku"], row["name"], workflow))

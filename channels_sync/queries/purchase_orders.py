@@ -1,0 +1,76 @@
+"""A replenishment as the purchase order that a connection is told."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _, ngettext
+
+from channels_sync.contract import Adapter, Capability, LotPart, PurchaseOrder, PurchaseOrderLine, Support
+from oms.models import Workflow
+from replenishment.models import PlannedSerial, PlannedState, Replenishment, ReplenishmentLine
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """A purchase order, and in words what it does not tell although Lotline knows it."""
+
+    po: PurchaseOrder
+    notes: list[str]
+
+
+def purchase_order(
+    replenishment: Replenishment, *, key: str, adapter: type[Adapter], options: Collection[str]
+) -> Outgoing:
+    """The purchase order of a submitted replenishment; lots and serials where option and adapter allow them."""
+    rows = list(
+        ReplenishmentLine.objects.filter(replenishment=replenishment).select_related("sku").order_by("position")
+    )
+    serials = _serials(replenishment)
+    has_lots = _passes(Capability.PO_LOTS_OUT, adapter, options)
+    has_serials = _passes(Capability.PO_SERIALS_OUT, adapter, options)
+    lines = tuple(
+        PurchaseOrderLine(
+            position=row.position,
+            sku_code=row.sku.code,
+            quantity=row.quantity,
+            name=row.sku.name,
+            product_id_wh=row.sku.product_id_wh,
+            is_serialized=row.sku.workflow == Workflow.IN_OUT,
+            lots=_lots(row, serials.get(row.pk, ()) if has_serials else ()) if has_lots else (),
+            serials=serials.get(row.pk, ()) if has_serials else (),
+        )
+        for row in rows
+    )
+    po = PurchaseOrder(key=key, number=replenishment.number, supplier=replenishment.supplier, lines=lines)
+    notes = []
+    if not has_lots and (count := sum(1 for row in rows if row.lot_number)):
+        notes.append(
+            _left_out(ngettext("%(count)s lot", "%(count)s lots", count), count, Capability.PO_LOTS_OUT, adapter)
+        )
+    if not has_serials and (count := sum(map(len, serials.values()))):
+        words = ngettext("%(count)s planned serial", "%(count)s planned serials", count)
+        notes.append(_left_out(words, count, Capability.PO_SERIALS_OUT, adapter))
+    return Outgoing(po, notes)
+
+
+def _passes(capability: Capability, adapter: type[Adapter], options: Collection[str]) -> bool:
+    return capability in options and adapter.support(capability) != Support.NONE
+
+
+def _left_out(words: str, count: int, capability: Capability, adapter: type[Adapter]) -> str:
+    why = adapter.reason(capability) or _("“%(option)s” is off for this connection.") % {"option": capability.label}
+    return _("Not told: %(what)s. %(why)s") % {"what": words % {"count": count}, "why": why}
+
+
+def _lots(row: ReplenishmentLine, serials: tuple[str, ...]) -> tuple[LotPart, ...]:
+    if not row.lot_number:
+        return ()
+    return (LotPart(row.lot_number, quantity=row.quantity, expires_on=row.lot_expires_on, serials=serials),)
+
+
+def _serials(replenishment: Replenishment) -> dict[int, tuple[str, ...]]:
+    rows = PlannedSerial.objects.filter(line__replenishment=replenishment).exclude(state=PlannedState.REMOVED)
+    found: dict[int, list[str]] = {}
+    for line_id, serial in rows.order_by("line", "pk").values_list("line_id", "serial"):
+        found.setdefault(line_id, []).append(serial)
+    return {line_id: tuple(serials) for line_id, serials in found.items()}

@@ -1,0 +1,1 @@
+"""Writes of the sync: connections, messages out, messages in."""

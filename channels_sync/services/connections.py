@@ -1,0 +1,176 @@
+"""Connections: made, changed, tested and asked at once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _, gettext_lazy
+
+from channels_sync.contract import BaseConfigForm, Capability, Support, SyncError
+from channels_sync.models import Connection, Cursor
+from channels_sync.registry import adapter_class
+from channels_sync.services import health
+from channels_sync.services.adapters import open_adapter, opened
+from channels_sync.vault import HIDDEN, seal, unseal
+from oms.errors import Conflict, DomainError
+from oms.models import Bin, Person, WarehouseLink
+from oms.services import audit
+
+TEST_SECONDS = 15.0
+TAKEN = {
+    "connection_name": gettext_lazy("There is already a connection with this name."),
+    "connection_one_per_warehouse": gettext_lazy("Another active connection runs this warehouse."),
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a person says of a connection. `config` is the adapter's cleaned form; an empty secret keeps the old one."""
+
+    name: str
+    link: WarehouseLink | None
+    config: Mapping[str, Any]
+    options: Sequence[str] = ()
+    is_active: bool = True
+    seconds: int = 60
+    default_bin: Bin | None = None
+
+
+@transaction.atomic
+def add(*, kind: str, given: Settings, actor: Person | None) -> Connection:
+    """Make a connection. Raises DomainError where the name is taken, the warehouse has another one, or without keys."""
+    found = Connection(kind=kind)
+    _take_over(found, given)
+    _save(found)
+    for flow in adapter_class(kind).streams():
+        Cursor.objects.create(connection=found, stream=flow)
+    audit.record(
+        actor=actor,
+        action="create",
+        kind="connection",
+        object_id=found.pk,
+        label=found.name,
+        changes={name: (None, value) for name, value in _said(found).items()},
+    )
+    health.look_again()
+    return found
+
+
+@transaction.atomic
+def change(*, connection_id: int, version: int, given: Settings, actor: Person | None) -> Connection:
+    """Change a connection; it is called again at once, with what its old settings had stopped.
+
+    Raises Conflict where somebody else changed it since `version`, DomainError as `add` does.
+    """
+    found: Connection = Connection.objects.select_for_update(of=("self",)).get(pk=connection_id)
+    if found.version != version:
+        raise Conflict(_("Somebody else changed this connection meanwhile. Look at it and try again."))
+    before, sealed = _said(found), found.secrets
+    _take_over(found, given)
+    found.version += 1
+    _save(found)
+    changes = {name: (before.get(name), value) for name, value in _said(found).items() if before.get(name) != value}
+    if found.secrets != sealed:
+        changes["secrets"] = (HIDDEN, _("changed"))
+    audit.record(actor=actor, action="change", kind="connection", object_id=found.pk, label=found.name, changes=changes)
+    health.resume(found.pk)
+    return found
+
+
+def _take_over(found: Connection, given: Settings) -> None:
+    cls = adapter_class(found.kind)
+    secret_names = cls.ConfigForm.secret_fields
+    kept = unseal(found.secrets) if secret_names and not _is_complete(given.config, secret_names) else {}
+    entered = {name: str(given.config[name]) for name in secret_names if given.config.get(name)}
+    if entered:
+        found.secrets = seal({**kept, **entered})
+    found.config = {name: value for name, value in given.config.items() if name not in secret_names}
+    found.name, found.link, found.default_bin = given.name, given.link, given.default_bin
+    found.is_active, found.seconds = given.is_active, given.seconds
+    found.options = sorted(option for option in given.options if cls.support(Capability(option)) != Support.NONE)
+
+
+def _is_complete(config: Mapping[str, Any], names: frozenset[str]) -> bool:
+    return all(config.get(name) for name in names)
+
+
+def _save(found: Connection) -> None:
+    try:
+        with transaction.atomic():
+            found.save()
+    except IntegrityError as error:
+        for name, words in TAKEN.items():
+            if name in str(error):
+                raise DomainError(words) from error
+        raise
+
+
+def _said(found: Connection) -> dict[str, Any]:
+    """What the audit log may hold of a connection: no secret."""
+    return {
+        "name": found.name,
+        "system": found.kind,
+        "warehouse": str(found.link) if found.link else "",
+        **{name: str(value) for name, value in found.config.items()},
+        "options": ", ".join(found.options),
+        "active": found.is_active,
+        "seconds": found.seconds,
+        "default bin": str(found.default_bin) if found.default_bin else "",
+    }
+
+
+@dataclass(frozen=True)
+class Tested:
+    """What a test of a connection said."""
+
+    is_good: bool
+    words: str
+
+
+def test(found: Connection) -> Tested:
+    """Call the other side now, for TEST_SECONDS at most; notes nothing, so it may be called with any transaction."""
+    try:
+        with open_adapter(opened(found), seconds=TEST_SECONDS) as adapter:
+            return Tested(is_good=True, words=adapter.check())
+    except SyncError as error:
+        return Tested(is_good=False, words=str(error) or type(error).__name__)
+
+
+@transaction.atomic
+def ask_now(*, connection_id: int) -> None:
+    """Send and ask at once, also where the connection rests. Raises DomainError where it is not active."""
+    found: Connection = Connection.objects.select_for_update(of=("self",)).get(pk=connection_id)
+    if not found.is_active:
+        raise DomainError(_("This connection is not active."))
+    health.resume(found.pk)
+
+
+def connect_sandbox(
+    *, link: WarehouseLink, client: str, url: str = "", token: str = "", name: str = "", actor: Person | None = None
+) -> Connection:
+    """Connect a warehouse of the current account to the sandbox, everything passed through; twice is once.
+
+    `client` is the name under which the sandbox keeps this account's goods: use one of the account's own, its slug.
+    `url` and `token` are settings.LOTLINE_SANDBOX_URL and …_TOKEN unless given.
+    """
+    config = {
+        "url": url or settings.LOTLINE_SANDBOX_URL,
+        "token": token or settings.LOTLINE_SANDBOX_TOKEN,
+        "client": client,
+    }
+    form: BaseConfigForm = adapter_class("sandbox_wms").ConfigForm(config)
+    if not form.is_valid():
+        raise DomainError(f"{form.errors.as_json()}")
+    given = Settings(
+        name=name or _("Sandbox warehouse"),
+        link=link,
+        config=form.cleaned_data,
+        options=[option.value for option in adapter_class("sandbox_wms").options],
+        seconds=2,
+    )
+    known = Connection.objects.filter(kind="sandbox_wms", link=link).first()
+    if known is not None:  # the sandbox may have moved to another port since
+        return change(connection_id=known.pk, version=known.version, given=given, actor=actor)
+    return add(kind="sandbox_wms", given=given, actor=actor)

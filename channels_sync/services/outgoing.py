@@ -1,0 +1,145 @@
+"""Messages out: made when something happened, replayed or closed by people. `push` sends them."""
+
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+from django.utils.translation import gettext as _
+
+from channels_sync.contract import Flow
+from channels_sync.models import Action, Connection, Delivery, DeliveryState, Fault
+from channels_sync.models.messages import OVER
+from channels_sync.payloads import to_json
+from channels_sync.queries.purchase_orders import purchase_order
+from channels_sync.registry import adapter_class, all_adapters
+from channels_sync.services.health import PUSH
+from oms.dispatch import due
+from oms.errors import Conflict, DomainError
+from oms.models import Discrepancy, OutboxMessage, Person
+from oms.services import audit
+from oms.services.discrepancies import close_discrepancy
+from oms.tenancy import current_account_id
+from replenishment.models import Replenishment
+
+ACTIONS = {"replenishment.submitted": Action.SEND_PO, "replenishment.cancelled": Action.CANCEL_PO}
+
+
+def hear_replenishment(message: OutboxMessage) -> None:
+    """Outbox subscriber: a replenishment was submitted or cancelled; its warehouse's system is told."""
+    pk = message.payload.get("replenishment_id", message.payload.get("id"))
+    replenishment = Replenishment.objects.get(pk=pk)
+    takers = [kind for kind, cls in all_adapters().items() if Flow.PURCHASE_ORDERS in cls.flows]
+    for connection in Connection.objects.filter(link=replenishment.link_id, is_active=True, kind__in=takers):
+        _enqueue(message, connection, replenishment)
+
+
+def _enqueue(message: OutboxMessage, connection: Connection, replenishment: Replenishment) -> None:
+    action = ACTIONS[message.topic]
+    aggregate = f"replenishment:{replenishment.pk}"
+    earlier = open_deliveries(connection.pk, aggregate)
+    key = f"{connection.uid.hex}-{message.pk}"
+    payload, notes = _document(action, connection, replenishment, key)
+    _row, is_new = Delivery.objects.get_or_create(
+        message=message,
+        connection=connection,
+        defaults={
+            "action": action,
+            "aggregate": aggregate,
+            "label": replenishment.number[:80],
+            "key": key,
+            "payload": payload,
+            "notes": notes,
+            "state": DeliveryState.PARKED if earlier.filter(state=DeliveryState.FAILED).exists() else "waiting",
+        },
+    )
+    if is_new:
+        due(current_account_id(), PUSH)
+
+
+def _document(
+    action: str, connection: Connection, replenishment: Replenishment, key: str
+) -> tuple[dict[str, Any], list[str]]:
+    if action == Action.CANCEL_PO:
+        return {"number": replenishment.number}, []
+    adapter = adapter_class(connection.kind)
+    found = purchase_order(replenishment, key=key, adapter=adapter, options=connection.options)
+    return to_json(found.po), found.notes
+
+
+def open_deliveries(connection_id: int, aggregate: str) -> "QuerySet[Delivery]":
+    """The messages of one document that are still to be sent over a connection."""
+    rows: QuerySet[Delivery] = Delivery.objects.filter(connection=connection_id, aggregate=aggregate)
+    return rows.exclude(state__in=OVER)
+
+
+@transaction.atomic
+def replay(*, delivery_id: int, actor: Person | None) -> Delivery:
+    """Send a failed message again, made anew from what Lotline knows now; its idempotency key stays.
+
+    Raises Conflict where it is not waiting for that.
+    """
+    found = _locked(delivery_id)
+    if found.state not in {DeliveryState.FAILED, DeliveryState.WAITING}:
+        raise Conflict(_("This message is not waiting for somebody: it is %(state)s.") % {"state": _state(found)})
+    replenishment = Replenishment.objects.get(pk=int(found.aggregate.partition(":")[2]))
+    found.payload, found.notes = _document(found.action, found.connection, replenishment, found.key)
+    found.state, found.fault, found.error = DeliveryState.WAITING, Fault.NONE, ""
+    found.save(update_fields=["payload", "notes", "state", "fault", "error"])
+    Delivery.objects.filter(pk=found.pk).update(next_at=Now(), attempts=0)
+    unpark(found.connection_id, found.aggregate)
+    _record(found, actor, "replay", "")
+    due(current_account_id(), PUSH)
+    return found
+
+
+@transaction.atomic
+def close(*, delivery_id: int, reason: str, actor: Person | None) -> Delivery:
+    """Never send this message, for a reason; later ones of its document go on.
+
+    Raises DomainError without a reason, Conflict where it is being sent or is over.
+    """
+    if not reason.strip():
+        raise DomainError(_("Say why it need not be sent."))
+    found = _locked(delivery_id)
+    if found.is_over or found.state == DeliveryState.SENDING:
+        raise Conflict(_("This message cannot be closed: it is %(state)s.") % {"state": _state(found)})
+    found.state, found.reason, found.closed_by = DeliveryState.CLOSED, reason.strip()[:400], actor
+    found.save(update_fields=["state", "reason", "closed_by"])
+    settle(f"delivery:{found.pk}:", found.reason, actor)
+    unpark(found.connection_id, found.aggregate)
+    _record(found, actor, "close", found.reason)
+    due(current_account_id(), PUSH)
+    return found
+
+
+def unpark(connection_id: int, aggregate: str) -> None:
+    """Let the later messages of a document wait for their turn again; they keep their order."""
+    rows = open_deliveries(connection_id, aggregate)
+    if not rows.filter(state=DeliveryState.FAILED).exists():
+        rows.filter(state=DeliveryState.PARKED).update(state=DeliveryState.WAITING, next_at=Now())
+
+
+def park(connection_id: int, aggregate: str) -> None:
+    """Show on the later messages of a document that they wait for one that failed."""
+    open_deliveries(connection_id, aggregate).filter(state=DeliveryState.WAITING).update(state=DeliveryState.PARKED)
+
+
+def settle(prefix: str, reason: str, actor: Person | None) -> None:
+    """Close the open discrepancies whose source starts with a text."""
+    for pk in Discrepancy.objects.filter(source__startswith=prefix, is_open=True).values_list("pk", flat=True):
+        close_discrepancy(discrepancy_id=pk, reason=reason, actor=actor)
+
+
+def _locked(pk: int) -> Delivery:
+    found: Delivery = Delivery.objects.select_for_update(of=("self",)).select_related("connection").get(pk=pk)
+    return found
+
+
+def _state(found: Delivery) -> str:
+    return str(DeliveryState(found.state).label).lower()
+
+
+def _record(found: Delivery, actor: Person | None, action: str, reason: str) -> None:
+    changes: dict[str, tuple[Any, Any]] = {"reason": (None, reason)} if reason else {}
+    audit.record(actor=actor, action=action, kind="message out", object_id=found.pk, label=str(found), changes=changes)

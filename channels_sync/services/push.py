@@ -1,0 +1,215 @@
+"""The drain: sends what waits, one message of a connection at a time, each exactly once.
+
+A claim is one conditional UPDATE that gives a message to this worker until its lease is over. The adapter is then
+called outside of any transaction. Should the worker die, whoever claims the message next sends it with the same
+idempotency key, and the adapter looks before it writes.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+from time import monotonic
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from channels_sync.contract import Flow, Rejected, RemoteRef, Retry, SyncError, WmsAdapter
+from channels_sync.models import Action, Connection, Delivery, DeliveryState, Fault
+from channels_sync.models.messages import OVER
+from channels_sync.payloads import from_json
+from channels_sync.services import health, outgoing, runs
+from channels_sync.services.adapters import Opened, open_adapter, opened
+from oms.dispatch import due
+from oms.services.discrepancies import open_discrepancy
+from oms.tenancy import account_context
+
+SLICE_SECONDS = 20
+"""How long one task sends over one connection before it lets others have the worker."""
+FAULTS = {"Rejected": Fault.REJECTED, "Misconfigured": Fault.MISCONFIGURED}
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A message that is this worker's own for a while, with all that is needed to send it."""
+
+    pk: int
+    attempt: int
+    action: str
+    label: str
+    aggregate: str
+    payload: dict[str, Any]
+    remote_id: str
+    connection: Opened
+
+
+def push(account_id: int) -> int:
+    """Send the account's waiting messages over one connection, for SLICE_SECONDS at most; returns how many got through.
+
+    Other connections with work get a task of their own, so that a slow one keeps nobody waiting.
+    """
+    sent, until, connection_id, run_id = 0, monotonic() + SLICE_SECONDS, None, None
+    while claim := _claim(account_id, connection_id):
+        if run_id is None:
+            connection_id = claim.connection.pk
+            run_id = runs.start(account_id, connection_id, Flow.PURCHASE_ORDERS)
+        is_sent = _send(account_id, claim)
+        sent += is_sent
+        runs.count(account_id, run_id, seen=1, done=int(is_sent))
+        if monotonic() > until:
+            break
+    if run_id is not None:
+        runs.finish(account_id, run_id)
+        with account_context(account_id):
+            if _ready_connections().exists():
+                due(account_id, health.PUSH)
+    return sent
+
+
+# --- claiming ---------------------------------------------------------------------------------------------------------
+def _ripe() -> "QuerySet[Delivery]":
+    """What may be sent: it waits or was left by a worker that died, and nothing earlier of its document is open."""
+    earlier = Delivery.objects.filter(
+        connection=OuterRef("connection"), aggregate=OuterRef("aggregate"), pk__lt=OuterRef("pk")
+    ).exclude(state__in=OVER)
+    is_ripe = Q(state=DeliveryState.WAITING, next_at__lte=Now()) | Q(state=DeliveryState.SENDING, lease_until__lt=Now())
+    rows: QuerySet[Delivery] = Delivery.objects.filter(is_ripe, ~Exists(earlier))
+    return rows
+
+
+def _busy() -> "QuerySet[Delivery]":
+    rows: QuerySet[Delivery] = Delivery.objects.filter(state=DeliveryState.SENDING, lease_until__gte=Now())
+    return rows
+
+
+def _ready_connections() -> "QuerySet[Connection]":
+    """Connections with something to send that nobody is sending over."""
+    own = {"connection": OuterRef("pk")}
+    return health.usable().filter(Exists(_ripe().filter(**own)), ~Exists(_busy().filter(**own)))
+
+
+def _claim(account_id: int, connection_id: int | None) -> Claim | None:
+    """Take the next message of a connection, or of the one that waited longest for its turn; None without one."""
+    with account_context(account_id):
+        ready = _ready_connections()
+        mine = ready.filter(pk=connection_id) if connection_id else ready
+        connection = mine.order_by("served_at", "pk").select_for_update(skip_locked=True, of=("self",)).first()
+        # Asked again behind the lock: the first answer may be older than what another worker has just committed.
+        if connection is None or _busy().filter(connection=connection).exists():
+            return None
+        found = _ripe().filter(connection=connection).order_by("pk").first()
+        lease = timedelta(seconds=settings.SYNC_LEASE_SECONDS)
+        if found is None or not Delivery.objects.filter(pk=found.pk, state=found.state, attempts=found.attempts).update(
+            state=DeliveryState.SENDING, attempts=F("attempts") + 1, lease_until=Now() + lease
+        ):
+            return None
+        health.mark_served(connection.pk)
+        due(account_id, health.PUSH, at=timezone.now() + lease + timedelta(seconds=1))
+        if connection_id is None and ready.exclude(pk=connection.pk).exists():
+            due(account_id, health.PUSH)
+        return _claimed(found, connection)
+
+
+def _claimed(found: Delivery, connection: Connection) -> Claim:
+    return Claim(
+        pk=found.pk,
+        attempt=found.attempts + 1,
+        action=found.action,
+        label=found.label,
+        aggregate=found.aggregate,
+        payload=found.payload,
+        remote_id=found.remote_id or _sent_as(found),
+        connection=opened(connection),
+    )
+
+
+def _sent_as(found: Delivery) -> str:
+    """The other side's id of the document that an earlier message made."""
+    earlier = Delivery.objects.filter(connection=found.connection_id, aggregate=found.aggregate).exclude(remote_id="")
+    return str(earlier.order_by("-pk").values_list("remote_id", flat=True).first() or "")
+
+
+# --- sending ----------------------------------------------------------------------------------------------------------
+def _send(account_id: int, claim: Claim) -> bool:
+    """Call the adapter and write down what came of it; whether the message got through."""
+    try:
+        with open_adapter(claim.connection, seconds=settings.SYNC_LEASE_SECONDS * 0.6) as adapter:
+            ref = _call(adapter, claim)
+    except Retry as error:
+        _later(account_id, claim, error)
+    except SyncError as error:
+        _fail(account_id, claim, error, FAULTS[type(error).__name__])
+    except Exception as error:
+        log.exception("Message %s could not be sent", claim.pk)
+        _fail(account_id, claim, Rejected(f"{type(error).__name__}: {error}"), Fault.BROKEN)
+    else:
+        return _done(account_id, claim, ref)
+    return False
+
+
+def _call(adapter: Any, claim: Claim) -> RemoteRef:
+    if not isinstance(adapter, WmsAdapter):
+        raise Rejected(_("This system takes no purchase orders."))
+    if claim.action == Action.CANCEL_PO:
+        return adapter.cancel_purchase_order(RemoteRef(id=claim.remote_id, reference=claim.label))
+    return adapter.send_purchase_order(from_json(claim.payload))
+
+
+def _own(claim: Claim) -> "QuerySet[Delivery]":
+    """The claimed row, while it is still this worker's."""
+    rows: QuerySet[Delivery] = Delivery.objects.filter(pk=claim.pk, state=DeliveryState.SENDING, attempts=claim.attempt)
+    return rows
+
+
+def _done(account_id: int, claim: Claim, ref: RemoteRef) -> bool:
+    with account_context(account_id):
+        is_ours = _own(claim).update(
+            state=DeliveryState.SENT,
+            fault=Fault.NONE,
+            error="",
+            lease_until=None,
+            sent_at=Now(),
+            remote_id=ref.id[:120],
+            answer={"id": ref.id, "note": ref.note},
+        )
+        health.note_success(claim.connection.pk)
+        if is_ours:
+            outgoing.settle(f"delivery:{claim.pk}:", _("Sent after all."), None)
+            outgoing.unpark(claim.connection.pk, claim.aggregate)
+    return bool(is_ours)
+
+
+def _later(account_id: int, claim: Claim, error: Retry) -> None:
+    """Try again after what the other side asked for, else after a longer and longer wait."""
+    wait = timedelta(seconds=error.after) if error.after is not None else health.backoff(claim.attempt)
+    at = timezone.now() + min(wait, health.LONGEST_WAIT)
+    with account_context(account_id):
+        _own(claim).update(
+            state=DeliveryState.WAITING, fault=Fault.RETRY, error=str(error)[:600], lease_until=None, next_at=at
+        )
+        health.note_failure(claim.connection.pk, error, at_least=error.after)
+        due(account_id, health.PUSH, at=at)
+
+
+def _fail(account_id: int, claim: Claim, error: SyncError, fault: Fault) -> None:
+    """Stop this message, and with it the later ones of its document, until somebody sees to it."""
+    with account_context(account_id):
+        if not _own(claim).update(state=DeliveryState.FAILED, fault=fault, error=str(error)[:600], lease_until=None):
+            return
+        outgoing.park(claim.connection.pk, claim.aggregate)
+        if fault == Fault.MISCONFIGURED:
+            health.note_failure(claim.connection.pk, error)
+        elif fault == Fault.REJECTED:
+            health.note_success(claim.connection.pk)
+        words = {"what": claim.label, "who": claim.connection.name, "why": str(error)}
+        open_discrepancy(
+            kind=f"push_{fault.value}",
+            source=f"delivery:{claim.pk}:{timezone.now():%Y%m%d%H%M%S%f}",
+            summary=_("%(what)s did not reach %(who)s. %(why)s") % words,
+            raw=claim.payload,
+        )

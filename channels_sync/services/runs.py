@@ -1,0 +1,41 @@
+"""Rows that say what a sync did, written while it runs."""
+
+from datetime import datetime, timedelta
+
+from django.db.models import F
+from django.db.models.functions import Now
+
+from channels_sync.contract import Flow
+from channels_sync.models import Run, RunState
+from oms.tenancy import account_context
+
+KEPT = timedelta(days=30)
+
+
+def start(account_id: int, connection_id: int, flow: Flow) -> int:
+    """Begin a run; its id. One that never came to its end was left by a worker that died."""
+    with account_context(account_id):
+        own = Run.objects.filter(connection=connection_id, flow=flow)
+        own.filter(state=RunState.RUNNING, started_at__lt=Now() - timedelta(minutes=15)).update(
+            state=RunState.FAILED, error="The worker was stopped.", finished_at=Now()
+        )
+        own.filter(started_at__lt=Now() - KEPT).delete()
+        run: Run = Run.objects.create(connection_id=connection_id, flow=flow)
+        return run.pk
+
+
+def count(account_id: int, run_id: int, **more: int) -> None:
+    """Add to its counts, where everybody sees them."""
+    with account_context(account_id):
+        Run.objects.filter(pk=run_id).update(**{name: F(name) + number for name, number in more.items()})
+
+
+def finish(account_id: int, run_id: int, *, cursor: datetime | None = None, error: str = "") -> None:
+    """End a run. Of runs that found nothing only the last of its flow stays: a quiet day is one row, not thousands."""
+    with account_context(account_id):
+        state = RunState.FAILED if error else RunState.DONE
+        Run.objects.filter(pk=run_id).update(state=state, error=error[:600], cursor=cursor, finished_at=Now())
+        run = Run.objects.get(pk=run_id)
+        if run.is_idle:
+            quiet = Run.objects.filter(connection=run.connection_id, flow=run.flow, state=RunState.DONE, pk__lt=run_id)
+            quiet.filter(stored=0, done=0, discrepancies=0).delete()

@@ -1,0 +1,113 @@
+"""Discrepancies: facts that contradict what Lotline knows, and settling them."""
+
+import json
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _, gettext_lazy, ngettext
+from django.views.decorators.http import require_GET, require_http_methods
+
+from oms.access import AccountRequest, require_role
+from oms.errors import DomainError
+from oms.filters import DiscrepancyFilter
+from oms.forms import SettleForm
+from oms.models import EVERYONE, OFFICE, Discrepancy
+from oms.queries import discrepancies as queries
+from oms.services import discrepancies as services
+from oms.tables import CASE_TONES, DiscrepancyTable, case_state
+from oms.ui.links import document_url
+from oms.ui.views import Empty, TableView
+
+
+class DiscrepancyList(TableView):
+    """Discrepancies, the open ones first."""
+
+    queryset = staticmethod(queries.discrepancy_rows)
+    table_class = DiscrepancyTable
+    filterset_class = DiscrepancyFilter
+    title, icon = gettext_lazy("Discrepancies"), "alert-triangle"
+    noun = staticmethod(lambda count: ngettext("discrepancy", "discrepancies", count))
+    empty = Empty(
+        "check",
+        gettext_lazy("No discrepancies"),
+        gettext_lazy(
+            "A fact that contradicts what Lotline knows, such as a serial nobody expected, waits here for you."
+        ),
+    )
+
+
+discrepancy_list = DiscrepancyList.page(EVERYONE)
+
+
+@require_GET
+@require_role(EVERYONE)
+def detail(request: AccountRequest, pk: int) -> HttpResponse:
+    """A discrepancy with the fact as it came."""
+    case = get_object_or_404(Discrepancy.objects.select_related("sku", "closed_by"), pk=pk)
+    state = case_state(case.is_open)
+    close_url = reverse("discrepancy_close", kwargs={"account_slug": request.account.slug, "pk": pk})
+    context = {
+        **_around(request),
+        "page_title": case.summary,
+        "status": {"label": state.label, "tone": CASE_TONES[state].tone, "shape": CASE_TONES[state].shape},
+        "facts": _facts(request, case),
+        "case": case,
+        "raw": json.dumps(case.raw, indent=2, ensure_ascii=False, sort_keys=True) if case.raw else "",
+        "history": None,
+        "primary_action": {"label": _("Settle discrepancy"), "icon": "check", "url": close_url, "is_dialog": True}
+        if case.is_open and request.membership.role in OFFICE
+        else None,
+    }
+    return render(request, "discrepancies/discrepancy.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+@require_role(OFFICE)
+def close(request: AccountRequest, pk: int) -> HttpResponse:
+    """Settle a discrepancy with a reason."""
+    case = get_object_or_404(Discrepancy, pk=pk)
+    form = SettleForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            services.close_discrepancy(discrepancy_id=pk, reason=form.cleaned_data["reason"], actor=request.user)
+        except DomainError as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, _("The discrepancy is settled."))
+            return redirect("discrepancy", account_slug=request.account.slug, pk=pk)
+    context = {
+        **_around(request),
+        "page_title": _("Settle discrepancy"),
+        "intro": case.summary,
+        "form": form,
+        "submit_label": _("Settle discrepancy"),
+        "cancel_url": reverse("discrepancy", kwargs={"account_slug": request.account.slug, "pk": pk}),
+    }
+    return render(request, "ui/form.html", context, status=422 if form.errors else 200)
+
+
+def _facts(request: AccountRequest, case: Discrepancy) -> list[dict[str, Any]]:
+    slug = request.account.slug
+    sku_url = reverse("sku", kwargs={"account_slug": slug, "pk": case.sku_id}) if case.sku_id else ""
+    process_url = document_url(slug, case.process_type, case.process_id)
+    found: list[dict[str, Any]] = [
+        {"label": _("Kind"), "value": case.kind, "is_mono": True},
+        {"label": _("SKU"), "value": case.sku.code if case.sku else "", "is_mono": True, "url": sku_url},
+        {"label": _("Serial"), "value": case.serial, "is_mono": True, "can_copy": bool(case.serial)},
+        {"label": _("ProcessID"), "value": case.process_id, "is_mono": True, "url": process_url},
+        {"label": _("Fact"), "value": case.source, "is_mono": True},
+    ]
+    if not case.is_open:
+        found += [
+            {"label": _("Reason"), "value": case.reason},
+            {"label": _("Settled by"), "value": case.closed_by or _("Lotline")},
+        ]
+    return found
+
+
+def _around(request: AccountRequest) -> dict[str, Any]:
+    list_url = reverse("discrepancies", kwargs={"account_slug": request.account.slug})
+    return {"section_label": _("Discrepancies"), "section_url": list_url, "page_icon": "alert-triangle"}

@@ -1,0 +1,1 @@
+"""Reads of units, their history and what stands on their labels."""

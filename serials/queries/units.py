@@ -1,0 +1,140 @@
+"""Reads of units."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count, F, QuerySet, Window
+from django.db.models.expressions import Value
+from django.db.models.functions import Coalesce, NullIf, RowNumber
+from django.utils.translation import gettext as _, ngettext
+
+from oms.errors import Blocker, DomainError
+from oms.queries.orders import LineUnit, LineUnits
+from serials.labels import Label, LabelRun
+from serials.lifecycle import IN_WAREHOUSE, LOOKS, Status
+from serials.models import Unit, UnitAttribute, UnitEvent
+
+HISTORY_PAGE = 50
+PER_LINE = 20
+"""How many units of an order line are named; the others are counted."""
+BATCH = 2_000
+
+
+def unit_rows() -> QuerySet[Unit]:
+    """Every unit of the account with its SKU, bin and location, read through the search view.
+
+    `prod_id` is what ProdID shows, for sorting. Act on rows by their ids.
+    """
+    shown = Coalesce(NullIf(F("sku__product_id_wh"), Value("")), F("sku__product_id"))
+    return Unit.objects.through_view().select_related("sku", "bin__location").annotate(prod_id=shown)
+
+
+def units_with_places() -> QuerySet[Unit]:
+    """Units for their own pages, with all that they refer to."""
+    return Unit.objects.select_related("sku", "lot", "bin__location", "bin__link__warehouse")
+
+
+@dataclass(frozen=True)
+class HistoryPage:
+    """Some rows of a unit's history, newest first; `number` counts pages from 1."""
+
+    rows: list[UnitEvent]
+    number: int
+    total: int
+
+    @property
+    def first(self) -> int:
+        """The place of the first row among all."""
+        return (self.number - 1) * HISTORY_PAGE + 1
+
+    @property
+    def last(self) -> int:
+        """The place of the last row."""
+        return self.first + len(self.rows) - 1
+
+    @property
+    def newer(self) -> int:
+        """The number of the page before, 0 if none."""
+        return self.number - 1
+
+    @property
+    def older(self) -> int:
+        """The number of the page after, 0 if none."""
+        return self.number + 1 if self.last < self.total else 0
+
+
+def unit_history(unit_id: int, page: int = 1) -> HistoryPage:
+    """One page of a unit's history; a page beyond the end is the last one. Two queries."""
+    rows = UnitEvent.objects.filter(unit_id=unit_id)
+    total = rows.count()
+    number = min(max(1, page), max(1, -(-total // HISTORY_PAGE)))
+    start = (number - 1) * HISTORY_PAGE
+    found = rows.select_related("actor").order_by("-pk")[start : start + HISTORY_PAGE]
+    return HistoryPage(list(found), number, total)
+
+
+def unit_metadata(unit_id: int) -> list[UnitAttribute]:
+    """A unit's attributes by name."""
+    return list(UnitAttribute.objects.filter(unit_id=unit_id).order_by("name"))
+
+
+# --- for other apps ---------------------------------------------------------------------------------------------------
+def workflow_blockers(sku_ids: Collection[int]) -> dict[int, list[Blocker]]:
+    """SKU id → units that stand in the way of another Serial attribute: Incoming, not void, or in the warehouse."""
+    found: dict[int, list[Blocker]] = defaultdict(list)
+    blocking = [Status.INCOMING, *IN_WAREHOUSE]
+    counts = (
+        Unit.objects.filter(sku__in=sku_ids, is_void=False, status__in=blocking)
+        .order_by("sku_id", "status")
+        .values_list("sku_id", "sku__code", "status")
+        .annotate(Count("pk"))
+    )
+    for sku_id, code, status, count in counts:
+        found[sku_id].append(
+            Blocker(
+                text=ngettext("%(count)s unit is %(status)s", "%(count)s units are %(status)s", count)
+                % {"count": count, "status": Status(status).label},
+                how=_("Receive it, or cancel or close short its replenishment.")
+                if status == Status.INCOMING
+                else _("Ship it, or have the warehouse count it as missing."),
+                link_label=_("Show the units"),
+                route="serials",
+                query={"sku": code, "status": status},
+            )
+        )
+    return dict(found)
+
+
+def units_of_lines(line_ids: Collection[int]) -> dict[int, LineUnits]:
+    """Order line id → the units that are reserved for it or were shipped on it; one query."""
+    own = Unit.objects.filter(order_line__in=line_ids)
+    of_line = [F("order_line_id")]
+    ranked = own.annotate(
+        place=Window(RowNumber(), partition_by=of_line, order_by=[F("serial_key"), F("pk")]),
+        total=Window(Count("pk"), partition_by=of_line),
+    ).filter(place__lte=PER_LINE)
+    found: dict[int, list[LineUnit]] = defaultdict(list)
+    totals: dict[int, int] = {}
+    for unit in ranked.order_by("order_line_id", "place"):
+        line_id = unit.order_line_id or 0
+        status = Status(unit.status)
+        found[line_id].append(LineUnit(unit.pk, unit.serial, str(status.label), *LOOKS[status]))
+        totals[line_id] = unit.total
+    return {line_id: LineUnits(units, totals[line_id]) for line_id, units in found.items()}
+
+
+def unit_labels(args: Mapping[str, Any]) -> LabelRun:
+    """The label source "units": `args["pks"]` are the ids of units, printed by SKU and serial."""
+    rows = Unit.objects.filter(pk__in=args["pks"])
+    count = rows.count()
+    if not count:
+        raise DomainError(_("There is nothing to print a label for."))
+
+    def labels() -> Iterator[Label]:
+        texts = rows.order_by("sku__code", "serial_key", "pk").values_list("sku__code", "sku__name", "serial")
+        return (Label(*text) for text in texts.iterator(chunk_size=BATCH))
+
+    title = ngettext("%(count)s label", "%(count)s labels", count) % {"count": count}
+    return LabelRun(title=title, file_name="lotline-labels.pdf", count=count, labels=labels)

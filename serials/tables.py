@@ -1,0 +1,94 @@
+"""Tables of units."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.utils.html import escape
+from django.utils.translation import gettext as _, gettext_lazy
+
+from oms.tables import DocumentColumn
+from oms.ui.columns import (
+    BadgeColumn,
+    ChoiceColumn,
+    Column,
+    ExpandColumn,
+    Frame,
+    MonoColumn,
+    MonoLinkColumn,
+    NoteColumn,
+    Tone,
+    WhenColumn,
+)
+from oms.ui.icons import icon
+from oms.ui.tables import Table
+from serials.lifecycle import LOOKS, ProcessType, Status
+from serials.models import Unit
+
+STATUS_TONES = {status: Tone(*look) for status, look in LOOKS.items()}
+
+
+class SerialColumn(MonoLinkColumn):
+    """A serial as typed, with its page and a button that copies it."""
+
+    def html(self, value: Any, record: Any, frame: Frame) -> str:
+        """Link and button on one line."""
+        said = escape(_("Copy %(serial)s") % {"serial": value})
+        return (
+            f'<span class="cell-line">{super().html(value, record, frame)}<button type="button" '
+            f'class="copy needs-script" data-copy="{escape(value)}" aria-label="{said}">{icon("copy")}</button></span>'
+        )
+
+
+class SerialTable(Table):
+    """The Serials grid."""
+
+    sticky = ("expand",)
+
+    expand = ExpandColumn(
+        page="serial", child="serial_history", said=gettext_lazy("Serial history of %(what)s"), named_by="serial"
+    )
+    sku = MonoLinkColumn(
+        label=gettext_lazy("SKU"), accessor="sku__code", order_by="sku__code", route="sku", target="sku_id"
+    )
+    prod_id = MonoColumn(label=gettext_lazy("ProdID"))
+    bin = MonoColumn(label=gettext_lazy("BIN"), accessor="bin__name", order_by="bin__name")
+    location = Column(label=gettext_lazy("Location"), accessor="bin__location__name", order_by="bin__location__name")
+    serial = SerialColumn(label=gettext_lazy("Serial"), route="serial")
+    status = BadgeColumn(label=gettext_lazy("Status"), choices=Status, tones=STATUS_TONES)
+    wms_notes = NoteColumn(label=gettext_lazy("WMS Notes"))
+    oms_notes = NoteColumn(label=gettext_lazy("OMS Notes"))
+    process_type = ChoiceColumn(label=gettext_lazy("ProcessType"), choices=ProcessType)
+    process_id = DocumentColumn(label=gettext_lazy("ProcessID"))
+    order = DocumentColumn(
+        label=gettext_lazy("Order#"), accessor="order_no", order_by="order_no", process_type=ProcessType.ORDER
+    )
+    update = WhenColumn(label=gettext_lazy("Update"), accessor="updated_at", order_by="updated_at")
+
+    class Meta:
+        model = Unit
+        fields = (
+            "expand",
+            "sku",
+            "prod_id",
+            "bin",
+            "location",
+            "serial",
+            "status",
+            "wms_notes",
+            "oms_notes",
+            "process_type",
+            "process_id",
+            "order",
+            "update",
+        )
+        order_by = "-update"
+
+    def row_renderer(self, frame: Frame) -> Callable[[Any], str]:
+        """The kit's, with void units struck through."""
+        row = super().row_renderer(frame)
+
+        def marked(record: Any) -> str:
+            html = row(record)
+            return html.replace("<tr ", '<tr class="is-void" ', 1) if record.is_void else html
+
+        return marked

@@ -1,0 +1,150 @@
+"""Inventory → Serials: the grid, a unit's history and page."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext as _, gettext_lazy, ngettext
+from django.views.decorators.http import require_GET
+
+from oms.access import AccountRequest, require_role
+from oms.errors import DomainError
+from oms.models import EVERYONE
+from oms.ui.links import document_url
+from oms.ui.views import Empty, TableView
+from serials import labels_jobs
+from serials.filters import SerialFilter
+from serials.lifecycle import LOOKS, Status
+from serials.models import Unit
+from serials.queries import units as queries
+from serials.tables import SerialTable
+
+
+class SerialList(TableView):
+    """Inventory → Serials."""
+
+    queryset = staticmethod(queries.unit_rows)
+    table_class = SerialTable
+    filterset_class = SerialFilter
+    title, section, icon = gettext_lazy("Serials"), gettext_lazy("Inventory"), "barcode"
+    noun = staticmethod(lambda count: ngettext("unit", "units", count))
+    empty = Empty(
+        "barcode",
+        gettext_lazy("No serials yet"),
+        gettext_lazy(
+            "Each unit with a serial number is a row: planned on a replenishment, received, or captured when it ships."
+        ),
+    )
+
+
+serial_list = SerialList.page(EVERYONE)
+
+
+@require_GET
+@require_role(EVERYONE)
+def history(request: AccountRequest, pk: int) -> HttpResponse:
+    """The inside of a unit's child row: SERIAL HISTORY, and METADATA if there is any; without htmx the unit's page."""
+    unit = get_object_or_404(Unit, pk=pk)
+    if request.htmx:
+        answer: HttpResponse = render(request, "serials/_child_row.html", _history(request, unit))
+    else:
+        answer = redirect("serial", account_slug=request.account.slug, pk=pk)
+    patch_vary_headers(answer, ["HX-Request"])
+    return answer
+
+
+@require_GET
+@require_role(EVERYONE)
+def unit_detail(request: AccountRequest, pk: int) -> HttpResponse:
+    """A unit: what it is, where it is, and everything that happened to it."""
+    unit = get_object_or_404(queries.units_with_places(), pk=pk)
+    tone, shape = LOOKS[Status(unit.status)]
+    context = {
+        "section_label": _("Serials"),
+        "section_url": reverse("serials", kwargs={"account_slug": request.account.slug}),
+        "page_title": unit.serial,
+        "page_icon": "barcode",
+        "status": {"label": _status_label(unit), "tone": tone, "shape": shape},
+        "facts": _facts(request, unit),
+        "history": None,
+        "secondary_actions": [
+            {"label": _("Label"), "icon": "printer", "url": _url(request, "serial_label", pk)},
+        ],
+        **_history(request, unit),
+    }
+    return render(request, "serials/unit.html", context)
+
+
+@require_GET
+@require_role(EVERYONE)
+def label(request: AccountRequest, pk: int) -> HttpResponseBase:
+    """The unit's label as a PDF."""
+    unit = get_object_or_404(Unit, pk=pk)
+    try:
+        return labels_jobs.respond_or_start(request, "units", {"pks": [unit.pk]})
+    except DomainError as error:
+        messages.error(request, str(error))
+        return redirect("serial", account_slug=request.account.slug, pk=pk)
+
+
+def _history(request: AccountRequest, unit: Unit) -> dict[str, Any]:
+    """The context of the history tables; both the child row and the page draw them."""
+    text = request.GET.get("page", "")
+    page = queries.unit_history(unit.pk, int(text) if text.isascii() and text.isdigit() and len(text) < 7 else 1)
+    slug = request.account.slug
+    return {
+        "unit": unit,
+        "page": page,
+        "rows": [
+            {
+                "row": row,
+                "look": LOOKS[Status(row.status)],
+                "process_url": document_url(slug, row.process_type, row.process_id),
+                "order_url": document_url(slug, "order", row.order_no),
+            }
+            for row in page.rows
+        ],
+        "metadata": queries.unit_metadata(unit.pk),
+        "history_url": _url(request, "serial_history", unit.pk),
+    }
+
+
+def _facts(request: AccountRequest, unit: Unit) -> list[dict[str, Any]]:
+    slug, place = request.account.slug, unit.bin
+    return [
+        {"label": _("SKU"), "value": unit.sku.code, "is_mono": True, "url": _url(request, "sku", unit.sku_id)},
+        {"label": _("Name"), "value": unit.sku.name},
+        {"label": _("ProdID"), "value": unit.sku.prod_id, "is_mono": True},
+        {"label": _("Serial"), "value": unit.serial, "is_mono": True, "can_copy": True},
+        {"label": _("BIN"), "value": place.name if place else "", "is_mono": True},
+        {"label": _("Location"), "value": place.location.name if place else ""},
+        {"label": _("Warehouse"), "value": place.link.warehouse.name if place else ""},
+        {"label": _("Lot"), "value": unit.lot.number if unit.lot else "", "is_mono": True},
+        {"label": _("WMS Notes"), "value": unit.wms_notes},
+        {"label": _("OMS Notes"), "value": unit.oms_notes},
+        {"label": _("ProcessType"), "value": unit.get_process_type_display()},
+        {
+            "label": _("ProcessID"),
+            "value": unit.process_id,
+            "is_mono": True,
+            "url": document_url(slug, unit.process_type, unit.process_id),
+        },
+        {
+            "label": _("Order#"),
+            "value": unit.order_no,
+            "is_mono": True,
+            "url": document_url(slug, "order", unit.order_no),
+        },
+    ]
+
+
+def _status_label(unit: Unit) -> str:
+    return _("%(status)s, void") % {"status": unit.get_status_display()} if unit.is_void else unit.get_status_display()
+
+
+def _url(request: AccountRequest, route: str, pk: int) -> str:
+    return reverse(route, kwargs={"account_slug": request.account.slug, "pk": pk})

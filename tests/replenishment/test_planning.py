@@ -1,0 +1,420 @@
+"""Making a replenishment and planning its serials, on a real PostgreSQL."""
+
+import threading
+
+import pytest
+from django.db import connection, connections
+from django.test.utils import CaptureQueriesContext
+
+from oms.errors import Conflict, DomainError
+from oms.models import OutboxMessage, Sku, Workflow
+from oms.services import catalogue
+from oms.tenancy import account_context
+from replenishment.lifecycle import Status
+from replenishment.models import PlannedSerial, PlannedState, Replenishment, ReplenishmentLine
+from replenishment.services import drafts, planning, submitting
+from serials.models import NumberScheme, Unit, UnitEvent
+from serials.services.numbers import NumbersExhausted, reserve_block
+from tests.factories import make_serialized_sku, make_sku, make_warehouse_link
+from tests.replenishment.factories import generate, line_of, make_replenishment, make_submitted
+
+pytestmark = pytest.mark.django_db
+
+
+def serials(replenishment):
+    return list(
+        PlannedSerial.objects.filter(line__replenishment=replenishment).order_by("pk").values_list("serial", flat=True)
+    )
+
+
+# --- numbers ----------------------------------------------------------------------------------------------------------
+def test_blocks_follow_each_other_and_never_overlap(in_a):
+    first, second = reserve_block(count=3), reserve_block(count=2)
+    assert list(first) == ["SN00000001", "SN00000002", "SN00000003"]
+    assert list(second) == ["SN00000004", "SN00000005"]
+    assert (len(first), len(second)) == (3, 2)
+
+
+def test_a_block_is_one_statement(in_a):
+    reserve_block(count=1)
+    with CaptureQueriesContext(connection) as queries:
+        reserve_block(count=100_000)
+    assert [query["sql"].split()[0] for query in queries] == ["SAVEPOINT", "UPDATE", "RELEASE"]
+
+
+def test_a_scheme_that_is_used_up_says_so_and_gives_nothing(in_a):
+    NumberScheme.objects.create(prefix="X", width=2, next_counter=98)
+    with pytest.raises(NumbersExhausted):
+        reserve_block(count=3)
+    assert list(reserve_block(count=2)) == ["X98", "X99"]
+    with pytest.raises(NumbersExhausted):
+        reserve_block(count=1)
+
+
+def test_each_account_counts_for_itself(account_a, account_b):
+    for account in (account_a, account_b):
+        with account_context(account):
+            assert list(reserve_block(count=1)) == ["SN00000001"]
+
+
+# --- making one -------------------------------------------------------------------------------------------------------
+def test_a_replenishment_has_a_number_and_its_lines_in_order(in_a, olga):
+    one, other = make_sku(), make_sku()
+    made = make_replenishment((one, 5), (other, 2), actor=olga, supplier="Kim & Co", reference="PO 7")
+    assert (made.number, made.status, made.quantity, made.version) == ("R-1001", Status.INCOMPLETE, 7, 1)
+    assert list(made.lines.order_by("position").values_list("position", "sku", "quantity")) == [
+        (1, one.pk, 5),
+        (2, other.pk, 2),
+    ]
+    assert make_replenishment().number == "R-1002"
+
+
+@pytest.mark.parametrize("quantity", [0, -1, 1_000_001, 10**9])
+def test_a_quantity_out_of_bounds_makes_nothing(in_a, quantity):
+    with pytest.raises(DomainError, match="1 to"):
+        make_replenishment((make_sku(), quantity))
+    assert not Replenishment.objects.exists()
+
+
+def test_no_lines_and_too_many_are_refused(in_a):
+    link, sku = make_warehouse_link(), make_sku()
+    for lines in ([], [drafts.LineInput(sku.pk, 1)] * 1001):
+        with pytest.raises(DomainError):
+            drafts.create_replenishment(link_id=link.pk, lines=lines, actor=None)
+
+
+def test_a_sku_or_warehouse_of_another_account_is_refused(account_a, account_b):
+    with account_context(account_b):
+        foreign_sku, foreign_link = make_sku(), make_warehouse_link()
+    with account_context(account_a):
+        with pytest.raises(DomainError):
+            make_replenishment((foreign_sku, 1))
+        with pytest.raises(DomainError):
+            make_replenishment((make_sku(), 1), link=foreign_link)
+
+
+# --- changing lines ---------------------------------------------------------------------------------------------------
+def inputs(replenishment, **changes):
+    return [
+        drafts.LineInput(line.sku_id, changes.get(f"q{line.position}", line.quantity), line.pk)
+        for line in replenishment.lines.order_by("position")
+        if line.position != changes.get("without")
+    ]
+
+
+def change(made, lines, version=None):
+    return drafts.change_lines(replenishment_id=made.pk, version=version or made.version, lines=lines, actor=None)
+
+
+def test_lines_are_changed_added_and_removed(in_a):
+    made = make_replenishment((make_serialized_sku(), 2), (make_serialized_sku(), 3))
+    generate(made, 2)
+    made.refresh_from_db()
+    more = drafts.LineInput(make_sku().pk, 9)
+    changed = change(made, [*inputs(made, without=2, q1=4), more])
+    assert list(changed.lines.order_by("position").values_list("position", "quantity")) == [(1, 4), (3, 9)]
+    assert changed.quantity == 13
+    assert set(PlannedSerial.objects.values_list("state", "line")) == {(PlannedState.REMOVED, None)}
+
+
+def test_who_saw_an_older_version_overwrites_nothing(in_a):
+    made = make_replenishment()
+    change(made, inputs(made, q1=4))
+    with pytest.raises(Conflict, match="while you were editing"):
+        change(made, inputs(made, q1=5), version=1)
+    assert line_of(made).quantity == 4
+
+
+def test_a_line_of_another_replenishment_cannot_be_changed_through_this_one(in_a):
+    made, other = make_replenishment(), make_replenishment()
+    with pytest.raises(Conflict):
+        change(made, inputs(other, q1=7))
+    assert line_of(other).quantity == 3
+
+
+def test_after_submit_nothing_of_it_changes(in_a):
+    made = make_submitted()
+    with pytest.raises(Conflict, match="already submitted"):
+        change(made, inputs(made, q1=7))
+    for act in (
+        lambda: generate(made),
+        lambda: planning.add_serials(line_id=line_of(made).pk, serials=["X"], actor=None),
+        lambda: planning.remove_serials(line_id=line_of(made).pk, planned_ids=None, actor=None),
+    ):
+        with pytest.raises(Conflict):
+            act()
+
+
+# --- generating -------------------------------------------------------------------------------------------------------
+def test_each_selected_line_gets_as_many_as_it_has_units(in_a):
+    made = make_replenishment((make_serialized_sku(), 2), (make_serialized_sku(), 3), (make_serialized_sku(), 4))
+    assert generate(made, 1, 3) == 6
+    counts = [line.planned.count() for line in made.lines.order_by("position")]
+    assert counts == [2, 0, 4]
+    assert serials(made) == [f"SN{number:08}" for number in range(1, 7)]
+
+
+def test_lines_that_are_not_in_out_are_named_and_nothing_is_generated(in_a):
+    made = make_replenishment((make_serialized_sku(), 2), (make_sku(code="PLAIN-1", workflow=Workflow.OUT), 3))
+    with pytest.raises(DomainError, match=r"line 2 \(PLAIN-1\)"):
+        generate(made)
+    assert not PlannedSerial.objects.exists()
+
+
+def test_a_line_that_has_serials_is_named(in_a):
+    made = make_replenishment((make_serialized_sku(code="ONE"), 2), (make_serialized_sku(), 2))
+    generate(made, 1)
+    with pytest.raises(DomainError, match=r"line 1 \(ONE\)"):
+        generate(made)
+
+
+def test_numbers_that_are_taken_are_skipped(in_a):
+    sku = make_serialized_sku()
+    typed = make_replenishment((sku, 2))
+    planning.add_serials(line_id=line_of(typed).pk, serials=["sn00000002", "SN00000003"], actor=None)
+    submitting.submit(replenishment_id=typed.pk, actor=None)
+    draft = make_replenishment((sku, 1))
+    planning.add_serials(line_id=line_of(draft).pk, serials=["SN00000005"], actor=None)
+    made = make_replenishment((sku, 4))
+    generate(made)
+    assert serials(made) == ["SN00000001", "SN00000004", "SN00000006", "SN00000007"]
+
+
+def test_a_generated_number_is_never_used_again(in_a):
+    made = make_replenishment((make_serialized_sku(), 2))
+    generate(made)
+    line = line_of(made)
+    assert planning.remove_serials(line_id=line.pk, planned_ids=None, actor=None) == 2
+    with pytest.raises(planning.BadSerials) as refused:
+        planning.add_serials(line_id=line.pk, serials=["SN00000001", "FREE-1"], actor=None)
+    assert [fault.place for fault in refused.value.faults] == [1]
+    generate(made)
+    assert serials(made) == ["SN00000003", "SN00000004"]
+
+
+def statements(action):
+    with CaptureQueriesContext(connection) as queries:
+        action()
+    return len(queries)
+
+
+def test_generate_and_submit_take_the_same_statements_for_10_and_10_000(in_a):
+    small, large = (make_replenishment((make_serialized_sku(), quantity)) for quantity in (10, 10_000))
+    make_submitted()  # the first message of a transaction also says that there is work
+    assert statements(lambda: generate(small)) == statements(lambda: generate(large))
+    few = statements(lambda: submitting.submit(replenishment_id=small.pk, actor=None))
+    assert few == statements(lambda: submitting.submit(replenishment_id=large.pk, actor=None))
+    assert Unit.objects.filter(process_id=large.number, status="incoming").count() == 10_000
+
+
+# --- typing -----------------------------------------------------------------------------------------------------------
+def test_typed_serials_are_kept_as_typed_and_removed_ones_may_come_back(in_a):
+    line = line_of(make_replenishment())
+    planning.add_serials(line_id=line.pk, serials=[" ab-1 ", "Zwei"], actor=None)
+    assert list(line.planned.order_by("pk").values_list("serial", "serial_key", "is_generated")) == [
+        ("ab-1", "AB-1", False),
+        ("Zwei", "ZWEI", False),
+    ]
+    planning.remove_serials(line_id=line.pk, planned_ids=[line.planned.get(serial="ab-1").pk], actor=None)
+    assert planning.add_serials(line_id=line.pk, serials=["AB-1"], actor=None) == 1
+
+
+def test_every_bad_serial_is_reported_with_its_place(in_a):
+    sku = make_serialized_sku()
+    make_submitted((sku, 1))
+    other = make_replenishment((sku, 1))
+    planning.add_serials(line_id=line_of(other).pk, serials=["PLANNED"], actor=None)
+    line = line_of(make_replenishment((sku, 20)))
+    typed = ["GOOD", "", "x" * 300, "A\tB", "good ", "planned", "sn00000001", "ＧＯＯＤ", "NUL\0"]
+    with pytest.raises(planning.BadSerials) as refused:
+        planning.add_serials(line_id=line.pk, serials=typed, actor=None)
+    assert [fault.place for fault in refused.value.faults] == [2, 3, 4, 5, 6, 7, 8, 9]
+    assert "number 1" in refused.value.faults[3].message
+    assert other.number in refused.value.faults[4].message
+    assert "Registered" in refused.value.faults[5].message
+    assert not line.planned.exists()
+
+
+def test_more_than_the_line_has_units_is_refused(in_a):
+    line = line_of(make_replenishment((make_serialized_sku(), 2)))
+    with pytest.raises(DomainError, match="room for 2 more"):
+        planning.add_serials(line_id=line.pk, serials=["A", "B", "C"], actor=None)
+
+
+def test_serials_of_another_workflow_or_account_are_refused(account_a, account_b):
+    with account_context(account_b):
+        foreign = line_of(make_replenishment())
+    with account_context(account_a):
+        plain = line_of(make_replenishment((make_sku(), 2)))
+        with pytest.raises(DomainError, match="In/Out"):
+            planning.add_serials(line_id=plain.pk, serials=["A"], actor=None)
+        for act in (
+            lambda: planning.add_serials(line_id=foreign.pk, serials=["A"], actor=None),
+            lambda: planning.remove_serials(line_id=foreign.pk, planned_ids=None, actor=None),
+        ):
+            with pytest.raises(ReplenishmentLine.DoesNotExist):
+                act()
+        with pytest.raises(Replenishment.DoesNotExist):
+            planning.generate_serials(replenishment_id=foreign.replenishment_id, line_ids=[foreign.pk], actor=None)
+
+
+# --- submitting -------------------------------------------------------------------------------------------------------
+def test_submit_makes_as_many_incoming_units_tied_to_the_replenishment(in_a, olga):
+    sku = make_serialized_sku()
+    made = make_replenishment((sku, 4), (make_sku(), 7))
+    generate(made, 1)
+    done = submitting.submit(replenishment_id=made.pk, actor=olga)
+    assert (done.status, done.submitted_by) == (Status.IN_TRANSIT, olga)
+    rows = set(Unit.objects.values_list("sku", "status", "process_type", "process_id", "is_planned", "bin"))
+    assert rows == {(sku.pk, "incoming", "replenishment", done.number, True, None)}
+    assert Unit.objects.count() == UnitEvent.objects.filter(event="expect", actor=olga).count() == 4
+    assert set(PlannedSerial.objects.values_list("state", flat=True)) == {PlannedState.SUBMITTED}
+    message = OutboxMessage.objects.get(topic="replenishment.submitted")
+    assert message.payload == {"id": done.pk}
+
+
+def test_submitting_twice_is_a_conflict_and_changes_nothing(in_a):
+    made = make_submitted()
+    with pytest.raises(Conflict, match="already submitted"):
+        submitting.submit(replenishment_id=made.pk, actor=None)
+    assert (Unit.objects.count(), OutboxMessage.objects.count()) == (3, 1)
+
+
+def test_every_fault_is_listed_with_its_line(in_a, ana):
+    sku, gone = make_serialized_sku(code="SHORT"), make_serialized_sku(code="GONE")
+    taken = make_serialized_sku(code="TAKEN")
+    made = make_replenishment((sku, 3), (gone, 1), (taken, 1))
+    planning.add_serials(line_id=line_of(made, 1).pk, serials=["A", "B"], actor=None)
+    generate(made, 2)
+    planning.add_serials(line_id=line_of(made, 3).pk, serials=["T-1"], actor=None)
+    Sku.objects.filter(pk=gone.pk).update(workflow=Workflow.OUT)
+    PlannedSerial.objects.filter(serial="T-1").update(state=PlannedState.REMOVED)
+    other = make_replenishment((taken, 1))
+    planning.add_serials(line_id=line_of(other).pk, serials=["t-1"], actor=None)
+    submitting.submit(replenishment_id=other.pk, actor=None)
+    PlannedSerial.objects.filter(serial="T-1").update(state=PlannedState.DRAFT)
+    with pytest.raises(submitting.CannotSubmit) as refused:
+        submitting.submit(replenishment_id=made.pk, actor=None)
+    faults = refused.value.faults
+    assert len(faults) == 3
+    assert "Line 1 (SHORT) has 2 serials for 3 units" in faults[0]
+    assert "Line 2 (GONE)" in faults[1]
+    assert "Line 3 (TAKEN)" in faults[2]
+    made.refresh_from_db()
+    assert made.status == Status.INCOMPLETE
+
+
+def test_lines_may_be_submitted_without_serials(in_a):
+    made = make_submitted(planned=False)
+    assert made.status == Status.IN_TRANSIT
+    assert not Unit.objects.exists()
+
+
+def test_a_submitted_replenishment_blocks_a_change_of_serial(in_a, ana):
+    sku = make_serialized_sku()
+    made = make_submitted((sku, 2), planned=False)
+    blockers = catalogue.workflow_blockers([sku.pk])[sku.pk]
+    assert [str(blocker.text) for blocker in blockers] == [f"Replenishment {made.number} is In-Transit"]
+    submitting.cancel(replenishment_id=made.pk, reason="Wrong supplier", actor=ana)
+    assert catalogue.workflow_blockers([sku.pk]) == {}
+
+
+# --- the other ends ---------------------------------------------------------------------------------------------------
+def test_cancelling_voids_the_units_and_tells_the_warehouse(in_a, olga):
+    made = make_submitted()
+    done = submitting.cancel(replenishment_id=made.pk, reason="Supplier is out", actor=olga)
+    assert (done.status, done.reason) == (Status.CANCELLED, "Supplier is out")
+    assert set(Unit.objects.values_list("status", "is_void")) == {("incoming", True)}
+    assert OutboxMessage.objects.filter(topic="replenishment.cancelled").count() == 1
+    with pytest.raises(Conflict):
+        submitting.cancel(replenishment_id=made.pk, reason="Again", actor=olga)
+    assert submitting.archive(replenishment_id=made.pk, actor=olga).status == Status.ARCHIVED
+
+
+def test_a_cancelled_draft_frees_its_typed_serials_and_tells_nobody(in_a):
+    sku = make_serialized_sku()
+    made = make_replenishment((sku, 1))
+    planning.add_serials(line_id=line_of(made).pk, serials=["ONE"], actor=None)
+    submitting.cancel(replenishment_id=made.pk, reason="Typed by mistake", actor=None)
+    assert not OutboxMessage.objects.exists()
+    assert planning.add_serials(line_id=line_of(make_replenishment((sku, 1))).pk, serials=["ONE"], actor=None) == 1
+
+
+def test_a_void_unit_that_was_typed_may_be_planned_again(in_a):
+    sku = make_serialized_sku()
+    first = make_replenishment((sku, 1))
+    planning.add_serials(line_id=line_of(first).pk, serials=["ONE"], actor=None)
+    submitting.submit(replenishment_id=first.pk, actor=None)
+    submitting.cancel(replenishment_id=first.pk, reason="Late", actor=None)
+    second = make_replenishment((sku, 1))
+    planning.add_serials(line_id=line_of(second).pk, serials=["ONE"], actor=None)
+    submitting.submit(replenishment_id=second.pk, actor=None)
+    unit = Unit.objects.get()
+    assert (unit.is_void, unit.process_id) == (False, second.number)
+
+
+@pytest.mark.parametrize("act", [submitting.cancel, submitting.close_short])
+def test_a_reason_is_needed(in_a, act):
+    made = make_submitted()
+    with pytest.raises(DomainError, match="why"):
+        act(replenishment_id=made.pk, reason="  ", actor=None)
+
+
+# --- two people at once -----------------------------------------------------------------------------------------------
+def at_once(account, action, how_many):
+    """What each of several threads got: an answer, or the error's class."""
+    found, gate = [], threading.Barrier(how_many)
+
+    def run():
+        try:
+            gate.wait()
+            with account_context(account):
+                found.append(action())
+        except DomainError as error:
+            found.append(type(error))
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=run) for _n in range(how_many)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return found
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_tabs_that_submit_at_once_submit_once(account_a):
+    with account_context(account_a):
+        made = make_replenishment((make_serialized_sku(), 50))
+        generate(made)
+    found = at_once(account_a, lambda: submitting.submit(replenishment_id=made.pk, actor=None).status, 4)
+    assert sorted(map(str, found)) == sorted([Status.IN_TRANSIT.value, *[str(Conflict)] * 3])
+    with account_context(account_a):
+        assert Unit.objects.count() == UnitEvent.objects.count() == 50
+        assert OutboxMessage.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_people_who_generate_at_once_get_different_numbers(account_a):
+    with account_context(account_a):
+        sku = make_serialized_sku()
+        made = iter([make_replenishment((sku, 40)).pk for _n in range(4)])
+
+    def act():
+        pk = next(made)
+        line = ReplenishmentLine.objects.get(replenishment=pk)
+        return planning.generate_serials(replenishment_id=pk, line_ids=[line.pk], actor=None)
+
+    assert at_once(account_a, act, 4) == [40] * 4
+    with account_context(account_a):
+        assert PlannedSerial.objects.values("serial_key").distinct().count() == 160
+        assert NumberScheme.objects.get().next_counter == 161
+
+
+@pytest.mark.django_db(transaction=True)
+def test_numbers_of_replenishments_made_at_once_are_different(account_a):
+    with account_context(account_a):
+        sku, link = make_serialized_sku(), make_warehouse_link()
+    found = at_once(account_a, lambda: make_replenishment((sku, 1), link=link).number, 4)
+    assert sorted(found) == ["R-1001", "R-1002", "R-1003", "R-1004"]
