@@ -17,7 +17,7 @@ from typing import Any
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError, InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -264,6 +264,9 @@ def _work(job: JobFacts) -> JobState:
         timezone.override(zone),
         account_context(job.account_id),
     ):
+        # A server notices late that its client was killed, and would hold the locks of a long statement until it ends.
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL client_connection_check_interval = '2s'")
         progress = Progress(job, heartbeat)
         run_it(progress)
         heartbeat.stop()

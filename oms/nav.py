@@ -40,6 +40,26 @@ NAVIGATION: tuple[tuple[Text, tuple[Page, ...]], ...] = (
             Page(_("Stock"), "layers", "stock"),
         ),
     ),
+    (
+        _("Replenishment"),
+        (
+            Page(
+                _("Replenishment"),
+                "truck",
+                "replenishments",
+                within=frozenset(
+                    {
+                        "replenishment",
+                        "replenishment_new",
+                        "replenishment_lines",
+                        "replenishment_generated",
+                        "replenishment_line_serials",
+                        "replenishment_receipt",
+                    }
+                ),
+            ),
+        ),
+    ),
     (_("Orders"), (Page(_("Orders"), "cart", "orders", within=frozenset({"order"})),)),
     (
         _("Discrepancies"),

@@ -227,7 +227,10 @@ WORKFLOW_BLOCKERS = [
 # Called with the ids of order lines, returns line id -> oms.queries.orders.LineUnits.
 ORDER_LINE_UNITS = "serials.queries.units.units_of_lines"
 # What labels may be printed of: source -> function(args) -> serials.labels.LabelRun. See serials/labels_jobs.py.
-LABEL_SOURCES = {"units": "serials.queries.units.unit_labels"}
+LABEL_SOURCES = {
+    "units": "serials.queries.units.unit_labels",
+    "replenishment": "replenishment.queries.planned_labels",
+}
 # Kinds of due work: kind -> the Celery task that does it, called with an account's id. See oms/dispatch.py.
 DUE_TASKS = {
     "outbox": "oms.tasks.drain_outbox",
@@ -241,6 +244,7 @@ OUTBOX_SUBSCRIBERS: dict[str, list[str]] = {
     "replenishment.submitted": ["channels_sync.services.outgoing.hear_replenishment"],
     "replenishment.cancelled": ["channels_sync.services.outgoing.hear_replenishment"],
     "replenishment.closed": [],
+    "discrepancy.closed": ["replenishment.services.submitting.hear_discrepancy_closed"],
 }
 # Keys that encrypt the secrets of connections, the newest first (cryptography.fernet); see channels_sync/vault.py.
 LOTLINE_SECRETS_KEYS = env.list("LOTLINE_SECRETS_KEYS", default=[])

@@ -6,7 +6,7 @@ PostgreSQL's row-level security, told the account by `account_context`. The thir
 operation that builds walls two and three is `oms.walls.CreateAccountModel`.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -122,21 +122,16 @@ class AccountQuerySet(models.QuerySet[M]):
 
     def bulk_update(self, objs: Iterable[M], fields: Iterable[str], batch_size: int | None = None) -> int:
         """Django's, after verifying each row. Raises ForeignAccount before anything is written."""
-        rows, names = list(objs), list(fields)
+        rows = list(objs)
         for row in rows:
             _verify(row)
-        self._refuse_account(names)
-        return super().bulk_update(rows, names, batch_size=batch_size)
+        return super().bulk_update(rows, fields, batch_size=batch_size)  # by update(), so `account` is refused too
 
     def update(self, **kwargs: Any) -> int:
         """Django's, but a row never moves to another account."""
-        self._refuse_account(kwargs)
-        return super().update(**kwargs)
-
-    @staticmethod
-    def _refuse_account(names: Collection[str]) -> None:
-        if {"account", "account_id"} & set(names):
+        if {"account", "account_id"} & kwargs.keys():
             raise ForeignAccount("A row never moves to another account.")
+        return super().update(**kwargs)
 
     def through_view(self) -> Self:
         """All rows of the account read through the owner's views, for text search. Read only: act on them by their ids.

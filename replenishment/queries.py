@@ -1,14 +1,15 @@
 """Reads of replenishments."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import Count, F, Q, QuerySet
 from django.db.models.functions import Upper
 from django.utils.translation import gettext as _
 
-from oms.errors import Blocker
+from oms.errors import Blocker, DomainError
 from oms.models import AuditEntry, Discrepancy, Sku, WarehouseLink, Workflow
 from replenishment.lifecycle import OPEN, Status
 from replenishment.models import (
@@ -20,6 +21,7 @@ from replenishment.models import (
     Replenishment,
     ReplenishmentLine,
 )
+from serials.labels import Label, LabelRun
 from serials.lifecycle import ProcessType
 
 LIVE = (PlannedState.DRAFT, PlannedState.SUBMITTED)
@@ -27,13 +29,7 @@ BATCH = 2_000
 
 
 def replenishment_rows() -> QuerySet[Replenishment]:
-    """Every replenishment of the account but the archived, with its warehouse; read through the search view."""
-    rows = Replenishment.objects.through_view().select_related("link__warehouse")
-    return rows.exclude(status=Status.ARCHIVED)
-
-
-def all_rows() -> QuerySet[Replenishment]:
-    """The same with the archived."""
+    """Every replenishment of the account with its warehouse, read through the search view."""
     return Replenishment.objects.through_view().select_related("link__warehouse")
 
 
@@ -96,6 +92,18 @@ def serial_rows(replenishment: Replenishment, sku_id: int | None = None) -> Iter
     """(SKU, its name, serial) of each planned serial, read in batches."""
     rows = planned_of(replenishment, sku_id).values_list("sku__code", "sku__name", "serial")
     return rows.iterator(chunk_size=BATCH)
+
+
+def planned_labels(args: Mapping[str, Any]) -> LabelRun:
+    """The label source "replenishment": `replenishment_id`, and `sku_id` or None for all; see serials.labels_jobs."""
+    found = Replenishment.objects.get(pk=args["replenishment_id"])
+    sku_id = args.get("sku_id")
+    count = planned_of(found, sku_id).count()
+    if not count:
+        raise DomainError(_("There is nothing to print a label for: no serials are planned."))
+    title = _("Labels of %(number)s") % {"number": found.number}
+    name = f"lotline-{found.number}-labels.pdf"
+    return LabelRun(title, name, count, lambda: (Label(*row) for row in serial_rows(found, sku_id)))
 
 
 @dataclass(frozen=True)

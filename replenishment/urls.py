@@ -1,5 +1,24 @@
 """The app's pages under `/<account>/…`; `oms.urls` includes them by name."""
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from replenishment.views import documents, drafts, lists, planning, receipts
+
+urlpatterns: list[URLPattern] = [
+    path("replenishments/", lists.replenishment_list, name="replenishments"),
+    path("replenishments/new/", drafts.new, name="replenishment_new"),
+    path("replenishments/find/", lists.find, name="replenishment_find"),
+    path("replenishments/skus/", lists.suggest, name="replenishment_skus"),
+    path("replenishments/<int:pk>/", documents.detail, name="replenishment"),
+    path("replenishments/<int:pk>/lines/", drafts.lines, name="replenishment_lines"),
+    path("replenishments/<int:pk>/lines/<int:line>/serials/", planning.line_serials, name="replenishment_line_serials"),
+    path("replenishments/<int:pk>/generate/", planning.generate, name="replenishment_generate"),
+    path("replenishments/<int:pk>/serials/", planning.generated, name="replenishment_generated"),
+    path("replenishments/<int:pk>/serials/download/", planning.download, name="replenishment_download"),
+    path("replenishments/<int:pk>/serials/labels/", planning.labels, name="replenishment_labels"),
+    path("replenishments/<int:pk>/submit/", documents.submit, name="replenishment_submit"),
+    path("replenishments/<int:pk>/cancel/", documents.cancel, name="replenishment_cancel"),
+    path("replenishments/<int:pk>/close/", documents.close_short, name="replenishment_close"),
+    path("replenishments/<int:pk>/archive/", documents.archive, name="replenishment_archive"),
+    path("replenishments/<int:pk>/receipts/<int:receipt>/", receipts.receipt, name="replenishment_receipt"),
+]

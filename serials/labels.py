@@ -148,6 +148,14 @@ SHEETS = {"4x6": ROLL_4X6}
 """The sheets that people can choose, by the name in addresses and jobs."""
 
 
+class _Symbol(Code128):  # type: ignore[misc]  # untyped
+    """Code 128 whose first two digits may be 99."""
+
+    def _try_to_optimize(self, encoded: list[int]) -> list[int]:
+        """Python-barcode takes the pair 99 at the start for "change to code set C", whose value it is, and drops it."""
+        return encoded if self.code.startswith("99") else super()._try_to_optimize(encoded)  # type: ignore[no-any-return]
+
+
 # --- Code 128 ---------------------------------------------------------------------------------------------------------
 def modules_of(serial: str) -> str:
     """The symbol of a serial as ones (bar) and zeros, without quiet zones.
@@ -161,7 +169,7 @@ def modules_of(serial: str) -> str:
             _("“%(serial)s” cannot be printed as a Code 128 barcode: it has characters that are not ASCII.")
             % {"serial": serial}
         )
-    return Code128(text, writer=_WRITER).build()[0]  # type: ignore[no-any-return]
+    return _Symbol(text, writer=_WRITER).build()[0]  # type: ignore[no-any-return]
 
 
 @lru_cache(maxsize=32_768)

@@ -198,7 +198,7 @@ def outcomes(event: Event) -> Iterator[Outcome]:
     """All that `event` may lead to; whatever is not among them is refused."""
     for path in RULES[event].paths:
         for before in path.sources:
-            if path.target is State.HOLD:  # never ours, confirmed by the warehouse: Hold means a reserved bin
+            if path.target is State.HOLD and before is State.NEW:  # never ours: Hold means a reserved bin
                 yield Outcome(before, "reserved", path.needs, State.HOLD)
             elif path.target is not None:
                 yield Outcome(before, "", path.needs, path.target)

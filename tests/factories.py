@@ -5,8 +5,20 @@ Names count up, so that two calls never collide; say what matters to the test an
 
 from itertools import count
 
-from oms.models import Bin, BinKind, Sku, Stock, StockMove, Warehouse, WarehouseLink, Workflow
-from oms.services import catalogue, stock
+from oms.models import (
+    Bin,
+    BinKind,
+    Discrepancy,
+    Order,
+    OrderLine,
+    Sku,
+    Stock,
+    StockMove,
+    Warehouse,
+    WarehouseLink,
+    Workflow,
+)
+from oms.services import catalogue, discrepancies, stock
 
 _number = count(1)
 
@@ -68,3 +80,18 @@ def make_move(**kwargs) -> StockMove:
 def make_serialized_sku(**fields) -> Sku:
     """A SKU whose every unit is registered on its way in."""
     return make_sku(workflow=Workflow.IN_OUT, **fields)
+
+
+def make_order(*skus: Sku, quantity: int = 1, **fields) -> Order:
+    """An open order with one line for each SKU, or for a new one."""
+    order = Order.objects.create(**{"number": f"ORDER-{next(_number):05}", "reference": "", **fields})
+    for position, sku in enumerate(skus or [make_sku()], start=1):
+        OrderLine.objects.create(order=order, sku=sku, position=position, quantity=quantity)
+    return order
+
+
+def make_discrepancy(**fields) -> Discrepancy:
+    """An open case about a serial that nobody expected."""
+    n = next(_number)
+    facts = {"kind": "unexpected_serial", "source": f"test:{n}", "summary": f"Case {n:05}", "serial": f"SERIAL-{n:05}"}
+    return discrepancies.open_discrepancy(**{**facts, **fields})

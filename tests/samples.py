@@ -1,32 +1,28 @@
 """A sample for every address of an account: an object to ask for, who may, with what.
 
-tests/meta/test_url_sweep.py uses them; a URL without a sample fails there. To add one: name the URL, make its object in
-the current account, say which roles may GET and which may POST, and what is posted. A list page also says how to make n
-rows.
+tests/meta/test_url_sweep.py uses them; a URL without a sample fails there. Each app has its own in samples.py, by the
+name of the URL. To add one: make its object in the current account, say which roles may GET and which may POST, and
+what is posted. A list page also says how to make n rows.
 """
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from itertools import count
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
-from django.core.files.uploadedfile import SimpleUploadedFile
+from oms.models import Person, Role
 
-from oms import files, jobs
-from oms.models import ADMINS, EVERYONE, OFFICE, Membership, Person, Role, StoredFile
-from oms.services import people
-from tests.factories import make_bin, make_sku, make_skus, make_stock
-
-_number = count(1)
 NOBODY: frozenset[Role] = frozenset()
 
 
 @dataclass(frozen=True)
 class Case:
-    """One object to ask for: what completes the address, and what a POST carries."""
+    """One object to ask for: what completes the address, what a POST carries, and the query string of a GET."""
 
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)
+    query: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -46,127 +42,19 @@ class Sample:
         return [name for name, roles in (("get", self.get), ("post", self.post)) if roles]
 
 
-def _sku_fields(sku: Any = None) -> dict[str, Any]:
-    fields = {
-        "code": f"NEW-{next(_number)}",
-        "name": "New",
-        "product_id": "",
-        "product_id_wh": "",
-        "gtin": "",
-        "workflow": "no",
-    }
-    return fields if sku is None else {**fields, "code": sku.code, "version": sku.version}
+def times(make: Callable[[], Any]) -> Callable[[int], None]:
+    """`rows` from a factory of one."""
+
+    def rows(how_many: int) -> None:
+        for _turn in range(how_many):
+            make()
+
+    return rows
 
 
-def sku(_person: Person) -> Case:
-    """A SKU, and a change of its name."""
-    made = make_sku()
-    return Case({"pk": made.pk}, _sku_fields(made))
-
-
-def selected_skus(_person: Person) -> Case:
-    """Two SKUs that get another Serial attribute."""
-    return Case(data={"pk": [made.pk for made in make_skus(2)], "workflow": "out"})
-
-
-def _catalogue_file() -> bytes:
-    return b"SKU,Name,GTIN\r\nFILE-1,From a file,\r\nFILE-2,With a bad GTIN,123\r\n"
-
-
-def upload(_person: Person) -> Case:
-    """A CSV file to upload."""
-    return Case(data={"file": SimpleUploadedFile("skus.csv", _catalogue_file(), "text/csv")})
-
-
-def uploaded(_person: Person) -> Case:
-    """A CSV file that was uploaded."""
-    return Case({"key": files.store("skus.csv", "text/csv", [_catalogue_file()]).key})
-
-
-def make_job(person: Person, result: StoredFile | None = None) -> Any:
-    """A waiting job of a person."""
-    made = jobs.start("ui.export", "Export", {}, person=person, idempotency_key=f"sample-{next(_number)}")
-    made.result_file = result
-    made.save()
-    return made
-
-
-def job(person: Person) -> Case:
-    """A job of the person who asks."""
-    return Case({"pk": make_job(person).pk})
-
-
-def result_file(person: Person) -> Case:
-    """The file that a job of the person made."""
-    stored = files.store("result.csv", "text/csv", [b"a,b\r\n"])
-    make_job(person, stored)
-    return Case({"key": stored.key})
-
-
-def make_members(how_many: int) -> list[Membership]:
-    """People who were invited and have not signed in yet."""
-    first = Person.objects.count()
-    found = []
-    for number in range(first, first + how_many):
-        invited = people.add_member(email=f"p{number}@example.com", name=f"P {number}", role=Role.VIEWER, actor=None)
-        found.append(invited.membership)
+def all_samples() -> dict[str, Sample]:
+    """URL name → sample, of all apps."""
+    found: dict[str, Sample] = {}
+    for path in sorted(Path(__file__).parent.glob("*/samples.py")):
+        found |= import_module(f"tests.{path.parent.name}.samples").SAMPLES
     return found
-
-
-def member(_person: Person) -> Case:
-    """A member who was invited, and another role for them."""
-    return Case({"pk": make_members(1)[0].pk}, {"role": Role.OPERATOR})
-
-
-def new_member(_person: Person) -> Case:
-    """Somebody to invite into the current account."""
-    return Case(data={"email": f"new-{next(_number)}@example.com", "name": "New", "role": Role.VIEWER})
-
-
-def make_places(how_many: int) -> None:
-    """Stock of as many SKUs in as many bins."""
-    for made in make_skus(how_many):
-        make_stock(sku=made, bin=make_bin())
-
-
-def make_changes(how_many: int) -> None:
-    """As many audit rows."""
-    for _number in range(how_many):
-        make_sku()
-
-
-SAMPLES = {
-    "account_home": Sample(get=EVERYONE),
-    "skus": Sample(get=EVERYONE, rows=make_skus),
-    "sku_new": Sample(lambda _person: Case(data=_sku_fields()), get=OFFICE, post=OFFICE),
-    "sku_serial": Sample(selected_skus, post=ADMINS),
-    "sku_template": Sample(get=OFFICE),
-    "sku_upload": Sample(upload, get=OFFICE, post=OFFICE),
-    "sku_check": Sample(uploaded, get=OFFICE, post=OFFICE),
-    "sku_check_errors": Sample(uploaded, get=OFFICE),
-    "sku": Sample(sku, get=EVERYONE, post=OFFICE),
-    "stock": Sample(get=EVERYONE, rows=make_places),
-    "members": Sample(get=EVERYONE, rows=make_members),
-    "member_new": Sample(new_member, get=ADMINS, post=ADMINS),
-    "member": Sample(member, get=ADMINS, post=ADMINS),
-    "member_remove": Sample(member, post=ADMINS),
-    "member_invite": Sample(member, post=ADMINS),
-    "audit": Sample(get=ADMINS, rows=make_changes),
-    "job_tray": Sample(get=EVERYONE),
-    "job": Sample(job, get=EVERYONE),
-    "job_cancel": Sample(job, post=EVERYONE),
-    "job_dismiss": Sample(job, post=EVERYONE),
-    "file": Sample(result_file, get=EVERYONE),
-}
-
-# Addresses of no account: whether somebody who is not signed in gets an answer there.
-PLATFORM = {
-    "home": False,
-    "healthz": True,
-    "sign_in": True,
-    "sign_out": False,
-    "password": False,
-    "welcome": True,
-    "accounts": False,
-    "appearance": False,
-}

@@ -1,6 +1,6 @@
 """Connections, and what goes over them: messages out (Delivery), messages in (InboundMessage), cursors and runs."""
 
-from channels_sync.models.connections import Connection, Cursor, Health
+from channels_sync.models.connections import Condition, Connection, Cursor, Health
 from channels_sync.models.messages import (
     Action,
     Delivery,
@@ -14,6 +14,7 @@ from channels_sync.models.messages import (
 
 __all__ = [
     "Action",
+    "Condition",
     "Connection",
     "Cursor",
     "Delivery",

@@ -22,6 +22,15 @@ class Health(models.TextChoices):
     STOPPED = "stopped", _("Stopped")
 
 
+class Condition(models.TextChoices):
+    """What a page says of a connection: its health, or that it is off."""
+
+    OK = "ok", _("Working")
+    RESTING = "resting", _("Resting")
+    STOPPED = "stopped", _("Stopped")
+    OFF = "off", _("Off")
+
+
 class Connection(AccountModel):
     """A link to one warehouse system or sales channel. `kind` names its adapter.
 
@@ -72,6 +81,11 @@ class Connection(AccountModel):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def condition(self) -> Condition:
+        """What a page says of it."""
+        return Condition(self.health) if self.is_active else Condition.OFF
 
 
 class Cursor(AccountModel):

@@ -188,3 +188,8 @@ class Run(AccountModel):
     def is_idle(self) -> bool:
         """It went well and found nothing."""
         return self.state == RunState.DONE and not (self.stored or self.done or self.discrepancies)
+
+    @property
+    def took(self) -> str:
+        """How long it took, in seconds; empty while it runs."""
+        return f"{(self.finished_at - self.started_at).total_seconds():.1f} s" if self.finished_at else ""

@@ -2,6 +2,7 @@
 
 import hmac
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -24,6 +25,17 @@ class NoAnswer(Exception):
     """The connection is closed without an answer."""
 
 
+class Quiet(ThreadingHTTPServer):
+    """Threads that end with the process; a caller who hangs up is no news."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing where the caller is gone."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class Sandbox:
     """The server with its warehouse and its file."""
 
@@ -36,8 +48,7 @@ class Sandbox:
         class Bound(Handler):
             api = Api(sandbox)
 
-        self._server = ThreadingHTTPServer(address, Bound)
-        self._server.daemon_threads = True
+        self._server = Quiet(address, Bound)
 
     @property
     def port(self) -> int:

@@ -164,7 +164,7 @@ def connect_sandbox(
     if not form.is_valid():
         raise DomainError(f"{form.errors.as_json()}")
     given = Settings(
-        name=name or _("Sandbox warehouse"),
+        name=name or _("Sandbox of %(warehouse)s") % {"warehouse": link},
         link=link,
         config=form.cleaned_data,
         options=[option.value for option in adapter_class("sandbox_wms").options],

@@ -180,7 +180,10 @@ class Migration(migrations.Migration):
                 (
                     "warehouse",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="oms.warehouse"
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="oms.warehouse",
                     ),
                 ),
             ],

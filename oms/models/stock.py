@@ -24,7 +24,7 @@ class BinKind(models.TextChoices):
 class WarehouseLink(AccountModel):
     """One account's use of one warehouse."""
 
-    warehouse = models.ForeignKey(Warehouse, on_delete=models.PROTECT, related_name="+")
+    warehouse = models.ForeignKey(Warehouse, on_delete=models.PROTECT, related_name="+", db_index=False)
 
     class Meta(AccountModel.Meta):
         verbose_name = _("warehouse")

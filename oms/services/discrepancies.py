@@ -9,10 +9,12 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from oms import outbox
 from oms.errors import Conflict, DomainError
 from oms.models import Discrepancy, Person
 from oms.services import audit
 
+CLOSED = "discrepancy.closed"
 SOURCE_LENGTH, SUMMARY_LENGTH, SERIAL_LENGTH = 250, 400, 200
 BATCH = 2_000
 
@@ -72,7 +74,10 @@ def open_discrepancy(
 
 @transaction.atomic
 def close_discrepancy(*, discrepancy_id: int, reason: str, actor: Person | None) -> Discrepancy:
-    """Settle a case with a reason. Raises DomainError without one, Conflict where somebody settled it first."""
+    """Settle a case with a reason, and publish "discrepancy.closed" for the document that it belongs to.
+
+    Raises DomainError without a reason, Conflict where somebody settled it first.
+    """
     if not reason.strip():
         raise DomainError(_("Say how it was settled."))
     case: Discrepancy = Discrepancy.objects.select_for_update(of=("self",)).get(pk=discrepancy_id)
@@ -89,6 +94,7 @@ def close_discrepancy(*, discrepancy_id: int, reason: str, actor: Person | None)
         label=case.summary,
         changes={"reason": (None, case.reason)},
     )
+    outbox.publish(CLOSED, case)
     return case
 
 

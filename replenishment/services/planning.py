@@ -109,7 +109,7 @@ def generate_serials(*, replenishment_id: int, line_ids: Collection[int], actor:
         planned = _planned_counts(lines)
         missing = {line.pk: gap for line in lines if (gap := line.quantity - planned[line.pk]) > 0}
     touch(found)
-    _record(found, actor, "generate", {"serials": (None, total), "lines": (None, named(lines))})
+    _record(found, actor, "Serials generated", {"serials": (None, total), "lines": (None, named(lines))})
     return total
 
 
@@ -150,7 +150,7 @@ def add_serials(*, line_id: int, serials: Sequence[str], actor: Person | None) -
             _("Somebody planned one of these serials a moment ago. Nothing was written: try again.")
         ) from error
     touch(found)
-    _record(found, actor, "plan", {"serials": (None, len(serials)), "lines": (None, named([line]))})
+    _record(found, actor, "Serials added", {"serials": (None, len(serials)), "lines": (None, named([line]))})
     return len(serials)
 
 
@@ -167,7 +167,7 @@ def remove_serials(*, line_id: int, planned_ids: Collection[int] | None, actor: 
     if not count:
         raise DomainError(_("You must check at least one"))
     touch(found)
-    _record(found, actor, "remove", {"serials": (count, None), "lines": (None, named([line]))})
+    _record(found, actor, "Serials removed", {"serials": (count, None), "lines": (None, named([line]))})
     return count
 
 
@@ -239,7 +239,8 @@ def _checked(serials: Sequence[str], sku_id: int) -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(TAKEN, {"account": current_account_id(), "sku": sku_id, "keys": list(first)})
         taken = cursor.fetchall()
-    faults += [SerialFault(first[key], serials[first[key] - 1], _taken_words(why, where)) for key, why, where in taken]
+    words = {key: _taken_words(why, where) for key, why, where in taken}  # one for each, the weightiest comes last
+    faults += [SerialFault(first[key], serials[first[key] - 1], text) for key, text in words.items()]
     if faults:
         faults.sort(key=lambda fault: fault.place)
         raise BadSerials(_("Nothing was added: some of these serials cannot be used."), faults)

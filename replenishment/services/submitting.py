@@ -1,4 +1,4 @@
-"""Submitting a replenishment, and its other ends: cancelled, closed short, archived, and discrepancies settled."""
+"""Submitting a replenishment, and its other ends: cancelled, closed short, archived; and what discrepancies leave."""
 
 from django.db import connection, transaction
 from django.db.models import Count, F, Q
@@ -7,11 +7,10 @@ from django.utils.translation import gettext as _, ngettext
 
 from oms import outbox
 from oms.errors import DomainError
-from oms.models import Discrepancy, Person, Sku, Workflow
+from oms.models import Discrepancy, OutboxMessage, Person, Sku, Workflow
 from oms.services import audit, stock
-from oms.services.discrepancies import close_discrepancy
 from oms.tenancy import current_account_id
-from replenishment.lifecycle import Status, Step, after_receipt
+from replenishment.lifecycle import Status, Step, after_receipt, may
 from replenishment.models import PlannedSerial, PlannedState, Replenishment, ReplenishmentLine
 from replenishment.services.drafts import locked, touch
 from serials.lifecycle import Actor, Event, ProcessType
@@ -78,7 +77,7 @@ def submit(*, replenishment_id: int, actor: Person | None) -> Replenishment:
     count = drafts.update(state=PlannedState.SUBMITTED)
     found.status, found.submitted_at, found.submitted_by = Status.IN_TRANSIT, timezone.now(), actor
     touch(found, "status", "submitted_at", "submitted_by")
-    _record(found, actor, "submit", {"serials": (None, count)})
+    _record(found, actor, "Submitted", {"serials": (None, count)})
     outbox.publish(SUBMITTED, found)
     return found
 
@@ -101,7 +100,7 @@ def cancel(*, replenishment_id: int, reason: str, actor: Person | None) -> Reple
         outbox.publish(CANCELLED, found)
     found.status, found.reason = Status.CANCELLED, reason.strip()[:400]
     touch(found, "status", "reason")
-    _record(found, actor, "cancel", {"status": (was, found.status), "reason": (None, found.reason)})
+    _record(found, actor, "Cancelled", {"status": _words(was, found.status), "reason": (None, found.reason)})
     return found
 
 
@@ -118,7 +117,7 @@ def close_short(*, replenishment_id: int, reason: str, actor: Person | None) -> 
     found.is_closed_short, found.reason = True, reason.strip()[:400]
     set_status(found)
     touch(found, "status", "is_closed_short", "reason")
-    _record(found, actor, "close short", {"status": (was, found.status), "reason": (None, found.reason)})
+    _record(found, actor, "Closed short", {"status": _words(was, found.status), "reason": (None, found.reason)})
     outbox.publish(CLOSED, found)
     return found
 
@@ -129,20 +128,26 @@ def archive(*, replenishment_id: int, actor: Person | None) -> Replenishment:
     found = locked(replenishment_id, Step.ARCHIVE)
     was, found.status = found.status, Status.ARCHIVED
     touch(found, "status")
-    _record(found, actor, "archive", {"status": (was, found.status)})
+    _record(found, actor, "Archived", {"status": _words(was, found.status)})
     return found
+
+
+def hear_discrepancy_closed(message: OutboxMessage) -> None:
+    """Outbox subscriber: a discrepancy was settled; after the last, its replenishment says again what has arrived."""
+    case = Discrepancy.objects.get(pk=message.payload["id"])
+    if case.process_type == ProcessType.REPLENISHMENT:
+        refresh_status(number=case.process_id)
 
 
 @transaction.atomic
-def settle(*, discrepancy_id: int, reason: str, actor: Person | None) -> Replenishment:
-    """Settle one discrepancy of a replenishment with a reason; after the last, its status says again what arrived."""
-    case = Discrepancy.objects.get(pk=discrepancy_id, process_type=ProcessType.REPLENISHMENT)
-    found: Replenishment = Replenishment.objects.select_for_update(of=("self",)).get(number=case.process_id)
-    close_discrepancy(discrepancy_id=discrepancy_id, reason=reason, actor=actor)
-    if found.status == Status.REVIEW:
-        set_status(found)
+def refresh_status(*, number: str) -> None:
+    """Let a replenishment that is Ready for Review say what has arrived, if nothing waits any more."""
+    found = Replenishment.objects.select_for_update(of=("self",)).filter(number=number).first()
+    if found is None or not may(Step.SETTLE, found.status):
+        return
+    set_status(found)
+    if found.status != Status.REVIEW:
         touch(found, "status")
-    return found
 
 
 def set_status(found: Replenishment) -> None:
@@ -205,6 +210,10 @@ def _void(found: Replenishment, reason: str, actor: Person | None) -> None:
 def _refuse_empty(reason: str) -> None:
     if not reason.strip():
         raise DomainError(_("Say why, in a few words."))
+
+
+def _words(before: str, after: str) -> tuple[str, str]:
+    return str(Status(before).label), str(Status(after).label)
 
 
 def _record(found: Replenishment, actor: Person | None, action: str, changes: audit.Changes) -> None:

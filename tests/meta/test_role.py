@@ -76,6 +76,15 @@ def test_a_wrong_role_is_named_by_the_check(server_env):
     assert "lotline_owner owns account tables" in wrong.stderr
 
 
+@pytest.mark.django_db(transaction=True)
+def test_nothing_starts_with_a_wrong_role(server_env):
+    """Django runs the checks of a database only where it is named; what prepares every start must name it."""
+    wrong = {**server_env, "DATABASE_URL": server_env["DATABASE_OWNER_URL"]}
+    done = manage(wrong, "prepare", "--no-demo", "--no-static")
+    assert done.returncode != 0
+    assert "lotline.E001" in done.stderr
+
+
 def test_the_owner_would_be_found_out(transactional_db):
     """The facts above can tell: the same questions give other answers on the owner's connection."""
     assert role_faults("owner") == ["lotline_owner owns account tables"]

@@ -1,7 +1,7 @@
 """Every address with another account's ids, slug and people.
 
-A new address fails until it has a sample (tests/samples.py). Each is first shown to work for its own account: else a
-404 for a stranger would prove nothing.
+A new address fails until it has a sample (tests/<app>/samples.py). Each is first shown to work for its own account:
+else a 404 for a stranger would prove nothing.
 """
 
 import re
@@ -16,11 +16,15 @@ from django.urls import URLPattern, get_resolver, reverse
 
 from oms.models import Membership, Role
 from oms.tenancy import AccountModel, account_context
-from tests.samples import PLATFORM, SAMPLES
+from tests.oms.samples import PLATFORM
+from tests.samples import Case, all_samples
 
+SAMPLES = all_samples()
 PREFIX = "<slug:account_slug>/"
 # What the factories write into rows of A: none of it may ever be on a page of B.
-OURS = re.compile(r"SKU-\d{5}|Thing \d|BIN-\d|Warehouse \d|FILE-1|p\d+@example\.com|>P \d+<|Acme|acme")
+OURS = re.compile(
+    r"(?:SKU|ORDER|SERIAL)-\d{5}|Case \d{5}|Thing \d|BIN-\d|Warehouse \d|FILE-1|p\d+@example\.com|>P \d+<|Acme|acme"
+)
 ABSENT = {
     "int": [0, 2**31, 2**63, 10**30],
     "uuid": ["00000000-0000-0000-0000-000000000000"],
@@ -74,19 +78,14 @@ def address(name, slug, case):
     return reverse(name, kwargs={"account_slug": slug, **case.kwargs})
 
 
-def ask(client, method, url, data=None, **kwargs):
+def ask(client, method, url, case=Case(), **kwargs):  # noqa: B008  (it is frozen)
     """The answer, with its whole body as `body`; a file is closed by reading it to its end."""
-    answer = getattr(client, method)(url, None if method == "get" else data, **kwargs)
+    for value in case.data.values():
+        if hasattr(value, "seek"):  # a file that was posted before
+            value.seek(0)
+    answer = getattr(client, method)(url, case.query if method == "get" else case.data, **kwargs)
     answer.body = (answer.getvalue() if answer.streaming else answer.content).decode("utf-8", "replace")
     return answer
-
-
-def put_back(case):
-    """A file that was posted is at its end; the next post starts anew."""
-    for value in case.data.values():
-        if hasattr(value, "seek"):
-            value.seek(0)
-    return case.data
 
 
 # --- the list of addresses --------------------------------------------------------------------------------------------
@@ -121,7 +120,7 @@ def test_it_works_for_the_roles_that_may(client_for, cast, account_a, name, meth
     allowed = getattr(SAMPLES[name], method)
     for role, person in people_of(cast).items():
         case = make(account_a, name, person)
-        answer = ask(client_for(person), method, address(name, "acme", case), case.data)
+        answer = ask(client_for(person), method, address(name, "acme", case), case)
         if role in allowed:
             assert answer.status_code in {200, 302}, f"{role}: {answer.status_code} {answer.body[:3000]}"
             assert "/sign-in/" not in answer.headers.get("Location", "")
@@ -145,7 +144,7 @@ def test_what_is_not_there_is_404(client_for, ana, account_a, name, method):
     for argument in case.kwargs:
         for absent in ABSENT[kinds[argument]]:
             url = reverse(name, kwargs={"account_slug": "acme", **case.kwargs, argument: absent})
-            assert ask(client_for(ana), method, url, put_back(case)).status_code == 404, url
+            assert ask(client_for(ana), method, url, case).status_code == 404, url
 
 
 # --- the other account ------------------------------------------------------------------------------------------------
@@ -154,7 +153,7 @@ def test_a_stranger_gets_404_at_our_address(client_for, ana, cid, nia, account_a
     case = make(account_a, name, ana)
     before = fingerprint(account_a)
     for person in (cid, nia):
-        assert ask(client_for(person), method, address(name, "acme", case), put_back(case)).status_code == 404
+        assert ask(client_for(person), method, address(name, "acme", case), case).status_code == 404
     assert fingerprint(account_a) == before
 
 
@@ -165,9 +164,9 @@ def test_our_ids_are_unknown_in_another_account(client_for, ana, cid, account_a,
     case = make(account_a, name, ana)
     before = fingerprint(account_a)
     for person in (cid, ana):
-        answer = ask(client_for(person), method, address(name, "bolt", case), put_back(case))
+        answer = ask(client_for(person), method, address(name, "bolt", case), case)
         assert answer.status_code in ({404} if case.kwargs else {200, 302, 422})
-        posted = {str(value) for value in case.data.values()}  # a form shows it again
+        posted = {str(value) for value in [*case.data.values(), *case.query.values()]}  # a form shows it again
         own = {"Acme", "acme"} if person == ana else set()  # her other account, to change to
         assert {*OURS.findall(answer.body)} <= posted | own
     assert fingerprint(account_a) == before
@@ -178,8 +177,9 @@ def test_nobody_is_sent_to_the_sign_in_page(ana, account_a, name, method):
     case = make(account_a, name, ana)
     before = fingerprint(account_a)
     url = address(name, "acme", case)
-    answer = ask(Client(), method, url, case.data)
-    assert (answer.status_code, answer.headers["Location"]) == (302, f"/sign-in/?next={quote(url)}")
+    answer = ask(Client(), method, url, case)
+    asked = answer.wsgi_request.get_full_path()
+    assert (answer.status_code, answer.headers["Location"]) == (302, f"/sign-in/?next={quote(asked)}")
     assert fingerprint(account_a) == before
 
 
@@ -188,7 +188,7 @@ def test_a_post_without_its_token_is_refused(client_for, ana, account_a, name):
     case = make(account_a, name, ana)
     before = fingerprint(account_a)
     client = client_for(ana, enforce_csrf_checks=True)
-    assert ask(client, "post", address(name, "acme", case), case.data).status_code == 403
+    assert ask(client, "post", address(name, "acme", case), case).status_code == 403
     assert fingerprint(account_a) == before
 
 

@@ -3,8 +3,11 @@
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -62,3 +65,14 @@ def ends(process):
 
 def processes_of(folder):
     return [process for process in processes() if str(folder) in process.command]
+
+
+@contextlib.contextmanager
+def open_folder():
+    """A temporary folder that everybody may enter; pytest's own are closed, and root's PostgreSQL runs as nobody."""
+    made = Path(tempfile.mkdtemp(prefix="lotline-test-"))
+    made.chmod(0o755)
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made)

@@ -21,7 +21,9 @@ from django.views.decorators.http import require_POST
 from oms import urls as real
 from oms.access import AccountCommand, AccountForm, AccountTask, require_role, stream_in_account
 from oms.celery import app
+from oms.errors import DomainError
 from oms.models import ADMINS, EVERYONE, Location, Membership, Role, Sku
+from oms.services import people
 from oms.tenancy import ForeignAccount, NoAccount, account_context
 from tests.factories import make_sku, make_warehouse_link
 
@@ -352,6 +354,21 @@ def test_a_form_does_not_adopt_a_foreign_row(account_a, account_b):
 def test_a_form_for_another_account_than_the_current_one_is_not_saved(account_a, account_b):
     with account_context(account_a), pytest.raises(ForeignAccount):
         SkuForm({"code": "x", "name": "n"}, account=account_b).save()
+
+
+# --- people are shared, accounts are not ------------------------------------------------------------------------------
+def test_an_account_gets_no_link_to_somebody_whom_another_account_invited(account_a, account_b, ana, cid):
+    """Jane is admin of A without a password yet. With a link of his own Cid of B would choose it, and be Jane."""
+    with account_context(account_a):
+        assert people.add_member(email="jane@example.com", name="Jane", role=Role.ADMIN, actor=ana).token
+    with account_context(account_b):
+        try:
+            invitation = people.add_member(email="jane@example.com", name="Jane", role=Role.VIEWER, actor=cid)
+        except DomainError:
+            return
+        assert invitation.token == ""
+        with pytest.raises(DomainError):
+            people.invite(invitation.membership)
 
 
 def test_the_roles_are_those_of_the_product():

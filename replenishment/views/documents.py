@@ -1,0 +1,186 @@
+"""A replenishment's own page, and what ends it: submit, cancel, close short, archive."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from oms.access import AccountRequest, require_role
+from oms.errors import DomainError
+from oms.models import EVERYONE, OFFICE
+from oms.ui import audit
+from replenishment import queries
+from replenishment.forms import ReasonForm
+from replenishment.lifecycle import Status, Step, may
+from replenishment.models import Replenishment
+from replenishment.services import submitting
+from replenishment.tables import STATUS_TONES
+
+
+@require_GET
+@require_role(EVERYONE)
+def detail(request: AccountRequest, pk: int) -> HttpResponse:
+    """Status, lines with their serials and what arrived, receipts, what waits, history."""
+    found = get_object_or_404(queries.documents(), pk=pk)
+    lines = queries.lines_of(found)
+    is_office = request.membership.role in OFFICE
+    is_draft = found.status == Status.INCOMPLETE
+    context = {
+        **around(request, found),
+        "page_title": found.number,
+        "status": {"label": Status(found.status).label, **asdict(STATUS_TONES[Status(found.status)])},
+        "found": found,
+        "facts": _facts(found),
+        "lines": lines,
+        "is_draft": is_draft,
+        "may_generate": is_office and is_draft,
+        "has_serials": any(line.planned for line in lines),
+        "waiting": queries.open_discrepancies(found)[:20],
+        "receipts": queries.receipts_of(found)[:50],
+        "skus": queries.planned_skus(found) if "generated" in request.GET else [],
+        "history": audit.timeline(queries.history(found)),
+        **(_actions(request, found) if is_office else {}),
+    }
+    return render(request, "replenishment/detail.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+@require_role(OFFICE)
+def submit(request: AccountRequest, pk: int) -> HttpResponse:
+    """Submit Replenishment: one question, then it is on its way."""
+    found = get_object_or_404(queries.documents(), pk=pk)
+    faults: list[str] = []
+    if request.method == "POST":
+        try:
+            submitting.submit(replenishment_id=pk, actor=request.user)
+        except submitting.CannotSubmit as error:
+            faults = error.faults
+        except DomainError as error:
+            faults = [str(error)]
+        else:
+            messages.success(request, _("%(number)s is submitted. It is In-Transit.") % {"number": found.number})
+            return redirect("replenishment", account_slug=request.account.slug, pk=pk)
+    context = {
+        **around(request, found),
+        "page_title": _("Submit Replenishment"),
+        "found": found,
+        "faults": faults,
+        "lines": queries.lines_of(found),
+        "cancel_url": address(request, "replenishment", pk=pk),
+    }
+    return render(request, "replenishment/submit.html", context, status=422 if faults else 200)
+
+
+@require_http_methods(["GET", "POST"])
+@require_role(OFFICE)
+def cancel(request: AccountRequest, pk: int) -> HttpResponse:
+    """Cancel it with a reason."""
+    words = {
+        "page_title": _("Cancel replenishment"),
+        "intro": _("Its Incoming serials become void, and the warehouse is told. This cannot be undone."),
+        "submit_tone": "danger",
+    }
+    return _end(request, pk, submitting.cancel, words, _("%(number)s is cancelled."))
+
+
+@require_http_methods(["GET", "POST"])
+@require_role(OFFICE)
+def close_short(request: AccountRequest, pk: int) -> HttpResponse:
+    """Expect nothing more, with a reason."""
+    words = {
+        "page_title": _("Close short"),
+        "intro": _("Nothing more is expected. Serials that did not arrive become void. This cannot be undone."),
+    }
+    return _end(request, pk, submitting.close_short, words, _("%(number)s is closed short."))
+
+
+@require_POST
+@require_role(OFFICE)
+def archive(request: AccountRequest, pk: int) -> HttpResponse:
+    """Take it out of the list."""
+    found = get_object_or_404(Replenishment, pk=pk)
+    try:
+        submitting.archive(replenishment_id=pk, actor=request.user)
+    except DomainError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, _("%(number)s is archived.") % {"number": found.number})
+    return redirect("replenishment", account_slug=request.account.slug, pk=pk)
+
+
+def _end(
+    request: AccountRequest, pk: int, service: Callable[..., Replenishment], words: dict[str, Any], done: str
+) -> HttpResponse:
+    found = get_object_or_404(Replenishment, pk=pk)
+    form = ReasonForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            service(replenishment_id=pk, reason=form.cleaned_data["reason"], actor=request.user)
+        except DomainError as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, done % {"number": found.number})
+            return redirect("replenishment", account_slug=request.account.slug, pk=pk)
+    own = {"cancel_url": address(request, "replenishment", pk=pk), "form": form, "submit_label": words["page_title"]}
+    return render(
+        request, "ui/form.html", {**around(request, found), **words, **own}, status=422 if form.errors else 200
+    )
+
+
+def around(request: AccountRequest, found: Replenishment) -> dict[str, Any]:
+    """What every page of a replenishment says of where it stands."""
+    return {
+        "section_label": _("Replenishment"),
+        "section_url": address(request, "replenishments"),
+        "page_icon": "truck",
+        "number": found.number,
+    }
+
+
+def address(request: AccountRequest, route: str, **kwargs: Any) -> str:
+    """A page of this account."""
+    return reverse(route, kwargs={"account_slug": request.account.slug, **kwargs})
+
+
+def _facts(found: Replenishment) -> list[dict[str, Any]]:
+    return [
+        {"label": _("Warehouse"), "value": found.link.warehouse.name},
+        {"label": _("Supplier"), "value": found.supplier},
+        {"label": _("Reference"), "value": found.reference},
+        *([{"label": _("Reason"), "value": found.reason}] if found.reason else []),
+    ]
+
+
+def _actions(request: AccountRequest, found: Replenishment) -> dict[str, Any]:
+    """The buttons that its status allows."""
+
+    def button(step: Step, route: str, icon: str) -> list[dict[str, Any]]:
+        url = address(request, route, pk=found.pk)
+        return [{"label": step.label, "icon": icon, "url": url, "is_dialog": True}] if may(step, found.status) else []
+
+    edit = {
+        "label": _("SKUs and quantities"),
+        "icon": "pencil",
+        "url": address(request, "replenishment_lines", pk=found.pk),
+    }
+    units = {"process_type": "replenishment", "process_id": found.number}
+    show = {"label": _("Serials"), "icon": "barcode", "url": f"{address(request, 'serials')}?{urlencode(units)}"}
+    submits = button(Step.SUBMIT, "replenishment_submit", "check")
+    return {
+        "primary_action": submits[0] if submits else None,
+        "secondary_actions": [
+            *button(Step.CANCEL, "replenishment_cancel", "x"),
+            *button(Step.CLOSE_SHORT, "replenishment_close", "minus"),
+            *([edit] if may(Step.CHANGE, found.status) else [show]),
+        ],
+        "archive_url": address(request, "replenishment_archive", pk=found.pk)
+        if may(Step.ARCHIVE, found.status)
+        else "",
+    }

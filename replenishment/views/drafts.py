@@ -1,0 +1,141 @@
+"""Add Replenishment, and changing its SKUs and quantities while it is Incomplete."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+
+from oms.access import AccountRequest, require_role
+from oms.errors import Conflict, DomainError
+from oms.models import OFFICE
+from replenishment.forms import BLANK_ROWS, BaseLines, HeadForm, Lines, PasteForm, line_initial
+from replenishment.lifecycle import Status
+from replenishment.models import Replenishment, ReplenishmentLine
+from replenishment.services import drafts as services
+
+PREFIX = "lines"
+
+
+@dataclass
+class _Draft:
+    """The forms of the page, as one."""
+
+    head: HeadForm | None
+    paste: PasteForm
+    rows: BaseLines
+
+    def is_valid(self) -> bool:
+        """Whether everything typed makes sense; all forms are asked, so that every error shows."""
+        return all([self.rows.is_valid(), self.paste.is_valid(), self.head is None or self.head.is_valid()])
+
+    def lines(self) -> list[services.LineInput]:
+        """The rows, then what was pasted."""
+        typed = [services.LineInput(sku.pk, line_id=pk, **rest) for pk, sku, rest in self.rows.values()]
+        return typed + [services.LineInput(sku.pk, quantity) for sku, quantity in self.paste.cleaned_data["paste"]]
+
+    @property
+    def has_errors(self) -> bool:
+        """Something was typed that does not make sense."""
+        forms = [form for form in (self.head, self.paste) if form is not None]
+        return any(form.is_bound and form.errors for form in forms) or (self.rows.is_bound and not self.rows.is_valid())
+
+
+def _draft(
+    request: AccountRequest, found: Replenishment | None = None, lines: Iterable[ReplenishmentLine] = ()
+) -> _Draft:
+    """The forms, empty, as the replenishment is, or as they were sent; "more" sends them back with more rows."""
+    data = None
+    if request.method == "POST":
+        data = request.POST.copy()
+        if "more" in data:
+            total = data.get(f"{PREFIX}-TOTAL_FORMS", "")
+            count = int(total) if total.isascii() and total.isdigit() and len(total) < 5 else 0
+            data[f"{PREFIX}-TOTAL_FORMS"] = str(count + BLANK_ROWS)
+    rows = Lines(data, prefix=PREFIX, initial=[line_initial(line) for line in lines])
+    rows.suggest_url = reverse("replenishment_skus", kwargs={"account_slug": request.account.slug})
+    paste = PasteForm(data, initial={"version": found.version if found else None})
+    return _Draft(None if found else HeadForm(data), paste, rows)
+
+
+@require_http_methods(["GET", "POST"])
+@require_role(OFFICE)
+def new(request: AccountRequest) -> HttpResponseBase:
+    """Add Replenishment: warehouse, SKUs and quantities, Insert."""
+    draft = _draft(request)
+    if request.method == "POST" and "more" not in request.POST and draft.is_valid() and draft.head:
+        head = draft.head.cleaned_data
+        try:
+            made = services.create_replenishment(
+                link_id=head["link"].pk,
+                lines=draft.lines(),
+                supplier=head["supplier"],
+                reference=head["reference"],
+                actor=request.user,
+            )
+        except DomainError as error:
+            draft.head.add_error(None, str(error))
+        else:
+            messages.success(request, _("%(number)s is added. It is Incomplete.") % {"number": made.number})
+            return redirect("replenishment", account_slug=request.account.slug, pk=made.pk)
+    return _page(request, draft, {"page_title": _("Add Replenishment"), "submit_label": _("Insert")})
+
+
+@require_http_methods(["GET", "POST"])
+@require_role(OFFICE)
+def lines(request: AccountRequest, pk: int) -> HttpResponseBase:
+    """Change SKUs and quantities while the replenishment is Incomplete."""
+    found = get_object_or_404(Replenishment, pk=pk)
+    if found.status != Status.INCOMPLETE:
+        messages.error(request, _("%(number)s is already submitted.") % {"number": found.number})
+        return redirect("replenishment", account_slug=request.account.slug, pk=pk)
+    own = ReplenishmentLine.objects.filter(replenishment=found).select_related("sku").order_by("position")
+    draft = _draft(request, found, own)
+    if request.method == "POST" and "more" not in request.POST and draft.is_valid() and _changed(request, pk, draft):
+        return redirect("replenishment", account_slug=request.account.slug, pk=pk)
+    return _page(request, draft, {"page_title": _("SKUs and quantities"), "submit_label": _("Save")}, found)
+
+
+def _changed(request: AccountRequest, pk: int, draft: _Draft) -> bool:
+    version = draft.paste.cleaned_data["version"] or 0
+    try:
+        services.change_lines(replenishment_id=pk, version=version, lines=draft.lines(), actor=request.user)
+    except Conflict as error:
+        draft.paste.add_error(None, str(error))
+        # What was typed stays; saving it again is then a decision of somebody who was told.
+        data = draft.paste.data.copy()
+        data["version"] = str(Replenishment.objects.values_list("version", flat=True).get(pk=pk))
+        draft.paste.data = data
+        return False
+    except DomainError as error:
+        draft.paste.add_error(None, str(error))
+        return False
+    messages.success(request, _("Saved."))
+    return True
+
+
+def _page(
+    request: AccountRequest, draft: _Draft, words: dict[str, Any], found: Replenishment | None = None
+) -> HttpResponse:
+    slug = request.account.slug
+    list_url = reverse("replenishments", kwargs={"account_slug": slug})
+    own_url = reverse("replenishment", kwargs={"account_slug": slug, "pk": found.pk}) if found else list_url
+    context = {
+        **words,
+        "section_label": found.number if found else _("Replenishment"),
+        "section_url": own_url,
+        "page_icon": "truck",
+        "cancel_url": own_url,
+        "head": draft.head,
+        "form": draft.paste,
+        "rows": draft.rows,
+        "is_existing": found is not None,
+    }
+    is_bad = "more" not in request.POST and draft.has_errors
+    return render(request, "replenishment/draft.html", {**context, "is_bad": is_bad}, status=422 if is_bad else 200)

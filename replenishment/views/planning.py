@@ -1,0 +1,193 @@
+"""Serials before Submit: Generate Serials and its popup, downloads, labels, typed serials."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _, ngettext
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from oms import jobs
+from oms.access import AccountRequest, require_role, stream_in_account
+from oms.errors import DomainError
+from oms.models import EVERYONE, OFFICE
+from replenishment import queries
+from replenishment.forms import SerialsForm
+from replenishment.lifecycle import Status
+from replenishment.models import PlannedSerial, Replenishment, ReplenishmentLine
+from replenishment.services import planning
+from replenishment.services.generation_job import serials_file
+from replenishment.views.documents import address, around
+from serials import labels_jobs
+
+AT_ONCE = 5_000
+"""Up to so many serials are generated while the page waits."""
+SHOWN = 500
+"""How many serials of a line its page lists."""
+MOST = 10**18
+
+
+@require_POST
+@require_role(OFFICE)
+def generate(request: AccountRequest, pk: int) -> HttpResponse:
+    """Generate Serials for the checked lines; many by a job."""
+    found = get_object_or_404(Replenishment, pk=pk)
+    ids = _numbers(request, "line")
+    total = sum(ReplenishmentLine.objects.filter(replenishment=found, pk__in=ids).values_list("quantity", flat=True))
+    if total > AT_ONCE:
+        return redirect("job", account_slug=request.account.slug, pk=_start_job(request, found, ids, total).pk)
+    try:
+        count = planning.generate_serials(replenishment_id=pk, line_ids=ids, actor=request.user)
+    except DomainError as error:
+        context = {
+            **around(request, found),
+            "page_title": _("Alert"),
+            "text": str(error),
+            "back_url": address(request, "replenishment", pk=pk),
+        }
+        return render(request, "ui/alert.html", context, status=422)
+    text = ngettext("%(count)s serial is generated.", "%(count)s serials are generated.", count)
+    messages.success(request, text % {"count": f"{count:,}"})
+    return redirect(f"{address(request, 'replenishment', pk=pk)}?generated=1")
+
+
+def _start_job(request: AccountRequest, found: Replenishment, ids: list[int], total: int) -> Any:
+    """The job; the same form sent twice starts one, because the replenishment's version is part of its key."""
+    return jobs.start(
+        "replenishment.generate",
+        _("Serials of %(number)s") % {"number": found.number},
+        {"replenishment_id": found.pk, "line_ids": ids, "total": total},
+        person=request.user,
+        idempotency_key=f"replenishment.generate:{found.pk}:{found.version}:{request.user.pk}:{hash(tuple(ids))}",
+    )
+
+
+@require_GET
+@require_role(EVERYONE)
+def generated(request: AccountRequest, pk: int) -> HttpResponse:
+    """The popup: download all serials or those of one SKU, labels for all or for one SKU."""
+    found = get_object_or_404(Replenishment, pk=pk)
+    context = {
+        **around(request, found),
+        "page_title": _("Serials of %(number)s") % {"number": found.number},
+        "found": found,
+        "skus": queries.planned_skus(found),
+    }
+    return render(request, "replenishment/generated.html", context)
+
+
+@require_GET
+@require_role(EVERYONE)
+def download(request: AccountRequest, pk: int) -> HttpResponseBase:
+    """All serials, or those of one SKU (?sku=), as a CSV file: SKU, Serial."""
+    found, sku_id = _chosen(request, pk)
+
+    def pieces() -> Iterator[bytes]:
+        yield from serials_file(queries.serial_rows(found, sku_id))
+
+    response = StreamingHttpResponse(stream_in_account(request.account, pieces), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="lotline-{found.number}-serials.csv"'
+    return response
+
+
+@require_GET
+@require_role(EVERYONE)
+def labels(request: AccountRequest, pk: int) -> HttpResponseBase:
+    """Labels of all serials, or of one SKU (?sku=): a PDF, or the job that makes it."""
+    found, sku_id = _chosen(request, pk)
+    key = f"replenishment:{pk}:{found.version}:{sku_id}:{request.user.pk}"
+    try:
+        return labels_jobs.respond_or_start(
+            request, "replenishment", {"replenishment_id": pk, "sku_id": sku_id}, key=key
+        )
+    except DomainError as error:
+        messages.error(request, str(error))
+        return redirect("replenishment", account_slug=request.account.slug, pk=pk)
+
+
+@require_http_methods(["GET", "POST"])
+@require_role(EVERYONE, write=OFFICE)
+def line_serials(request: AccountRequest, pk: int, line: int) -> HttpResponse:
+    """The serials of one line: type, paste or scan more, take some away."""
+    row = get_object_or_404(ReplenishmentLine.objects.select_related("sku", "replenishment"), pk=line, replenishment=pk)
+    is_removal = "remove" in request.POST or "remove_all" in request.POST
+    form = SerialsForm(None if is_removal else request.POST or None)
+    faults: list[planning.SerialFault] = []
+    if is_removal:
+        _remove(request, row)
+        return redirect("replenishment_line_serials", account_slug=request.account.slug, pk=pk, line=line)
+    if request.method == "POST" and form.is_valid():
+        faults = _add(request, row, form)
+        if not form.errors:
+            return redirect("replenishment_line_serials", account_slug=request.account.slug, pk=pk, line=line)
+    context = _line_context(request, row, form, faults)
+    return render(request, "replenishment/line_serials.html", context, status=422 if form.errors else 200)
+
+
+def _add(request: AccountRequest, row: ReplenishmentLine, form: SerialsForm) -> list[planning.SerialFault]:
+    try:
+        count = planning.add_serials(line_id=row.pk, serials=form.cleaned_data["serials"], actor=request.user)
+    except planning.BadSerials as error:
+        form.add_error("serials", str(error))
+        return error.faults[:SHOWN]
+    except DomainError as error:
+        form.add_error("serials", str(error))
+        return []
+    text = ngettext("%(count)s serial is added.", "%(count)s serials are added.", count)
+    messages.success(request, text % {"count": f"{count:,}"})
+    return []
+
+
+def _remove(request: AccountRequest, row: ReplenishmentLine) -> None:
+    chosen = None if "remove_all" in request.POST else _numbers(request, "serial")
+    try:
+        count = planning.remove_serials(line_id=row.pk, planned_ids=chosen, actor=request.user)
+    except DomainError as error:
+        messages.error(request, str(error))
+        return
+    text = ngettext("%(count)s serial is removed.", "%(count)s serials are removed.", count)
+    messages.success(request, text % {"count": f"{count:,}"})
+
+
+def _line_context(
+    request: AccountRequest, row: ReplenishmentLine, form: SerialsForm, faults: list[planning.SerialFault]
+) -> dict[str, Any]:
+    found = row.replenishment
+    planned = PlannedSerial.objects.filter(line=row, state__in=queries.LIVE)
+    count = planned.count()
+    own_url = address(request, "replenishment", pk=found.pk)
+    return {
+        **around(request, found),
+        "section_label": found.number,
+        "section_url": own_url,
+        "page_title": _("Serials of line %(line)s, %(sku)s") % {"line": row.position, "sku": row.sku.code},
+        "page_icon": "barcode",
+        "found": found,
+        "line": row,
+        "view": queries.LineView(row, count, is_draft=found.status == Status.INCOMPLETE),
+        "serials": planned.order_by("pk")[:SHOWN],
+        "form": form,
+        "faults": faults,
+        "may_edit": request.membership.role in OFFICE and found.status == Status.INCOMPLETE,
+        "cancel_url": own_url,
+    }
+
+
+def _chosen(request: AccountRequest, pk: int) -> tuple[Replenishment, int | None]:
+    """The replenishment, and the SKU that the address names; 404 for one that is not on it."""
+    found = get_object_or_404(Replenishment, pk=pk)
+    text = request.GET.get("sku", "")
+    if not text:
+        return found, None
+    sku_id = int(text) if text.isascii() and text.isdigit() and int(text) < MOST else 0
+    if not ReplenishmentLine.objects.filter(replenishment=found, sku=sku_id).exists():
+        raise Http404
+    return found, sku_id
+
+
+def _numbers(request: AccountRequest, name: str) -> list[int]:
+    texts = request.POST.getlist(name)[:10_000]
+    return [int(text) for text in texts if text.isascii() and text.isdigit() and len(text) < 19]

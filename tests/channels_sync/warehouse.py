@@ -1,0 +1,124 @@
+"""The sandbox warehouse as a process of its own, with what tests ask and tell it, and connections to it."""
+
+import os
+import signal
+import subprocess
+import sys
+from itertools import count
+from pathlib import Path
+
+import httpx
+import pytest
+
+from channels_sync.models import Connection
+from channels_sync.services import connections
+from oms.tenancy import account_context
+from tests.factories import make_bin, make_serialized_sku, make_warehouse_link
+from tests.replenishment.factories import make_submitted
+
+ROOT = Path(__file__).resolve().parents[2]
+TOKEN = "a-token-of-tests"
+_number = count(1)
+
+
+class WarehouseProcess:
+    """`python -m channels_sync.sandbox`; `client` is the merchant that the test is, another one for each test."""
+
+    def __init__(self, state: Path, *, delay: float = -1, port: int = 0) -> None:
+        self.state, self.delay, self.port, self.client = state, delay, port, ""
+        self.start()
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "channels_sync.sandbox", "--port", str(self.port)),
+                *("--state", str(self.state), "--delay", str(self.delay)),
+            ],
+            cwd=ROOT,
+            env={**os.environ, "LOTLINE_SANDBOX_TOKEN": TOKEN},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        said = self._process.stdout.readline()
+        self.url = said.split()[-1]
+        self.port = int(self.url.rpartition(":")[2])
+        self.http = httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10)
+
+    def end(self, with_signal=signal.SIGTERM) -> int:
+        self.http.close()
+        self._process.send_signal(with_signal)
+        self._process.stdout.close()
+        return self._process.wait(10)
+
+    def fault(self, **fault) -> None:
+        assert self.http.post("/faults", json=fault).status_code == 200, fault
+
+    def clear(self) -> None:
+        self.http.request("DELETE", "/faults")
+
+    def counts(self) -> dict:
+        return self.http.get("/counts", params={"client": self.client}).json()
+
+    def units(self) -> dict:
+        """serial → bin"""
+        found = self.http.get("/stock", params={"client": self.client}).json()["units"]
+        return {unit["serial"]: unit["bin"] for unit in found}
+
+    def order(self, reference) -> dict:
+        params = {"client": self.client, "reference": reference}
+        items = self.http.get("/purchase-orders", params=params).json()["items"]
+        return items[0] if items else {}
+
+    def receive(self, reference, lines=None) -> dict:
+        """The goods of a purchase order arrive, all of them or these lines."""
+        pk = self.order(reference)["id"]
+        answer = self.http.post(
+            f"/purchase-orders/{pk}/receive", params={"client": self.client}, json={"lines": lines} if lines else {}
+        )
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
+    def change(self, receipt, lines) -> None:
+        answer = self.http.post(f"/receipts/{receipt['id']}", params={"client": self.client}, json={"lines": lines})
+        assert answer.status_code == 200, answer.text
+
+
+@pytest.fixture(scope="module")
+def warehouse_process(tmp_path_factory):
+    process = WarehouseProcess(tmp_path_factory.mktemp("sandbox"))
+    yield process
+    process.end()
+
+
+@pytest.fixture
+def warehouse(warehouse_process, settings):
+    """The sandbox, without faults, that receives nothing unless told to."""
+    settings.LOTLINE_PRIVATE_HOSTS = [warehouse_process.url.rpartition("//")[2]]
+    settings.SYNC_FIRST_WAIT_SECONDS = 0.05
+    settings.SYNC_LEASE_SECONDS = 5
+    warehouse_process.client = f"client-{next(_number)}"
+    warehouse_process.clear()
+    return warehouse_process
+
+
+def connect(warehouse, **changes) -> Connection:
+    """A connection of the current account to the sandbox, with everything passed through."""
+    link = make_warehouse_link()
+    make_bin(link=link)
+    made = connections.connect_sandbox(link=link, client=warehouse.client, url=warehouse.url, token=TOKEN)
+    if changes:
+        Connection.objects.filter(pk=made.pk).update(**changes)
+        made.refresh_from_db()
+    return made
+
+
+@pytest.fixture
+def connection(warehouse, account_a):
+    """Account A's connection, committed."""
+    with account_context(account_a):
+        return connect(warehouse)
+
+
+def submitted(connection, *lines, **more):
+    """A submitted replenishment for the connection's warehouse: 3 units of an In/Out SKU, with planned serials."""
+    return make_submitted(*(lines or ((make_serialized_sku(), 3),)), link=connection.link, **more)

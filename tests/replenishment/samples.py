@@ -1,0 +1,97 @@
+"""Samples of the app's addresses; see tests/samples.py."""
+
+from oms.models import EVERYONE, OFFICE
+from replenishment.services import submitting
+from replenishment.services.receiving import apply_receipt
+from tests.factories import make_serialized_sku, make_warehouse_link
+from tests.replenishment.factories import (
+    generate,
+    incoming,
+    incoming_line,
+    line_of,
+    make_replenishment,
+    make_replenishments,
+    make_submitted,
+)
+from tests.samples import Case, Sample
+
+
+def row_data(*rows, prefix="lines", initial=0, **more):
+    """What the browser sends of the rows: (SKU code, quantity[, line id])."""
+    data = {f"{prefix}-TOTAL_FORMS": len(rows), f"{prefix}-INITIAL_FORMS": initial, "paste": "", **more}
+    for place, (code, quantity, *line) in enumerate(rows):
+        data |= {f"{prefix}-{place}-sku": code, f"{prefix}-{place}-quantity": quantity}
+        if line:
+            data[f"{prefix}-{place}-line_id"] = line[0]
+    return data
+
+
+def new(_person):
+    """A warehouse and one line."""
+    return Case(data=row_data((make_serialized_sku().code, 2), link=make_warehouse_link().pk))
+
+
+def draft(_person):
+    """An Incomplete one with all that may be posted about it."""
+    made = make_replenishment()
+    line = line_of(made)
+    rows = row_data((line.sku.code, 7, line.pk), initial=1, version=made.version)
+    return Case({"pk": made.pk}, {**rows, "line": line.pk, "reason": "A reason"})
+
+
+def generated(_person):
+    """An Incomplete one with serials."""
+    made = make_replenishment()
+    generate(made)
+    return Case({"pk": made.pk})
+
+
+def line(_person):
+    """A line to type serials for."""
+    made = make_replenishment()
+    return Case({"pk": made.pk, "line": line_of(made).pk}, {"serials": "TYPED-1"})
+
+
+def partial(_person):
+    """One that was received in part."""
+    sku = make_serialized_sku()
+    made = make_submitted((sku, 2), planned=False)
+    receipt = apply_receipt(incoming(made, incoming_line(sku, serials=["OWN-1"])), source=f"sample:{made.pk}")
+    return Case({"pk": made.pk, "receipt": receipt.pk}, {"reason": "A reason"})
+
+
+def closable(person):
+    """The same, for its own address."""
+    case = partial(person)
+    return Case({"pk": case.kwargs["pk"]}, case.data)
+
+
+def cancelled(_person):
+    """One that may be archived."""
+    made = submitting.cancel(replenishment_id=make_submitted().pk, reason="No", actor=None)
+    return Case({"pk": made.pk})
+
+
+def found(_person):
+    """One to be found by its number."""
+    return Case(query={"number": make_replenishment().number})
+
+
+SAMPLES = {
+    "replenishments": Sample(get=EVERYONE, rows=make_replenishments),
+    "replenishment_new": Sample(new, get=OFFICE, post=OFFICE),
+    "replenishment_find": Sample(found, get=EVERYONE),
+    "replenishment_skus": Sample(get=OFFICE),
+    "replenishment": Sample(draft, get=EVERYONE),
+    "replenishment_lines": Sample(draft, get=OFFICE, post=OFFICE),
+    "replenishment_line_serials": Sample(line, get=EVERYONE, post=OFFICE),
+    "replenishment_generate": Sample(draft, post=OFFICE),
+    "replenishment_generated": Sample(generated, get=EVERYONE),
+    "replenishment_download": Sample(generated, get=EVERYONE),
+    "replenishment_labels": Sample(generated, get=EVERYONE),
+    "replenishment_submit": Sample(draft, get=OFFICE, post=OFFICE),
+    "replenishment_cancel": Sample(draft, get=OFFICE, post=OFFICE),
+    "replenishment_close": Sample(closable, get=OFFICE, post=OFFICE),
+    "replenishment_archive": Sample(cancelled, post=OFFICE),
+    "replenishment_receipt": Sample(partial, get=EVERYONE),
+}
