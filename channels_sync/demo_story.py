@@ -1,7 +1,7 @@
-"""What has happened in the demo accounts: a few weeks of a small merchant, told through the services that everybody uses.
+"""What has happened in the demo accounts: a few weeks of a small merchant, told through the services of the product.
 
-Acme keeps its goods in two warehouses: Harbour Depot, run by warehouse members, holds what the story tells; Westport DC,
-shared with Birch, is run by the sandbox and is where a new replenishment goes.
+Acme keeps its goods in two warehouses. Harbour Depot, run by warehouse members, holds what the story tells. Westport
+DC, shared with Birch, is run by the sandbox and is where a new replenishment goes.
 """
 
 import csv
@@ -193,7 +193,7 @@ def _order(number: str, sku: Sku, quantity: int) -> OrderLine:
 
 
 def _sell(story: _Story, laptop: Sku, camera: Sku) -> None:
-    """Orders that shipped, one that is reserved, two units that came back, and cameras that get serials on the way out."""
+    """An order that shipped, one that is reserved, two units that came back, cameras with serials on the way out."""
     shipped = _order("100231", laptop, 14)
     sold = _ready(laptop, 14)
     units.ship_units(rows=[Row(unit_id=pk) for pk in sold], line=shipped, by=story.by(days=12), process_id="S-5001")

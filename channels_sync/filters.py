@@ -3,7 +3,16 @@
 from django.utils.translation import gettext_lazy as _
 
 from channels_sync.contract import STREAMS, Flow
-from channels_sync.models import Action, Connection, Delivery, DeliveryState, InboundMessage, InboundState, Run, RunState
+from channels_sync.models import (
+    Action,
+    Connection,
+    Delivery,
+    DeliveryState,
+    InboundMessage,
+    InboundState,
+    Run,
+    RunState,
+)
 from oms.ui.filters import ChoiceFilter, DayRangeFilter, FilterSet, SearchFilter, TextFilter
 
 

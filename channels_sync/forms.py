@@ -28,8 +28,8 @@ class ConnectionForm(forms.Form):
     )
     is_active = forms.BooleanField(label=_("Active"), required=False, initial=True)
 
-    def __init__(self, *args: Any, adapter: type[Adapter], instance: Connection | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, initial=_initial(instance), **kwargs)
+    def __init__(self, data: Any, *, adapter: type[Adapter], instance: Connection | None = None) -> None:
+        super().__init__(data, initial=_initial(instance))
         self.adapter = adapter
         link: forms.ModelChoiceField[WarehouseLink] = self.fields["link"]  # type: ignore[assignment]
         link.queryset = WarehouseLink.objects.select_related("warehouse").order_by("warehouse__name")
@@ -40,8 +40,11 @@ class ConnectionForm(forms.Form):
                 required=False,
                 disabled=not is_possible,
                 initial=is_possible and instance is not None and capability.value in instance.options,
-                help_text=adapter.reason(capability)
-                or (_("As a note for people.") if adapter.support(capability) == Support.NOTE else ""),
+                help_text=str(
+                    _("As a note for people.")
+                    if adapter.support(capability) == Support.NOTE
+                    else adapter.reason(capability)
+                ),
             )
 
     def clean(self) -> dict[str, Any]:

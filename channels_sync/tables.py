@@ -75,7 +75,7 @@ class ConnectionTable(Table):
 
     name = LinkColumn(label=_("Name"), route="connection")
     kind = SystemColumn(label=_("System"))
-    warehouse = Column(label=_("Warehouse"), accessor="link.warehouse.name", order_by="link__warehouse__name")
+    warehouse = Column(label=_("Warehouse"), accessor="link__warehouse__name", order_by="link__warehouse__name")
     condition = BadgeColumn(
         label=_("State"), accessor="condition", order_by="health", choices=Condition, tones=CONDITION_TONES
     )
@@ -94,7 +94,7 @@ class RunTable(Table):
     started = WhenColumn(label=_("Started"), accessor="started_at", order_by="started_at")
     connection = LinkColumn(
         label=_("Connection"),
-        accessor="connection.name",
+        accessor="connection__name",
         order_by="connection__name",
         route="connection",
         target="connection_id",
@@ -123,7 +123,7 @@ class DeliveryTable(Table):
 
     document = MonoLinkColumn(label=_("Document"), accessor="label", order_by="label", route="message_out")
     action = ChoiceColumn(label=_("Message"), choices=Action)
-    connection = Column(label=_("Connection"), accessor="connection.name", order_by="connection__name")
+    connection = Column(label=_("Connection"), accessor="connection__name", order_by="connection__name")
     state = BadgeColumn(label=_("State"), choices=DeliveryState, tones=DELIVERY_TONES)
     attempts = NumberColumn(label=_("Tries"))
     remote_id = MonoColumn(label=_("Their number"))
@@ -144,7 +144,7 @@ class InboundTable(Table):
         label=_("Their number"), accessor="external_id", order_by="external_id", route="message_in"
     )
     stream = ChoiceColumn(label=_("Message"), choices=Flow)
-    connection = Column(label=_("Connection"), accessor="connection.name", order_by="connection__name")
+    connection = Column(label=_("Connection"), accessor="connection__name", order_by="connection__name")
     state = BadgeColumn(label=_("State"), choices=InboundState, tones=INBOUND_TONES)
     version = NumberColumn(label=_("Version"))
     received = WhenColumn(label=_("Received"), accessor="received_at", order_by="received_at")

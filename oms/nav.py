@@ -74,6 +74,20 @@ NAVIGATION: tuple[tuple[Text, tuple[Page, ...]], ...] = (
         ),
     ),
     (
+        _("Sync"),
+        (
+            Page(
+                _("Connections"),
+                "plug",
+                "connections",
+                within=frozenset({"connection", "connection_new", "connection_edit"}),
+            ),
+            Page(_("Messages out"), "upload", "messages_out", within=frozenset({"message_out", "message_out_close"})),
+            Page(_("Messages in"), "inbox", "messages_in", within=frozenset({"message_in", "message_in_close"})),
+            Page(_("Sync runs"), "sync", "sync_runs"),
+        ),
+    ),
+    (
         _("Settings"),
         (
             Page(_("Members"), "users", "members", within=frozenset({"member", "member_new", "member_remove"})),

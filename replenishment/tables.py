@@ -26,7 +26,7 @@ class ReplenishmentTable(Table):
     status = BadgeColumn(label=_("Status"), choices=Status, tones=STATUS_TONES)
     supplier = Column(label=_("Supplier"))
     reference = Column(label=_("Reference"))
-    warehouse = Column(label=_("Warehouse"), accessor="link.warehouse.name", order_by="link__warehouse__name")
+    warehouse = Column(label=_("Warehouse"), accessor="link__warehouse__name", order_by="link__warehouse__name")
     quantity = NumberColumn(label=_("Units"))
     received = NumberColumn(label=_("Received"), accessor="received_quantity", order_by="received_quantity")
     created = WhenColumn(label=_("Created"), accessor="created_at", order_by="created_at")

@@ -11,7 +11,7 @@ urlpatterns: list[URLPattern] = [
     path("replenishments/skus/", lists.suggest, name="replenishment_skus"),
     path("replenishments/<int:pk>/", documents.detail, name="replenishment"),
     path("replenishments/<int:pk>/lines/", drafts.lines, name="replenishment_lines"),
-    path("replenishments/<int:pk>/lines/<int:line>/serials/", planning.line_serials, name="replenishment_line_serials"),
+    path("replenishments/lines/<int:pk>/serials/", planning.line_serials, name="replenishment_line_serials"),
     path("replenishments/<int:pk>/generate/", planning.generate, name="replenishment_generate"),
     path("replenishments/<int:pk>/serials/", planning.generated, name="replenishment_generated"),
     path("replenishments/<int:pk>/serials/download/", planning.download, name="replenishment_download"),
@@ -20,5 +20,5 @@ urlpatterns: list[URLPattern] = [
     path("replenishments/<int:pk>/cancel/", documents.cancel, name="replenishment_cancel"),
     path("replenishments/<int:pk>/close/", documents.close_short, name="replenishment_close"),
     path("replenishments/<int:pk>/archive/", documents.archive, name="replenishment_archive"),
-    path("replenishments/<int:pk>/receipts/<int:receipt>/", receipts.receipt, name="replenishment_receipt"),
+    path("replenishments/receipts/<int:pk>/", receipts.receipt, name="replenishment_receipt"),
 ]

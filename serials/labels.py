@@ -148,6 +148,7 @@ SHEETS = {"4x6": ROLL_4X6}
 """The sheets that people can choose, by the name in addresses and jobs."""
 
 
+# --- Code 128 ---------------------------------------------------------------------------------------------------------
 class _Symbol(Code128):  # type: ignore[misc]  # untyped
     """Code 128 whose first two digits may be 99."""
 
@@ -156,7 +157,6 @@ class _Symbol(Code128):  # type: ignore[misc]  # untyped
         return encoded if self.code.startswith("99") else super()._try_to_optimize(encoded)  # type: ignore[no-any-return]
 
 
-# --- Code 128 ---------------------------------------------------------------------------------------------------------
 def modules_of(serial: str) -> str:
     """The symbol of a serial as ones (bar) and zeros, without quiet zones.
 

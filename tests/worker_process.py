@@ -1,6 +1,8 @@
 """A real Celery worker, with beat, on the test database: a process of its own that tests may kill.
 
-    from tests.worker_process import worker  # noqa: F401  (a fixture)
+    from tests import worker_process
+
+    worker = worker_process.worker  # the fixture
 
     @pytest.mark.django_db(transaction=True)
     def test_...(worker): ...

@@ -14,7 +14,7 @@ SHOWN = 20
 
 @dataclass(frozen=True)
 class Option:
-    """One pass-through option as a page shows it: what it is, how the system carries it, and why not where it cannot."""
+    """One pass-through option as a page shows it: what it is, how the system carries it, and why not."""
 
     name: str
     label: Text

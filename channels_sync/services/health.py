@@ -29,7 +29,9 @@ def usable() -> "QuerySet[Connection]":
 
 def backoff(attempts: int, *, longest: timedelta = LONGEST_WAIT) -> timedelta:
     """How long to wait after so many tries: longer and longer, with jitter so that not all come back together."""
-    wait: timedelta = min(timedelta(seconds=settings.SYNC_FIRST_WAIT_SECONDS) * 2 ** min(max(attempts, 1) - 1, 24), longest)
+    wait: timedelta = min(
+        timedelta(seconds=settings.SYNC_FIRST_WAIT_SECONDS) * 2 ** min(max(attempts, 1) - 1, 24), longest
+    )
     jitter = random.uniform(0.8, 1.2)  # noqa: S311
     return wait * jitter
 

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from channels_sync.contract import Adapter, BaseConfigForm
 from channels_sync.filters import ConnectionFilter
 from channels_sync.forms import ConnectionForm, config_form
-from channels_sync.models import Condition, Connection
+from channels_sync.models import Condition, Connection, RunState
 from channels_sync.queries import lists
 from channels_sync.registry import all_adapters
 from channels_sync.services import connections as services
@@ -22,7 +22,7 @@ from channels_sync.vault import HIDDEN
 from oms.access import AccountRequest, require_role
 from oms.errors import DomainError
 from oms.models import ADMINS, EVERYONE, OFFICE
-from oms.ui.context import audit_timeline
+from oms.ui.audit import timeline
 from oms.ui.views import Empty, PageAction, TableView
 
 
@@ -107,8 +107,8 @@ def connection(request: AccountRequest, pk: int) -> HttpResponse:
         "options": lists.options(adapter, found.options) if adapter else [],
         "limits": adapter.limits if adapter else (),
         "cursors": lists.cursors(found),
-        "runs": [(run, RUN_TONES[run.state]) for run in lists.last_runs(found)],
-        "history": audit_timeline(lists.history(found)),
+        "runs": [(run, RUN_TONES[RunState(run.state)]) for run in lists.last_runs(found)],
+        "history": timeline(lists.history(found)),
         **_actions(request, found),
     }
     return render(request, "sync/connection.html", context)

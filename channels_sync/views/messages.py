@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from channels_sync.filters import DeliveryFilter, InboundFilter, RunFilter
 from channels_sync.forms import ReasonForm
-from channels_sync.models import Delivery, DeliveryState, InboundMessage, InboundState
+from channels_sync.models import Connection, Delivery, DeliveryState, InboundMessage, InboundState
 from channels_sync.queries import lists
 from channels_sync.services import applying, outgoing
 from channels_sync.tables import DELIVERY_TONES, INBOUND_TONES, DeliveryTable, InboundTable, RunTable
@@ -22,7 +22,7 @@ from channels_sync.vault import redacted
 from oms.access import AccountRequest, require_role
 from oms.errors import DomainError
 from oms.models import EVERYONE, OFFICE
-from oms.ui.context import audit_timeline
+from oms.ui.audit import timeline
 from oms.ui.views import Empty, TableView
 
 SYNC = gettext_lazy("Sync")
@@ -41,7 +41,9 @@ class RunList(TableView):
     empty = Empty(
         "sync",
         gettext_lazy("Nothing was synced yet"),
-        gettext_lazy("Each time a connection sends or asks, a line appears here with what it found and how long it took."),
+        gettext_lazy(
+            "Each time a connection sends or asks, a line appears here with what it found and how long it took."
+        ),
     )
 
 
@@ -86,7 +88,11 @@ def message_out(request: AccountRequest, pk: int) -> HttpResponse:
     """A message out: what is sent, what was answered."""
     found = get_object_or_404(Delivery.objects.select_related("connection", "closed_by"), pk=pk)
     facts = [
-        {"label": _("Connection"), "value": found.connection.name, "url": _url(request, "connection", found.connection_id)},
+        {
+            "label": _("Connection"),
+            "value": found.connection.name,
+            "url": _url(request, "connection", found.connection_id),
+        },
         {"label": _("Message"), "value": found.get_action_display()},
         {"label": _("Document"), "value": found.label, "is_mono": True},
         {"label": _("Their number"), "value": found.remote_id, "is_mono": True},
@@ -111,7 +117,11 @@ def message_in(request: AccountRequest, pk: int) -> HttpResponse:
     """A message in: what came, and what became of it."""
     found = get_object_or_404(InboundMessage.objects.select_related("connection", "closed_by"), pk=pk)
     facts = [
-        {"label": _("Connection"), "value": found.connection.name, "url": _url(request, "connection", found.connection_id)},
+        {
+            "label": _("Connection"),
+            "value": found.connection.name,
+            "url": _url(request, "connection", found.connection_id),
+        },
         {"label": _("Message"), "value": found.get_stream_display()},
         {"label": _("Their number"), "value": found.external_id, "is_mono": True},
         {"label": _("Version"), "value": str(found.version)},
@@ -186,9 +196,7 @@ def message_in_close(request: AccountRequest, pk: int) -> HttpResponse:
     )
 
 
-def _close(
-    request: AccountRequest, route: str, pk: int, title: str, close: Callable[[str], Any]
-) -> HttpResponse:
+def _close(request: AccountRequest, route: str, pk: int, title: str, close: Callable[[str], Any]) -> HttpResponse:
     form = ReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -218,8 +226,12 @@ def _ways(request: AccountRequest, found: Delivery | InboundMessage, route: str,
         "message": found,
         "replay_url": _url(request, f"{route}_replay", found.pk) if may else "",
         "close_url": _url(request, f"{route}_close", found.pk) if may else "",
-        "history": audit_timeline(lists.message_history(kind, found.pk)),
+        "history": timeline(lists.message_history(kind, found.pk)),
     }
+
+
+def _connection(request: AccountRequest, found: Connection) -> dict[str, Any]:
+    return {"label": _("Connection"), "value": found.name, "url": _url(request, "connection", found.pk)}
 
 
 def _url(request: AccountRequest, route: str, pk: int) -> str:

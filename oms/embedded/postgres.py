@@ -15,6 +15,7 @@ import psycopg
 from psycopg import sql
 
 from oms.embedded.binaries import Postgres, User, can_enter, find_postgres, outside_folder, outside_name, server_user
+from oms.embedded.console import Console
 from oms.embedded.errors import CannotStart
 from oms.embedded.ports import HOST, start_on_free_port
 from oms.embedded.processes import HAS_PROC, find, wait_until, works_in
@@ -73,7 +74,7 @@ class Cluster:
 def start(supervisor: Supervisor, state: State) -> dict[str, str]:
     """Start the server of `state`, made first where there is none; the database URLs by variable."""
     passwords = state.passwords()
-    cluster = _find_cluster(state)
+    cluster = _find_cluster(supervisor.console, state)
     _initialise(supervisor, cluster, passwords["superuser"])
     _clear_stale(cluster.data)
     port = start_on_free_port(supervisor, cluster.service)
@@ -84,15 +85,20 @@ def start(supervisor: Supervisor, state: State) -> dict[str, str]:
     }
 
 
-def _find_cluster(state: State) -> Cluster:
+def _find_cluster(console: Console, state: State) -> Cluster:
     """Where the data is or will be: in the state folder, or where the server's user can reach it."""
     user = server_user()
     programs = find_postgres(user)
     if can_enter(user, state.folder):
         return Cluster(programs, user, state.folder / "postgres", state.durable)
     # The name goes with the passwords too: a state folder that was removed and made anew begins with an empty cluster.
-    state.outside = outside_folder(outside_name(state.folder, state.passwords()["superuser"]))
+    name = outside_name(state.folder, state.passwords()["superuser"])
+    state.outside = outside_folder(name)
     state.outside.mkdir(mode=0o711, exist_ok=True)
+    console.say(f"{state.folder} is out of reach of {user.name if user else 'you'}, so data is kept in {state.outside}")
+    for older in state.outside.parent.glob(name.partition("-")[0] + "-*"):
+        if older != state.outside:
+            console.say(f"data of a removed state folder of the same name is in {older}; remove it if nobody needs it")
     return Cluster(programs, user, state.outside / "postgres", state.durable)
 
 

@@ -110,19 +110,19 @@ def labels(request: AccountRequest, pk: int) -> HttpResponseBase:
 
 @require_http_methods(["GET", "POST"])
 @require_role(EVERYONE, write=OFFICE)
-def line_serials(request: AccountRequest, pk: int, line: int) -> HttpResponse:
+def line_serials(request: AccountRequest, pk: int) -> HttpResponse:
     """The serials of one line: type, paste or scan more, take some away."""
-    row = get_object_or_404(ReplenishmentLine.objects.select_related("sku", "replenishment"), pk=line, replenishment=pk)
+    row = get_object_or_404(ReplenishmentLine.objects.select_related("sku", "replenishment"), pk=pk)
     is_removal = "remove" in request.POST or "remove_all" in request.POST
     form = SerialsForm(None if is_removal else request.POST or None)
     faults: list[planning.SerialFault] = []
     if is_removal:
         _remove(request, row)
-        return redirect("replenishment_line_serials", account_slug=request.account.slug, pk=pk, line=line)
+        return redirect("replenishment_line_serials", account_slug=request.account.slug, pk=pk)
     if request.method == "POST" and form.is_valid():
         faults = _add(request, row, form)
         if not form.errors:
-            return redirect("replenishment_line_serials", account_slug=request.account.slug, pk=pk, line=line)
+            return redirect("replenishment_line_serials", account_slug=request.account.slug, pk=pk)
     context = _line_context(request, row, form, faults)
     return render(request, "replenishment/line_serials.html", context, status=422 if form.errors else 200)
 

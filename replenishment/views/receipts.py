@@ -17,15 +17,15 @@ SHOWN = 500
 
 @require_GET
 @require_role(EVERYONE)
-def receipt(request: AccountRequest, pk: int, receipt: int) -> HttpResponse:
+def receipt(request: AccountRequest, pk: int) -> HttpResponse:
     """One receipt, line by line."""
     rows = Receipt.objects.select_related("replenishment", "actor")
-    row = get_object_or_404(rows, pk=receipt, replenishment=pk)
+    row = get_object_or_404(rows, pk=pk)
     serials = list(queries.received_serials(row)[: SHOWN + 1])
     context = {
         **around(request, row.replenishment),
         "section_label": row.replenishment.number,
-        "section_url": address(request, "replenishment", pk=pk),
+        "section_url": address(request, "replenishment", pk=row.replenishment_id),
         "page_title": _("Receipt %(receipt)s") % {"receipt": row},
         "page_icon": "inbox",
         "receipt": row,

@@ -48,6 +48,7 @@ _FOLDED = {
     "serial": "l.serial",
     "status": "l.status",
     "is_void": "l.is_void",
+    "is_planned": "(p.unit_id IS NOT NULL)",
     "bin_id": "l.bin_id",
     "lot_id": "l.lot_id",
     "order_line_id": "l.order_line_id",
@@ -81,11 +82,14 @@ CHECKS = {
         ), caused AS (
             SELECT DISTINCT ON (unit_id) unit_id, event, source FROM serials_unitevent
             WHERE account_id = %(account)s AND event <> 'annotate' ORDER BY unit_id, id DESC
+        ), planned AS (
+            SELECT DISTINCT unit_id FROM serials_unitevent WHERE account_id = %(account)s AND event = 'expect'
         )
         SELECT {_UNIT}, concat_ws('; ', {_SAYINGS})
         FROM serials_unit u
         JOIN last l ON l.unit_id = u.id
         LEFT JOIN caused c ON c.unit_id = u.id
+        LEFT JOIN planned p ON p.unit_id = u.id
         {_SKU}
         WHERE u.account_id = %(account)s
             AND ({", ".join(f"u.{column}" for column in _FOLDED)}) IS DISTINCT FROM ({", ".join(_FOLDED.values())})

@@ -45,7 +45,9 @@ def reserve_units(*, unit_ids: Collection[int], line: OrderLine, by: By) -> Reco
     Raises DomainError where a unit is of another SKU or the line would hold more than its quantity, Refused for a unit
     that is not Ready.
     """
-    line = OrderLine.objects.select_for_update(of=("self",)).select_related("order").get(pk=line.pk)
+    # Units before lines, as in the ledger: a move that frees this line holds its units and waits for the line.
+    list(Unit.objects.filter(pk__in=unit_ids).order_by("pk").select_for_update().values_list("pk"))
+    line = OrderLine.objects.select_for_update(of=("self",), no_key=True).select_related("order").get(pk=line.pk)
     if Unit.objects.filter(pk__in=unit_ids).exclude(sku_id=line.sku_id).exists():
         raise DomainError(_("Only units of the line's own SKU can be reserved for it."))
     held = Unit.objects.filter(order_line=line, status__in=["reserved", "out"]).count()

@@ -348,5 +348,3 @@ def test_a_cancelled_one_that_arrives_after_all(account_a, warehouse, connection
     ask()
     assert seen()[0].state == InboundState.DISCREPANCY
     assert len(seen(Discrepancy, is_open=True)) >= 1
-
-

@@ -267,7 +267,7 @@ def test_too_late_to_cancel_is_a_discrepancy(account_a, warehouse, connection, s
     assert "Goods have arrived already" in deliveries()[1].error
 
 
-def test_a_wrong_token_stops_the_connection_until_somebody_changes_it(account_a, warehouse, connection, sent, deliveries):
+def test_a_wrong_token_stops_the_connection_until_it_is_changed(account_a, warehouse, connection, sent, deliveries):
     first = sent()
     second = sent()
     with account_context(account_a):

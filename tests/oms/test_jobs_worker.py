@@ -9,14 +9,16 @@ from oms import files, jobs, outbox
 from oms.models import Due, Job, JobState, OutboxMessage, Sku
 from oms.tasks import run_jobs
 from oms.tenancy import account_context
-from tests.worker_process import wait_until, worker  # noqa: F401  (a fixture)
+from tests import worker_process
+from tests.worker_process import wait_until
 from tests.worker_settings import TEST_JOBS, TEST_SUBSCRIBERS
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("worker")]
+worker = worker_process.worker
 
 
 @pytest.fixture(autouse=True)
-def known_here_too(settings, worker):  # noqa: F811
+def known_here_too(settings, worker):
     settings.JOBS = {**settings.JOBS, **TEST_JOBS}
     settings.OUTBOX_SUBSCRIBERS = TEST_SUBSCRIBERS
     yield
@@ -52,7 +54,7 @@ def test_a_job_is_started_done_and_gives_its_file(account_a):
         assert file.read() == b"SKU\r\n1\r\n"
 
 
-def test_a_worker_that_is_killed_midway_leaves_nothing_and_its_job_is_done_once(account_a, tmp_path, worker):  # noqa: F811
+def test_a_worker_that_is_killed_midway_leaves_nothing_and_its_job_is_done_once(account_a, tmp_path, worker):
     job = start(account_a, "wait_midway", folder=str(tmp_path))
     first = tmp_path / "started-1"
     wait_until(lambda: first.exists() and first.read_text(), what="the job is midway")

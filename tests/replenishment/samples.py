@@ -49,21 +49,24 @@ def generated(_person):
 def line(_person):
     """A line to type serials for."""
     made = make_replenishment()
-    return Case({"pk": made.pk, "line": line_of(made).pk}, {"serials": "TYPED-1"})
+    return Case({"pk": line_of(made).pk}, {"serials": "TYPED-1"})
 
 
-def partial(_person):
-    """One that was received in part."""
+def _partial():
     sku = make_serialized_sku()
     made = make_submitted((sku, 2), planned=False)
     receipt = apply_receipt(incoming(made, incoming_line(sku, serials=["OWN-1"])), source=f"sample:{made.pk}")
-    return Case({"pk": made.pk, "receipt": receipt.pk}, {"reason": "A reason"})
+    return made, receipt
 
 
-def closable(person):
-    """The same, for its own address."""
-    case = partial(person)
-    return Case({"pk": case.kwargs["pk"]}, case.data)
+def received(_person):
+    """The receipt of a part."""
+    return Case({"pk": _partial()[1].pk})
+
+
+def closable(_person):
+    """One that was received in part."""
+    return Case({"pk": _partial()[0].pk}, {"reason": "A reason"})
 
 
 def cancelled(_person):
@@ -93,5 +96,5 @@ SAMPLES = {
     "replenishment_cancel": Sample(draft, get=OFFICE, post=OFFICE),
     "replenishment_close": Sample(closable, get=OFFICE, post=OFFICE),
     "replenishment_archive": Sample(cancelled, post=OFFICE),
-    "replenishment_receipt": Sample(partial, get=EVERYONE),
+    "replenishment_receipt": Sample(received, get=EVERYONE),
 }

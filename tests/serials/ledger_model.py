@@ -152,6 +152,7 @@ def record(event, *rows, actor=None, **fields):
     return record_event(Fact(event=Event(event), actor=Actor(actor), **{"process_id": "P", **fields}), list(rows))
 
 
+@dataclass
 class Model:
     """All that one account holds."""
 

@@ -188,7 +188,7 @@ def test_full_width_characters_are_their_ascii_form():
 
 
 def test_a_serial_that_is_too_long_for_the_sheet_is_named():
-    with pytest.raises(DomainError, match="“XXXX.* is too long"):
+    with pytest.raises(DomainError, match=r"“XXXX.* is too long"):
         pdf(labels("X" * 90))
 
 

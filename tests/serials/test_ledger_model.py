@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import pytest
 from django.db import connection, transaction
 from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
@@ -242,19 +243,25 @@ def compare_stock(model):
         assert n <= kept[key], "more units than pieces"
 
 
-def test_random_histories_of_two_accounts_are_what_the_model_says(account_a, account_b):
+@pytest.fixture
+def two_accounts(account_a, account_b):
+    """The machine on two accounts with a Place each."""
     places = []
     for account in (account_a, account_b):
         with account_context(account):
             places.append(Place())
-    machine = type("TwoAccounts", (Ledger,), {"accounts": (account_a, account_b), "places": places})
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=25,
-            stateful_step_count=30,
-            deadline=None,
-            database=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    return type("TwoAccounts", (Ledger,), {"accounts": (account_a, account_b), "places": places})
+
+
+def play(machine, **sizes):
+    quiet = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
+    run_state_machine_as_test(machine, settings=settings(**quiet, **sizes))
+
+
+def test_random_histories_of_two_accounts_are_what_the_model_says(two_accounts):
+    play(two_accounts, max_examples=10, stateful_step_count=25)
+
+
+@pytest.mark.slow
+def test_many_long_random_histories_are_what_the_model_says(two_accounts):
+    play(two_accounts, max_examples=100, stateful_step_count=60)

@@ -40,9 +40,8 @@ def event_rows():
             continue
         for path in rule.paths:
             sources = ", ".join(in_words(state) for state in path.sources)
-            yield (
-                f"| {event.value} | {process} | {sources} | {in_words(path.target)} | {condition(event, path)} | {who} |"
-            )
+            only = condition(event, path)
+            yield f"| {event.value} | {process} | {sources} | {in_words(path.target)} | {only} | {who} |"
 
 
 def generated():

@@ -1,0 +1,182 @@
+"""People see how far their jobs are, and nobody else sees them."""
+
+import time
+from datetime import timedelta
+
+import pytest
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from oms import jobs
+from oms.models import Due, Job, JobState
+from oms.queries.jobs import job_card, open_jobs, visible_jobs
+from oms.tenancy import account_context
+from tests.oms import jobs_at_work
+from tests.oms.jobs_at_work import change, now, start, visible
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("known_jobs")]
+known_jobs = jobs_at_work.known_jobs
+
+
+# --- who sees what ----------------------------------------------------------------------------------------------------
+def page(client, job, what="", slug="acme", **more):
+    return client.get(f"/{slug}/jobs/{job.pk}/{what}", **more)
+
+
+def test_a_job_is_its_persons_and_the_admins(account_a, account_b, ana, olga, ben, wes, cid, client_for):
+    job = start(account_a, person=olga, count=1)
+    statuses = {p.name: page(client_for(p), job).status_code for p in (ana, olga, ben, wes, cid)}
+    assert statuses == {"Ana": 200, "Olga": 200, "Ben": 404, "Wes": 404, "Cid": 404}
+    for person in (cid, wes):
+        assert page(client_for(person), job, slug="bolt").status_code == 404
+    for what in ("cancel", "dismiss"):
+        for person, slug in ((ben, "acme"), (cid, "bolt"), (wes, "bolt"), (cid, "acme")):
+            assert client_for(person).post(f"/{slug}/jobs/{job.pk}/{what}/").status_code == 404
+    assert now(account_a, job).state == JobState.QUEUED
+
+
+def test_methods(account_a, olga, client_for):
+    job, client = start(account_a, person=olga), client_for(olga)
+    assert client.post(f"/acme/jobs/{job.pk}/").status_code == 405
+    assert client.post("/acme/jobs/tray/").status_code == 405
+    assert page(client, job, "cancel/").status_code == 405
+    assert page(client, job, "dismiss/").status_code == 405
+
+
+def test_a_jobs_of_the_system_are_the_admins(account_a, ana, olga, client_for):
+    job = start(account_a)
+    assert [page(client_for(person), job).status_code for person in (ana, olga)] == [200, 404]
+
+
+def test_the_page_of_an_open_job_asks_again_and_can_cancel(account_a, olga, client_for):
+    job = start(account_a, person=olga, title="Export <of> SKUs")
+    html = page(client_for(olga), job).content.decode()
+    assert f'hx-get="/acme/jobs/{job.pk}/" hx-trigger="every 1s"' in html
+    assert "Export &lt;of&gt; SKUs" in html
+    assert f'action="/acme/jobs/{job.pk}/cancel/"' in html
+    fragment = page(client_for(olga), job, headers={"HX-Request": "true"}).content.decode()
+    assert "<html" not in fragment
+    assert 'hx-trigger="every 1s"' in fragment
+    assert fragment.split("csrf")[0].strip() in html  # the page includes the very fragment
+
+
+def test_the_page_of_a_done_job(account_a, olga, client_for):
+    job = start(account_a, person=olga, count=1234)
+    change(account_a, job, params={"count": 2})
+    jobs.run(account_a.pk, job.pk)
+    html = page(client_for(olga), job).content.decode()
+    key = now(account_a, job).result_file.key
+    for said in (
+        f'href="/acme/files/{key}/"',
+        "All made.",
+        "<dt>Made</dt>",
+        "1 row was not used",
+        "&lt;b&gt;No.&lt;/b&gt;",
+    ):
+        assert said in html
+    assert "every 1s" not in html
+    assert "/cancel/" not in html
+    fragment = page(client_for(olga), job, headers={"HX-Request": "true"}).content.decode()
+    assert '<div id="job-said" hx-swap-oob="innerHTML">Many SKUs: Done</div>' in fragment
+
+
+def test_the_page_of_a_failed_and_of_a_cancelled_job(account_a, olga, client_for):
+    failed, cancelled = start(account_a, "refuse", person=olga), start(account_a, person=olga)
+    jobs.run(account_a.pk, failed.pk)
+    response = client_for(olga).post(f"/acme/jobs/{cancelled.pk}/cancel/", follow=True)
+    assert response.redirect_chain == [(f"/acme/jobs/{cancelled.pk}/", 302)]
+    assert "Nothing of it was kept." in response.content.decode()
+    assert "Not on Sundays." in page(client_for(olga), failed).content.decode()
+    again = client_for(olga).post(f"/acme/jobs/{failed.pk}/cancel/", follow=True)
+    assert "over already" in again.content.decode()
+
+
+def test_cancel_leads_back_to_the_page_that_it_was_on(account_a, olga, client_for):
+    job = start(account_a, person=olga)
+    here = {"HTTP_REFERER": "http://testserver/acme/inventory/skus/?q=1"}
+    assert client_for(olga).post(f"/acme/jobs/{job.pk}/cancel/", **here).url == here["HTTP_REFERER"]
+    there = {"HTTP_REFERER": "https://evil.example/"}
+    assert client_for(olga).post(f"/acme/jobs/{job.pk}/dismiss/", **there).url == "/acme/"
+
+
+# --- the tray ---------------------------------------------------------------------------------------------------------
+def tray(account, person):
+    with account_context(account):
+        return [card.pk for card in open_jobs(person)]
+
+
+def test_the_tray_has_a_persons_open_jobs_and_those_they_have_not_seen(
+    account_a, account_b, olga, ana, wes, client_for
+):
+    waiting, done = start(account_a, person=olga), start(account_a, person=olga, count=0)
+    start(account_b, person=wes)
+    start(account_a, person=ana)
+    start(account_a)
+    jobs.run(account_a.pk, done.pk)
+    old = start(account_a, person=olga)
+    change(account_a, old, state=JobState.DONE, finished_at=Now() - timedelta(days=2))
+    assert tray(account_a, olga) == [done.pk, waiting.pk]
+    assert tray(account_a, wes) == []
+
+    html = client_for(olga).get("/acme/jobs/tray/").content.decode()
+    assert 'hx-get="/acme/jobs/tray/"' in html
+    assert html.count('<li class="progress">') == 2
+
+    client_for(ana).post(f"/acme/jobs/{done.pk}/dismiss/")  # an admin does not clear somebody else's tray
+    assert tray(account_a, olga) == [done.pk, waiting.pk]
+    client_for(olga).post(f"/acme/jobs/{done.pk}/dismiss/")
+    client_for(olga).post(f"/acme/jobs/{waiting.pk}/dismiss/")  # open: it stays
+    assert tray(account_a, olga) == [waiting.pk]
+
+
+def test_who_looks_at_the_end_of_a_job_has_seen_it(account_a, olga, ana, client_for):
+    job = start(account_a, person=olga, count=0)
+    page(client_for(olga), job)
+    jobs.run(account_a.pk, job.pk)
+    page(client_for(ana), job)
+    assert tray(account_a, olga) == [job.pk]
+    page(client_for(olga), job)
+    assert tray(account_a, olga) == []
+
+
+def test_the_tray_is_one_query(in_a, olga, django_assert_num_queries):
+    for number in range(5):
+        Job.objects.create(kind="x", title="x", person=olga, idempotency_key=f"{number}")
+        with django_assert_num_queries(1):
+            assert len(open_jobs(olga)) == number + 1
+
+
+def test_time_left_and_percent(in_a, olga):
+    def card(**values):
+        values = {"kind": "x", "title": "x", "person": olga, "idempotency_key": f"{time.monotonic_ns()}"} | values
+        return job_card(visible(Job.objects.create(**values)))
+
+    ago = timezone.now() - timedelta(seconds=30)
+    running = {"state": JobState.RUNNING, "started_at": ago}
+    assert (card().percent, card().left, card().state_label, card().tone) == (None, "", "Waiting", "info")
+    assert (card(**running, done=1, total=4).percent, card(**running, done=1, total=4).left) == (25, "2 minutes")
+    assert card(**running, done=30, total=40).left == "11 seconds"
+    assert (card(**running, done=0, total=40).percent, card(**running, done=0, total=40).left) == (0, "")
+    assert card(**running, done=50, total=40).percent == 100
+    assert (card(**running, cancel_asked=True).state_label, card(**running, cancel_asked=True).cancel_url) == (
+        "Stopping",
+        "",
+    )
+    assert (card(state=JobState.DONE).percent, card(state=JobState.DONE).tone) == (100, "good")
+    assert (card(state=JobState.FAILED).percent, card(state=JobState.FAILED).tone) == (0, "bad")
+
+
+def test_visible_jobs_are_of_the_current_account(account_a, account_b, cid):
+    start(account_a)
+    with account_context(account_b):
+        assert list(visible_jobs(cid.memberships.get())) == []
+
+
+def test_nothing_is_written_when_the_page_of_the_start_fails(account_a, olga):
+    with account_context(account_a):
+        jobs.start("test.make_skus", "x", {}, person=olga, idempotency_key="k")
+        transaction.set_rollback(True)
+    with account_context(account_a):
+        assert not Job.objects.exists()
+    assert not Due.objects.exists()
