@@ -27,7 +27,7 @@ from channels_sync.contract import Misconfigured, Rejected, Retry
 
 MOST_BYTES = 10 * 1024 * 1024
 MOST_TRIES = 3
-CONNECT_SECONDS, READ_SECONDS = 5.0, 20.0
+CONNECT_SECONDS, READ_SECONDS = 5.0, 15.0
 FIRST_WAIT, LONGEST_WAIT = 0.3, 5.0
 NO_RIGHT = {401, 403}
 SHOWN = 300
@@ -113,17 +113,22 @@ class HttpClient:
                 return _judged(answer, accept, f"{method} {path}")
             except Retry as error:
                 wait = self._wait(tried, error.after)
-                if tried == MOST_TRIES or not is_repeatable or time.monotonic() + wait > self._until:
+                # A worker never waits long for one vendor: others want it too. So a silent one is not asked again here.
+                is_silent = isinstance(error.__cause__, httpx.TimeoutException)
+                if tried == MOST_TRIES or not is_repeatable or is_silent or not self._may_wait(wait):
                     raise
                 time.sleep(wait)
         raise Retry  # not reached: the last try raises
+
+    def _may_wait(self, seconds: float) -> bool:
+        return seconds <= LONGEST_WAIT and time.monotonic() + seconds <= self._until
 
     @staticmethod
     def _wait(tried: int, asked: float | None) -> float:
         """Seconds before the next try: what was asked for, else longer and longer, with jitter."""
         if asked is not None:
             return asked
-        return float(min(FIRST_WAIT * 2**tried, LONGEST_WAIT) * random.uniform(0.5, 1.5))  # noqa: S311
+        return float(min(FIRST_WAIT * 2**tried, LONGEST_WAIT) * random.uniform(0.5, 1.0))  # noqa: S311
 
     def _once(
         self, method: str, path: str, params: Mapping[str, Any] | None, body: Any, headers: Mapping[str, str] | None

@@ -81,7 +81,7 @@ def runs_here(argv: Sequence[str], root: Path) -> bool:
         if has_django:
             return True
         raise Refused(f"LOTLINE_VENV=off, but {sys.executable} has no Django. Install {LOCK} into it first.")
-    if environment.is_current():
+    if environment.is_current() and not environment.is_borrowed():
         return environment.condition(lock_for(argv)) == READY
     return has_django and sys.prefix != sys.base_prefix and sys.version_info[:2] >= OLDEST
 
@@ -128,6 +128,10 @@ class Environment:
         """Whether this process runs in it."""
         return sys.prefix != sys.base_prefix and Path(sys.prefix).resolve() == self.folder.resolve()
 
+    def is_borrowed(self) -> bool:
+        """Whether `.venv` is a link: somebody shares an environment among copies, so no single copy may change it."""
+        return self.folder.is_symlink()
+
     def condition(self, lock: str) -> str:
         """READY for what `lock` names; OUTDATED: whole, but of another lock; UNSTAMPED: not made by this module;
         BROKEN: left in the middle of an installation, or damaged since, or of a Python that was upgraded."""
@@ -156,6 +160,12 @@ class Environment:
             raise Refused(f"{self.root / lock} is missing: this is not a whole copy of Lotline.")
         if self.condition(lock) == READY:
             return
+        if self.is_borrowed():
+            if self.runs("import django"):
+                return
+            raise Refused(
+                f"{self.folder} is a link, and what it leads to has no Django. Mend that, or remove the link."
+            )
         if not os.access(str(self.folder if self.folder.is_dir() else self.root), os.W_OK | os.X_OK):
             raise Refused(
                 f"{self.root} is not writable for you, so no .venv can be made in it. Run this as the owner, work on a "
@@ -187,7 +197,7 @@ class Environment:
     def install(self, lock: str, handle: int, *, afresh: bool) -> None:
         """Install exactly what `lock` says, every file checked against its hash, and stamp the result."""
         started = time.monotonic()
-        if afresh or not self.has_pip():
+        if afresh or not self.runs("import pip"):
             self.make()
         with contextlib.suppress(FileNotFoundError):
             self.stamp.unlink()
@@ -220,14 +230,10 @@ class Environment:
         self.finish(lock)
         say(f"installed in {time.monotonic() - started:.0f} s.")
 
-    def has_pip(self) -> bool:
-        """Whether its Python starts and has pip: an interrupted `venv`, or an upgraded system, leaves neither."""
+    def runs(self, code: str) -> bool:
+        """Whether its Python starts and runs `code`; after an interrupted `venv` or an upgrade of the system it does not."""
         try:
-            asked = subprocess.run(
-                [str(self.python), "-m", "pip", "--version"],
-                capture_output=True,
-                check=False,
-            )
+            asked = subprocess.run([str(self.python), "-c", code], capture_output=True, check=False)
         except OSError:
             return False
         return asked.returncode == 0

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, transaction
 from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from oms.celery import app
 from oms.models import Due
@@ -78,8 +79,8 @@ def wake() -> None:
     try:
         with _broker() as broker:
             _send("oms.tasks.dispatch", broker, expires=WAKE_EXPIRES)
-    except (OperationalError, OSError) as error:
-        log.warning("Valkey does not answer, so work waits until it does: %s", error)
+    except (OperationalError, RedisError, OSError) as error:
+        log.warning("Valkey takes no tasks, so work waits until it does: %s", error)
 
 
 def dispatch(now: datetime | None = None) -> int:
@@ -87,7 +88,7 @@ def dispatch(now: datetime | None = None) -> int:
 
     Claims at most BATCH rows, the oldest first, and leaves those that another dispatcher is claiming; returns how many
     it claimed. Kinds that this installation does not know are left for a newer one. Raises kombu's OperationalError
-    where the broker is away; then nothing was claimed.
+    or a RedisError where the broker is away; then nothing was claimed.
     """
     with transaction.atomic():
         with connection.cursor() as cursor:

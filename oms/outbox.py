@@ -8,7 +8,7 @@ exactly once. A subscriber talks to no remote system; it writes down what is to 
 import logging
 import random
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
 
@@ -27,6 +27,8 @@ from oms.tenancy import account_context, current_account_id
 KIND = "outbox"
 SLICE_SECONDS = 20
 """How long one task drains before it lets other accounts have the worker."""
+KEPT = timedelta(days=30)
+"""How long a delivered message can still be looked up."""
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=5), timedelta(hours=1)
 
 log = logging.getLogger(__name__)
@@ -69,6 +71,13 @@ def drain(account_id: int) -> int:
     with account_context(account_id):
         due(account_id, KIND)
     return delivered
+
+
+def forget(account_id: int, before: datetime) -> int:
+    """Delete the messages of an account that were delivered before a moment; returns how many. Open ones stay."""
+    with account_context(account_id):
+        count: int = OutboxMessage.objects.filter(done_at__lt=before).delete()[0]
+    return count
 
 
 def _next(*, after: int) -> OutboxMessage | None:

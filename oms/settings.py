@@ -139,7 +139,7 @@ CELERY_BEAT_SCHEDULE = {
     "dispatch": {"task": "oms.tasks.dispatch", "schedule": 2.0, "options": {"expires": 10}},
     "rounds": {"task": "oms.tasks.make_rounds", "schedule": 3600.0, "args": [["outbox", "job"]]},
     "sync": {"task": "oms.tasks.make_rounds", "schedule": 900.0, "args": [["sync.push", "sync.pull"]]},
-    "daily": {"task": "oms.tasks.make_rounds", "schedule": 86_400.0, "args": [["files"]]},
+    "daily": {"task": "oms.tasks.make_rounds", "schedule": 86_400.0, "args": [["tidy"]]},
 }
 
 # --- people -----------------------------------------------------------------------------------------------------------
@@ -235,7 +235,7 @@ LABEL_SOURCES = {
 DUE_TASKS = {
     "outbox": "oms.tasks.drain_outbox",
     "job": "oms.tasks.run_jobs",
-    "files": "oms.tasks.tidy_files",
+    "tidy": "oms.tasks.tidy",
     "sync.push": "channels_sync.tasks.push",
     "sync.pull": "channels_sync.tasks.pull",
 }

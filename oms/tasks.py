@@ -79,12 +79,13 @@ def run_jobs(account_id: int) -> None:
     jobs.run_next(account_id)
 
 
-@shared_task(name="oms.tasks.tidy_files", base=DueTask)
-def tidy_files(account_id: int) -> None:
-    """Delete an account's files that are past their days, and bytes that no row knows."""
+@shared_task(name="oms.tasks.tidy", base=DueTask)
+def tidy(account_id: int) -> None:
+    """Delete what is past its days: an account's files, bytes that no row knows, delivered messages."""
     now = timezone.now()
     files.delete_expired(account_id, now - timedelta(days=settings.LOTLINE_FILE_DAYS))
     files.sweep(account_id, now - timedelta(days=1))
+    outbox.forget(account_id, now - outbox.KEPT)
 
 
 def _tell(key: str, *, timeout: int | None) -> None:

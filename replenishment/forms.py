@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.utils.translation import gettext as _, gettext_lazy, ngettext
@@ -17,13 +17,18 @@ MOST_ROWS = 1_000
 MOST_TYPED = 10_000
 """Serials that one page takes at once."""
 _PASTED = re.compile(r"(?P<code>.+?)[\t,; ]+(?P<quantity>\S+)")
-_CODE = {"class": "mono", "autocomplete": "off", "spellcheck": "false"}
+_CODE = {"class": "input mono", "autocomplete": "off", "spellcheck": "false"}
 
 
 class HeadForm(forms.Form):
     """Where the goods go, from whom, and lines pasted as text."""
 
-    link = forms.ModelChoiceField(label=gettext_lazy("Warehouse"), queryset=WarehouseLink.objects.none())
+    link = forms.ModelChoiceField(
+        label=gettext_lazy("Warehouse"),
+        queryset=WarehouseLink.objects.none(),
+        empty_label=gettext_lazy("Select…"),
+        error_messages={"required": gettext_lazy("Choose the warehouse that receives it.")},
+    )
     supplier = forms.CharField(
         label=gettext_lazy("Supplier"), max_length=120, required=False, validators=[validate_printable]
     )
@@ -97,7 +102,9 @@ class LineForm(forms.Form):
         label=gettext_lazy("Quantity"),
         min_value=1,
         max_value=MOST_UNITS,
-        widget=forms.TextInput(attrs={"class": "num", "inputmode": "numeric", "autocomplete": "off", "size": "8"}),
+        widget=forms.TextInput(
+            attrs={"class": "input num", "inputmode": "numeric", "autocomplete": "off", "size": "8"}
+        ),
         error_messages={
             "required": gettext_lazy("How many?"),
             "invalid": gettext_lazy("Use a whole number, digits only."),
@@ -116,7 +123,9 @@ class LineForm(forms.Form):
         label=gettext_lazy("Expiry"),
         required=False,
         input_formats=["%Y-%m-%d"],
-        widget=forms.DateInput(attrs={"placeholder": "yyyy-mm-dd", "autocomplete": "off", "size": "10"}),
+        widget=forms.DateInput(
+            attrs={"class": "input", "placeholder": "yyyy-mm-dd", "autocomplete": "off", "size": "10"}
+        ),
         error_messages={"invalid": gettext_lazy("Use the form yyyy-mm-dd.")},
     )
 
@@ -149,6 +158,10 @@ class BaseLines(forms.BaseFormSet):  # type: ignore[type-arg]  # generic in stub
     """The rows of SKUs and quantities; blank ones are left out."""
 
     suggest_url = ""
+    default_error_messages: ClassVar = {
+        **forms.BaseFormSet.default_error_messages,
+        "missing_management_form": gettext_lazy("The page was sent incompletely. Please send it again."),
+    }
 
     def get_form_kwargs(self, index: int | None) -> dict[str, Any]:
         """The place of the row, for its labels."""
@@ -178,9 +191,14 @@ class BaseLines(forms.BaseFormSet):  # type: ignore[type-arg]  # generic in stub
             yield data["line_id"], self.skus[data["sku"].strip().upper()], rest
 
 
-Lines = forms.formset_factory(
-    LineForm, formset=BaseLines, extra=BLANK_ROWS, max_num=MOST_ROWS, absolute_max=MOST_ROWS, can_delete=True
-)
+def lines_formset(data: Any, *, prefix: str, initial: list[dict[str, Any]], suggest_url: str) -> BaseLines:
+    """The rows, BLANK_ROWS of them blank; each SKU field asks `suggest_url` for suggestions."""
+    made: Any = forms.formset_factory(
+        LineForm, formset=BaseLines, extra=BLANK_ROWS, max_num=MOST_ROWS, absolute_max=MOST_ROWS, can_delete=True
+    )
+    rows: BaseLines = made(data, prefix=prefix, initial=initial)
+    rows.suggest_url = suggest_url
+    return rows
 
 
 def line_initial(line: ReplenishmentLine) -> dict[str, Any]:

@@ -154,7 +154,7 @@ class _Symbol(Code128):  # type: ignore[misc]  # untyped
 
     def _try_to_optimize(self, encoded: list[int]) -> list[int]:
         """Python-barcode takes the pair 99 at the start for "change to code set C", whose value it is, and drops it."""
-        return encoded if self.code.startswith("99") else super()._try_to_optimize(encoded)  # type: ignore[no-any-return]
+        return encoded if self.code.startswith("99") else super()._try_to_optimize(encoded)
 
 
 def modules_of(serial: str) -> str:

@@ -156,6 +156,7 @@ def server_env(db):
         "DJANGO_SETTINGS_MODULE": "tests.settings",
         "DATABASE_URL": url("default"),
         "DATABASE_OWNER_URL": url("owner"),
+        "LOTLINE_VENV": "off",  # a test never mends or changes the environment that it runs in
     }
 
 

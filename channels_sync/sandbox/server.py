@@ -80,6 +80,7 @@ class Api:
 
     def answer(self, method: str, path: str, query: dict[str, str], body: Any, key: str) -> Answer:
         """Find who answers, and let the faults strike."""
+        path = f"/{path.strip('/')}"
         first, *rest = path.strip("/").split("/")
         if f"/{first}" in CONTROLS:
             return self._control(method, path, query, body)
@@ -264,8 +265,9 @@ class Handler(BaseHTTPRequestHandler):
             raise Refused(413, "This is too long.")
         content = self.rfile.read(size)
         parts = urlsplit(self.path)
-        given = self.headers.get("Authorization", "").encode()
-        if parts.path != "/healthz" and not hmac.compare_digest(given, f"Bearer {self.api.sandbox.token}".encode()):
+        given, wanted = self.headers.get("Authorization", ""), f"Bearer {self.api.sandbox.token}"
+        is_open = parts.path.rstrip("/") == "/healthz"
+        if not is_open and not hmac.compare_digest(given.encode(), wanted.encode()):
             raise Refused(401, "The token is not right.")
         query, body = dict(parse_qsl(parts.query)), json.loads(content) if content else {}
         key = self.headers.get("Idempotency-Key", "")

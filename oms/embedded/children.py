@@ -3,7 +3,6 @@
 import http.client
 import os
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,23 +21,40 @@ SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  (memory for gunicorn's heartbeat
 
 @dataclass(frozen=True)
 class Setting:
-    """What the processes must know. `is_talkative` shows each request and each task."""
+    """What the processes must know. `is_talkative` shows each request and each task; no `sandbox_port`, no sandbox."""
 
     environment: Mapping[str, str]
     port: int
     state: Path
+    sandbox_port: int | None = None
     is_talkative: bool = False
 
 
 def children(setting: Setting) -> tuple[Service, ...]:
     """All processes in the order they start. They stop in the opposite one: nothing new comes in, then tasks end."""
-    return worker(setting), web(setting), beat(setting)
+    return *sandbox(setting), worker(setting), web(setting), beat(setting)
 
 
 def command(setting: Setting, name: str, *arguments: str) -> Service:
     """A management command as a child."""
     argv = (sys.executable, str(ROOT / "manage.py"), name, *arguments)
     return Service(name=name, argv=argv, env=setting.environment, cwd=ROOT)
+
+
+def sandbox(setting: Setting) -> tuple[Service, ...]:
+    """The sandbox warehouse, which the demo data is connected to: a WMS in small, with a state of its own."""
+    if setting.sandbox_port is None:
+        return ()
+    port, folder = setting.sandbox_port, setting.state / "sandbox"
+    return (
+        Service(
+            name="sandbox",
+            argv=(sys.executable, "-m", "channels_sync.sandbox", f"--port={port}", f"--state={folder}"),
+            env=setting.environment,
+            cwd=ROOT,
+            ready=lambda: is_healthy(port),
+        ),
+    )
 
 
 def web(setting: Setting) -> Service:
@@ -74,16 +90,17 @@ def worker(setting: Setting) -> Service:
 
 
 def beat(setting: Setting) -> Service:
-    """Celery's clock, which sends the dispatcher; it is ready when it has written its schedule."""
-    schedule = setting.state / "beat" / "schedule"
-    schedule.parent.mkdir(mode=0o700, exist_ok=True)
-    since = time.time()
+    """Celery's clock, which sends the dispatcher; it writes its number when it has loaded and begins."""
+    folder = setting.state / "beat"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    number = folder / "pid"
+    number.unlink(missing_ok=True)  # of one that was killed: if a stranger had that number by now, beat would not start
     return Service(
         name="beat",
-        argv=(*_celery(setting, "beat"), f"--schedule={schedule}"),
+        argv=(*_celery(setting, "beat"), f"--schedule={folder / 'schedule'}", f"--pidfile={number}"),
         env=setting.environment,
         cwd=ROOT,
-        ready=lambda: any(file.stat().st_mtime >= since for file in schedule.parent.glob("schedule*")),
+        ready=number.exists,
     )
 
 
@@ -94,7 +111,7 @@ def _celery(setting: Setting, part: str) -> tuple[str, ...]:
 
 
 def is_healthy(port: int) -> bool:
-    """Whether web answers /healthz/ with 200."""
+    """Whether a server of ours answers /healthz/ with 200."""
     connection = http.client.HTTPConnection(HOST, port, timeout=1)
     try:
         connection.request("GET", "/healthz/", headers={"Host": "localhost"})

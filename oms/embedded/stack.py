@@ -19,7 +19,8 @@ from oms.embedded.supervisor import Service, Supervisor
 DEFAULT_PORT = 8000
 SERVERS = ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL")
 # What other management commands need to work beside a running `up`; settings.py reads it from the env file.
-SHARED = (*SERVERS, "SECRET_KEY", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "LOTLINE_HTTPS")
+SANDBOX = ("LOTLINE_SANDBOX_URL", "LOTLINE_SANDBOX_TOKEN")
+SHARED = (*SERVERS, *SANDBOX, "SECRET_KEY", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "LOTLINE_HTTPS")
 
 
 def pick_port(asked: str | None) -> int:
@@ -46,12 +47,14 @@ class Stack:
         state: State,
         *,
         port: int,
+        has_sandbox: bool = False,
         uses_given_servers: bool = True,
         is_talkative: bool = False,
     ) -> None:
         self.supervisor = supervisor
         self.state = state
         self.port = port
+        self.sandbox_port = self._sandbox_port() if has_sandbox else None
         self.given_servers = {key: GIVEN[key] for key in SERVERS if key in GIVEN and uses_given_servers}
         self.is_talkative = is_talkative
         self.seconds: list[tuple[str, float]] = []
@@ -68,7 +71,7 @@ class Stack:
     @property
     def setting(self) -> Setting:
         """What the processes must know."""
-        return Setting(self.environment, self.port, self.state.folder, self.is_talkative)
+        return Setting(self.environment, self.port, self.state.folder, self.sandbox_port, self.is_talkative)
 
     # --- the servers --------------------------------------------------------------------------------------------------
     def start_servers(self) -> None:
@@ -100,6 +103,9 @@ class Stack:
             "LOTLINE_STATIC_ROOT": str(self.state.folder / "static"),
             "LOG_LEVEL": "INFO" if self.is_talkative else "WARNING",
         }
+        if self.sandbox_port is not None:
+            token = self.state.passwords()["sandbox"]
+            defaults |= dict(zip(SANDBOX, (f"http://{HOST}:{self.sandbox_port}", token), strict=True))
         asked = {key: GIVEN[key] for key in defaults if key in GIVEN and self.state.durable}
         return {
             **defaults,
@@ -111,7 +117,17 @@ class Stack:
 
     def share(self) -> None:
         """Let other management commands of this copy work on these servers."""
-        self.state.write_env({key: self.environment[key] for key in SHARED})
+        self.state.write_env({key: self.environment[key] for key in SHARED if key in self.environment})
+
+    def _sandbox_port(self) -> int | None:
+        """The same at each start where it can be, for connections know its address; None where one is given already."""
+        if SANDBOX[0] in GIVEN and self.state.durable:
+            return None
+        kept = self.state.folder / "sandbox.port"
+        before = int(kept.read_text()) if kept.exists() else 0
+        port = before if before and is_free(before) else free_port()
+        kept.write_text(str(port))
+        return port
 
     # --- Lotline's own processes --------------------------------------------------------------------------------------
     def run(self, service: Service) -> None:

@@ -24,7 +24,7 @@ from typing import Any
 from oms.bootstrap import GIVEN, ROOT
 from oms.embedded.errors import STOPPING_SIGNALS, CannotStart
 
-PASSWORDS = ("superuser", "owner", "app", "valkey", "secret_key")
+PASSWORDS = ("superuser", "owner", "app", "valkey", "sandbox", "secret_key")
 
 
 class State:

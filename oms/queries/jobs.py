@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _, ngettext
@@ -46,7 +46,7 @@ def open_jobs(person: Person) -> list[JobCard]:
     """A person's tray in the current account: what waits and runs, then what is over and not seen yet. One query."""
     unseen = Q(seen_at=None, finished_at__gte=timezone.now() - JUST_FINISHED)
     rows = _rows().filter(Q(state__in=[JobState.QUEUED, JobState.RUNNING]) | unseen, person=person)
-    return [job_card(job) for job in rows.order_by("-pk")[:20]]
+    return [job_card(job) for job in rows.order_by(F("finished_at").desc(nulls_first=True), "-pk")[:20]]
 
 
 def visible_jobs(membership: Membership) -> "QuerySet[Job]":
@@ -74,7 +74,7 @@ def job_card(job: Job) -> JobCard:
         state_label=_("Stopping") if is_stopping else str(state.label),
         tone=TONES.get(state, "info"),
         percent=_percent(job, state),
-        done=job.done,
+        done=job.total if state == JobState.DONE else job.done,
         total=job.total,
         left=_left(job) if state == JobState.RUNNING else "",
         message=job.message,

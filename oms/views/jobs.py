@@ -1,5 +1,7 @@
 """Background jobs: the page of one, the tray of running ones, cancel and dismiss."""
 
+from dataclasses import replace
+
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -26,7 +28,7 @@ def detail(request: AccountRequest, pk: int) -> HttpResponse:
     if not card.is_open and job.person_id == request.user.pk:
         jobs.dismiss(job_id=pk)
     context = {
-        "job": card,
+        "job": replace(card, url=""),  # no link to the page that one is on
         "result": job.result,
         "counts": list(job.result.get("counts", {}).items()),
         "errors": job.result.get("errors", []),

@@ -93,7 +93,8 @@ class Matcher:
         self.replenishment, self.receipt, self.is_open = replenishment, receipt, is_open
         planned = PlannedSerial.objects.filter(line=OuterRef("pk"), state=PlannedState.SUBMITTED)
         rows = ReplenishmentLine.objects.filter(replenishment=replenishment).select_related("sku")
-        self.lines = list(rows.annotate(is_planned=Exists(planned)).order_by("position"))
+        self.lines: list[ReplenishmentLine] = list(rows.order_by("position"))
+        self.planned = set(rows.filter(Exists(planned)).values_list("pk", flat=True))
         self.room = {line.pk: line.quantity - line.received_quantity for line in self.lines}
 
     def match(self, incoming: Sequence[IncomingLine]) -> list[LineResult]:
@@ -122,7 +123,7 @@ class Matcher:
             serial=serial,
             process_type=ProcessType.REPLENISHMENT.value,
             process_id=self.replenishment.number,
-            raw=said(self.receipt, result.incoming, serial),
+            raw=as_sent(self.receipt, result.incoming, serial),
         )
 
     def _find_line(self, result: LineResult) -> None:
@@ -158,7 +159,7 @@ class Matcher:
         }
         if not pairs:
             return {}
-        params = {
+        params: dict[str, Any] = {
             "account": current_account_id(),
             "replenishment": self.replenishment.pk,
             "skus": [sku for sku, _key in pairs],
@@ -204,7 +205,7 @@ class Matcher:
         seen.add(key)
         if key in known:
             return self._meaning_of_known(*known[key])
-        own = [line for line in result.candidates if not line.is_planned]
+        own = [line for line in result.candidates if line.pk not in self.planned]
         return (Outcome.NEW, self._roomy(own)) if own else (Outcome.UNEXPECTED, None)
 
     def _meaning_of_known(self, state: str, process: str, line_id: int | None) -> tuple[Outcome, int | None]:
@@ -237,9 +238,9 @@ class Matcher:
                 quantity -= part
 
 
-def said(receipt: Receipt, line: IncomingLine, serial: str = "") -> dict[str, Any]:
+def as_sent(receipt: Receipt, line: IncomingLine, serial: str = "") -> dict[str, Any]:
     """A line as it was sent, for a discrepancy; the whole document is in the receipt's raw."""
-    return clean(
+    said: dict[str, Any] = clean(
         {
             "receipt": receipt.external_id,
             "position": line.position,
@@ -249,6 +250,7 @@ def said(receipt: Receipt, line: IncomingLine, serial: str = "") -> dict[str, An
             "bin": line.bin_name[:200],
         }
     )
+    return said
 
 
 def clean(value: Any) -> Any:

@@ -133,7 +133,7 @@ def add_serials(*, line_id: int, serials: Sequence[str], actor: Person | None) -
             % {"quantity": line.quantity, "free": max(0, free), "count": len(serials)}
         )
     keys = _checked(serials, line.sku_id)
-    params = {
+    params: dict[str, Any] = {
         "account": current_account_id(),
         "line": line.pk,
         "sku": line.sku_id,
@@ -224,7 +224,9 @@ def _fill(lines: Sequence[ReplenishmentLine], missing: dict[int, int], block: Bl
 
 def _checked(serials: Sequence[str], sku_id: int) -> list[str]:
     """The normalised serials. Raises BadSerials."""
-    keys, faults, first = [], [], {}
+    keys: list[str] = []
+    faults: list[SerialFault] = []
+    first: dict[str, int] = {}
     for place, serial in enumerate(serials, 1):
         try:
             key = numbering.check(serial)
@@ -239,8 +241,8 @@ def _checked(serials: Sequence[str], sku_id: int) -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(TAKEN, {"account": current_account_id(), "sku": sku_id, "keys": list(first)})
         taken = cursor.fetchall()
-    words = {key: _taken_words(why, where) for key, why, where in taken}  # one for each, the weightiest comes last
-    faults += [SerialFault(first[key], serials[first[key] - 1], text) for key, text in words.items()]
+    reasons = {key: _taken_words(why, where) for key, why, where in taken}  # one for each, the weightiest comes last
+    faults += [SerialFault(first[key], serials[first[key] - 1], text) for key, text in reasons.items()]
     if faults:
         faults.sort(key=lambda fault: fault.place)
         raise BadSerials(_("Nothing was added: some of these serials cannot be used."), faults)

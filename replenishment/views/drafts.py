@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods
 from oms.access import AccountRequest, require_role
 from oms.errors import Conflict, DomainError
 from oms.models import OFFICE
-from replenishment.forms import BLANK_ROWS, BaseLines, HeadForm, Lines, PasteForm, line_initial
+from replenishment.forms import BLANK_ROWS, BaseLines, HeadForm, PasteForm, line_initial, lines_formset
 from replenishment.lifecycle import Status
 from replenishment.models import Replenishment, ReplenishmentLine
 from replenishment.services import drafts as services
@@ -58,8 +58,8 @@ def _draft(
             total = data.get(f"{PREFIX}-TOTAL_FORMS", "")
             count = int(total) if total.isascii() and total.isdigit() and len(total) < 5 else 0
             data[f"{PREFIX}-TOTAL_FORMS"] = str(count + BLANK_ROWS)
-    rows = Lines(data, prefix=PREFIX, initial=[line_initial(line) for line in lines])
-    rows.suggest_url = reverse("replenishment_skus", kwargs={"account_slug": request.account.slug})
+    suggest_url = reverse("replenishment_skus", kwargs={"account_slug": request.account.slug})
+    rows = lines_formset(data, prefix=PREFIX, initial=[line_initial(line) for line in lines], suggest_url=suggest_url)
     paste = PasteForm(data, initial={"version": found.version if found else None})
     return _Draft(None if found else HeadForm(data), paste, rows)
 
@@ -109,7 +109,7 @@ def _changed(request: AccountRequest, pk: int, draft: _Draft) -> bool:
     except Conflict as error:
         draft.paste.add_error(None, str(error))
         # What was typed stays; saving it again is then a decision of somebody who was told.
-        data = draft.paste.data.copy()
+        data = request.POST.copy()
         data["version"] = str(Replenishment.objects.values_list("version", flat=True).get(pk=pk))
         draft.paste.data = data
         return False

@@ -1,8 +1,12 @@
 """The list of replenishments, finding one by its number, and suggestions of SKUs."""
 
+from urllib.parse import urlencode
+
+from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.translation import gettext_lazy, ngettext
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _, gettext_lazy, ngettext
 from django.views.decorators.http import require_GET
 
 from oms.access import AccountRequest, require_role
@@ -36,14 +40,19 @@ replenishment_list = ReplenishmentList.page(EVERYONE)
 @require_GET
 @require_role(EVERYONE)
 def find(request: AccountRequest) -> HttpResponse:
-    """The page of the replenishment with this number: where ProcessID leads."""
-    found = get_object_or_404(Replenishment, number=request.GET.get("number", "").replace("\0", ""))
-    return redirect("replenishment", account_slug=request.account.slug, pk=found.pk)
+    """The page of the replenishment with this number, where ProcessID leads; for an unknown one the list, searched."""
+    number = request.GET.get("number", "").replace("\0", "")
+    found = Replenishment.objects.filter(number=number).first()
+    if found is not None:
+        return redirect("replenishment", account_slug=request.account.slug, pk=found.pk)
+    messages.warning(request, _("There is no replenishment %(number)s.") % {"number": number[:80]})
+    url = reverse("replenishments", kwargs={"account_slug": request.account.slug})
+    return redirect(f"{url}?{urlencode({'q': number[:80]})}")
 
 
 @require_GET
 @require_role(OFFICE)
 def suggest(request: AccountRequest) -> HttpResponse:
     """SKUs that match what is being typed into a row, as options of its list."""
-    text = next((value for name, value in request.GET.items() if name.endswith("-sku")), "").replace("\0", "")
+    text = next((str(value) for name, value in request.GET.items() if name.endswith("-sku")), "").replace("\0", "")
     return render(request, "replenishment/_options.html", {"skus": queries.matching_skus(text)})

@@ -6,6 +6,7 @@ the first NAMED differences. The fold is written out here once more, on purpose:
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connection
 
@@ -214,7 +215,7 @@ def _other_keys() -> Iterator[Difference]:
                 yield Difference(WRONG_KEY, what, f"serial_key is {key}, its serial says {numbering.normalise(serial)}")
 
 
-def _parameters() -> dict[str, object]:
+def _parameters() -> dict[str, Any]:
     legal = sorted(
         {(event.value, row.before.value, row.after.value) for event in Event for row in lifecycle.outcomes(event)}
     )

@@ -66,4 +66,4 @@ def _reserve(count: int) -> Block | None:
     with connection.cursor() as cursor:
         cursor.execute(RESERVE, {"account": current_account_id(), "count": count})
         row = cursor.fetchone()
-    return Block(*row, count=count) if row else None
+    return Block(prefix=row[0], width=row[1], first=row[2], count=count) if row else None

@@ -38,6 +38,12 @@ def _fact(event: Event, by: By, process_id: str = "", order_no: str = "") -> Fac
     )
 
 
+def _locked(unit_ids: Collection[int]) -> dict[int, int | None]:
+    """Unit → its bin, locked in the ledger's order, so that nobody moves it before what is about to happen."""
+    units = Unit.objects.filter(pk__in=unit_ids).order_by("pk").select_for_update(of=("self",))
+    return dict(units.values_list("pk", "bin_id"))
+
+
 @transaction.atomic
 def reserve_units(*, unit_ids: Collection[int], line: OrderLine, by: By) -> Recorded:
     """Promise Ready units to one order line.
@@ -45,8 +51,7 @@ def reserve_units(*, unit_ids: Collection[int], line: OrderLine, by: By) -> Reco
     Raises DomainError where a unit is of another SKU or the line would hold more than its quantity, Refused for a unit
     that is not Ready.
     """
-    # Units before lines, as in the ledger: a move that frees this line holds its units and waits for the line.
-    list(Unit.objects.filter(pk__in=unit_ids).order_by("pk").select_for_update().values_list("pk"))
+    _locked(unit_ids)  # before the line, as in the ledger: a move that frees this line holds its units and waits for it
     line = OrderLine.objects.select_for_update(of=("self",), no_key=True).select_related("order").get(pk=line.pk)
     if Unit.objects.filter(pk__in=unit_ids).exclude(sku_id=line.sku_id).exists():
         raise DomainError(_("Only units of the line's own SKU can be reserved for it."))
@@ -62,7 +67,7 @@ def reserve_units(*, unit_ids: Collection[int], line: OrderLine, by: By) -> Reco
 @transaction.atomic
 def release_units(*, unit_ids: Collection[int], by: By) -> Recorded:
     """Free reserved units; each stays in its bin, and its status follows from that bin."""
-    rows = [Row(unit_id=unit.pk, bin_id=unit.bin_id) for unit in Unit.objects.filter(pk__in=unit_ids)]
+    rows = [Row(unit_id=pk, bin_id=bin_id) for pk, bin_id in _locked(unit_ids).items()]
     return record_event(_fact(Event.RELEASE, by), rows)
 
 
@@ -109,8 +114,7 @@ def count_missing(*, unit_ids: Collection[int], by: By, process_id: str) -> Reco
 @transaction.atomic
 def count_found(*, unit_ids: Collection[int], at: Bin, by: By, process_id: str) -> Recorded:
     """A recount found units in a bin; those that Lotline has there already are left as they are."""
-    elsewhere = Unit.objects.filter(pk__in=unit_ids).exclude(bin=at)
-    rows = [Row(unit_id=pk, bin_id=at.pk) for pk in elsewhere.values_list("pk", flat=True)]
+    rows = [Row(unit_id=pk, bin_id=at.pk) for pk, bin_id in _locked(unit_ids).items() if bin_id != at.pk]
     return record_event(_fact(Event.RECOUNT_FOUND, by, process_id), rows)
 
 

@@ -55,6 +55,14 @@ def sleep(progress):
         cursor.execute("SELECT pg_sleep(%s)", [progress.params["seconds"]])
 
 
+def lose_connection(progress):
+    """The server ends the session in the first attempt, as when it is restarted."""
+    Sku.objects.create(code=f"{progress.job.attempt}", name="made by a job")
+    if progress.job.attempt == 1:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+
 def hear(message):
     """Make a SKU of each message, in the message's transaction; refuse as long as the payload's file exists."""
     Sku.objects.create(code=f"heard-{message.pk}", name=message.aggregate)

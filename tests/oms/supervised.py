@@ -44,7 +44,7 @@ def script(code, *arguments):
             if process.poll() is None:
                 process.terminate()
             try:
-                process.communicate(timeout=30)
+                process.communicate(timeout=60)
             finally:
                 process.kill()
 
@@ -60,7 +60,7 @@ def told(process):
 def ends(process):
     """Ask it to stop and return all that it still says."""
     process.terminate()
-    return process.communicate(timeout=30)[0]
+    return process.communicate(timeout=60)[0]
 
 
 def processes_of(folder):

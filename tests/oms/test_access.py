@@ -7,6 +7,7 @@ import http
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.db import connection
@@ -108,6 +109,7 @@ class Broken:
 
 urlpatterns = [
     path("<slug:account_slug>/t/page/", lazy_page),
+    path("<slug:account_slug>/t/open/", login_not_required(require_role(EVERYONE)(lambda _request: HttpResponse("x")))),
     path("<slug:account_slug>/t/facts/", facts),
     path("<slug:account_slug>/t/mixed/", reads_or_writes),
     path("<slug:account_slug>/t/post/", require_POST(require_role(EVERYONE)(lambda _request: HttpResponse("posted")))),
@@ -161,9 +163,11 @@ def test_an_account_has_one_address(client_for, ana, slug):
 
 
 @pytest.mark.parametrize("slug", ["acme", "nope"])
-def test_nobody_is_asked_to_sign_in_and_comes_back(account_a, slug):
-    answer = Client().get(f"/{slug}/t/page/?page=2")
-    assert (answer.status_code, answer.url) == (302, f"/sign-in/?next=/{slug}/t/page/%3Fpage%3D2")
+@pytest.mark.parametrize("address", ["page", "open"])
+def test_nobody_is_asked_to_sign_in_and_comes_back(account_a, slug, address):
+    """Also where a view says that it needs no sign-in: every page of an account does."""
+    answer = Client().get(f"/{slug}/t/{address}/?page=2")
+    assert (answer.status_code, answer.url) == (302, f"/sign-in/?next=/{slug}/t/{address}/%3Fpage%3D2")
 
 
 def test_who_may_not_sign_in_any_more_is_nobody(client_for, ana):

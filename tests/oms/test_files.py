@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from oms import files, jobs
 from oms.models import Due, Job, JobState, StoredFile
-from oms.tasks import tidy_files
+from oms.tasks import tidy
 from oms.tenancy import account_context
 
 LATER = timedelta(days=400)
@@ -204,7 +204,7 @@ def test_bytes_that_no_row_knows_are_swept_when_they_are_old(account_a, account_
         if name != "fresh":
             os.utime(folder / name, (old, old))
     os.utime(folder / kept.key.hex, (old, old))
-    tidy_files(account_a.pk)
+    tidy(account_a.pk)
     assert on_disk(account_a) == sorted([kept.key.hex, "fresh"])
     assert on_disk(account_b) == [other.key.hex]
     assert files.sweep(account_b.pk + 1000, timezone.now()) == 0
@@ -213,9 +213,9 @@ def test_bytes_that_no_row_knows_are_swept_when_they_are_old(account_a, account_
 @pytest.mark.django_db(transaction=True)
 def test_the_daily_task_keeps_files_for_their_days(account_a, settings):
     stored(account_a)
-    tidy_files(account_a.pk)
+    tidy(account_a.pk)
     assert len(on_disk(account_a)) == 1
     settings.LOTLINE_FILE_DAYS = -1
-    tidy_files(account_a.pk)
+    tidy(account_a.pk)
     assert on_disk(account_a) == []
     assert not Due.objects.exists()

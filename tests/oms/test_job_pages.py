@@ -116,7 +116,7 @@ def test_the_tray_has_a_persons_open_jobs_and_those_they_have_not_seen(
     jobs.run(account_a.pk, done.pk)
     old = start(account_a, person=olga)
     change(account_a, old, state=JobState.DONE, finished_at=Now() - timedelta(days=2))
-    assert tray(account_a, olga) == [done.pk, waiting.pk]
+    assert tray(account_a, olga) == [waiting.pk, done.pk]
     assert tray(account_a, wes) == []
 
     html = client_for(olga).get("/acme/jobs/tray/").content.decode()
@@ -124,7 +124,7 @@ def test_the_tray_has_a_persons_open_jobs_and_those_they_have_not_seen(
     assert html.count('<li class="progress">') == 2
 
     client_for(ana).post(f"/acme/jobs/{done.pk}/dismiss/")  # an admin does not clear somebody else's tray
-    assert tray(account_a, olga) == [done.pk, waiting.pk]
+    assert tray(account_a, olga) == [waiting.pk, done.pk]
     client_for(olga).post(f"/acme/jobs/{done.pk}/dismiss/")
     client_for(olga).post(f"/acme/jobs/{waiting.pk}/dismiss/")  # open: it stays
     assert tray(account_a, olga) == [waiting.pk]

@@ -85,6 +85,12 @@ def test_a_job_that_is_killed_each_time_fails_in_the_end(account_a, tmp_path):
     assert (found.attempt, skus(account_a)) == (jobs.MOST_ATTEMPTS, 0)
 
 
+def test_a_job_whose_database_goes_away_is_done_when_it_is_back(account_a):
+    job = start(account_a, "lose_connection")
+    assert wait_for(account_a, job, JobState.DONE).attempt == 2
+    assert skus(account_a) == 1
+
+
 def test_cancel_midway(account_a, tmp_path):
     job = start(account_a, "wait_midway", folder=str(tmp_path))
     wait_until((tmp_path / "started-1").exists, what="the job is midway")

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from oms import outbox
 from oms.models import Due, OutboxMessage, Sku
-from oms.tasks import drain_outbox
+from oms.tasks import drain_outbox, tidy
 from oms.tenancy import NoAccount, account_context
 from tests.worker_settings import TEST_SUBSCRIBERS
 
@@ -141,6 +141,21 @@ def test_what_took_too_long_goes_on_in_another_task(account_a, monkeypatch):
     monkeypatch.setattr(outbox, "SLICE_SECONDS", -1)
     assert outbox.drain(account_a.pk) == 0
     assert Due.objects.get().kind == "outbox"
+
+
+def test_delivered_messages_are_forgotten_in_the_end(account_a, account_b, tmp_path):
+    old, new, other = publish(account_a), publish(account_a), publish(account_b)
+    bad = publish(account_a, fails_while=str(tmp_path))
+    outbox.drain(account_a.pk)
+    outbox.drain(account_b.pk)
+    for account in (account_a, account_b):
+        with account_context(account):
+            OutboxMessage.objects.filter(pk__in=[old, other]).update(done_at=Now() - timedelta(days=31))
+    tidy(account_a.pk)
+    with account_context(account_a):
+        assert set(OutboxMessage.objects.values_list("pk", flat=True)) == {new, bad}
+    with account_context(account_b):
+        assert OutboxMessage.objects.get().pk == other
 
 
 # --- side by side -----------------------------------------------------------------------------------------------------

@@ -139,8 +139,8 @@ def test_a_lost_lot_or_line_is_named(lived, account_a):
         other = OrderLine.objects.get(order=make_order(lived["sku"])).pk
     damage(
         (
-            "INSERT INTO serials_lot (account_id, sku_id, number) "
-            "SELECT account_id, id, 'L9' FROM oms_sku WHERE id = %s",
+            "INSERT INTO serials_lot (account_id, sku_id, number) VALUES (%s, %s, 'L9')",
+            account_a.pk,
             lived["sku"].pk,
         ),
         (
@@ -160,8 +160,7 @@ def test_a_history_row_that_was_changed_is_named(lived):
     pk = lived["pks"][6]
     damage(
         (
-            "UPDATE serials_unitevent SET event = 'ship', process_type = 'order' "
-            "WHERE unit_id = %s AND event = 'receive'",
+            "UPDATE serials_unitevent SET event = 'ship', process_type = 'order' WHERE unit_id = %s AND bin_id > 0",
             pk,
         )
     )

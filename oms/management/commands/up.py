@@ -61,7 +61,7 @@ def up(console: Console, *, port: str | None, no_demo: bool, verbosity: int) -> 
         if web_port != DEFAULT_PORT and not port:
             console.say(f"port {DEFAULT_PORT} is taken, so web takes {web_port}; PORT=... or --port chooses another")
         with Supervisor(console, state.folder / "pids") as supervisor:
-            stack = Stack(supervisor, state, port=web_port, is_talkative=verbosity > 1)
+            stack = Stack(supervisor, state, port=web_port, has_sandbox=not no_demo, is_talkative=verbosity > 1)
             try:
                 has_demo = _start(stack, demo=not no_demo)
                 console.plain(welcome(web_port, time.monotonic() - started, has_demo=has_demo))
@@ -109,7 +109,7 @@ def check(console: Console) -> int:
         state.acquire()
         try:
             with Supervisor(console, state.folder / "pids") as supervisor:
-                stack = Stack(supervisor, state, port=free_port(), uses_given_servers=False)
+                stack = Stack(supervisor, state, port=free_port(), has_sandbox=True, uses_given_servers=False)
                 _start_and_use(stack)
                 stopping = time.monotonic()
         except Interrupted as request:

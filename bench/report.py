@@ -1,0 +1,82 @@
+"""What a bench says: one line for each measure, then a summary; and whether every bar holds."""
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from statistics import median
+from typing import TextIO
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One figure of ours beside the limit that was measured in the same run.
+
+    Args:
+        measure: what was done, and against what.
+        value, limit: medians of both, in `unit`.
+        ratio: value / limit, the median over the runs, each compared with its own.
+        bar: the least ratio that will do.
+        p50, p95: seconds of our runs (nearest rank: of three runs, p95 is the slowest).
+        sql: how the limit was made.
+    """
+
+    measure: str
+    value: float
+    unit: str
+    limit: float
+    ratio: float
+    bar: float
+    p50: float
+    p95: float
+    runs: int
+    sql: str
+
+    @property
+    def holds(self) -> bool:
+        """Whether the ratio reaches the bar."""
+        return self.ratio >= self.bar
+
+
+def compare(
+    measure: str, *, count: int, ours: Sequence[float], limits: Sequence[float], bar: float, sql: str, unit: str
+) -> Measure:
+    """A measure of throughput from seconds: `ours` and `limits` did `count` things each, pairwise in the same round."""
+    ordered = sorted(ours)
+    return Measure(
+        measure=measure,
+        value=round(count / median(ours)),
+        unit=unit,
+        limit=round(count / median(limits)),
+        ratio=round(median(limit / own for own, limit in zip(ours, limits, strict=True)), 3),
+        bar=bar,
+        p50=round(median(ours), 4),
+        p95=round(ordered[math.ceil(0.95 * len(ordered)) - 1], 4),
+        runs=len(ours),
+        sql=sql,
+    )
+
+
+def show(measures: Iterable[Measure], *, out: TextIO, conditions: str, is_json: bool) -> bool:
+    """Write the lines and the summary; whether every bar holds."""
+    listed = list(measures)
+    missed = [each for each in listed if not each.holds]
+    if is_json:
+        out.writelines(json.dumps({**asdict(each), "holds": each.holds}) + "\n" for each in listed)
+        summary = {"measures": len(listed), "missed": [each.measure for each in missed], "holds": not missed}
+        out.write(json.dumps({"summary": summary, "conditions": conditions}) + "\n")
+        return not missed
+    out.writelines(_line(each) + "\n" for each in listed)
+    out.writelines(f"limit: {sql}\n" for sql in dict.fromkeys(each.sql for each in listed))
+    out.write(f"{conditions}\n")
+    words = "; ".join(f"{each.measure} by {1 - each.ratio / each.bar:.0%}" for each in missed)
+    out.write(f"missed {len(missed)} of {len(listed)} bars: {words}\n" if missed else f"all {len(listed)} bars hold\n")
+    return not missed
+
+
+def _line(each: Measure) -> str:
+    verdict = "holds" if each.holds else "MISSED"
+    return (
+        f"{each.measure:<28} {each.value:>10,.0f} {each.unit}  limit {each.limit:>10,.0f}  ratio {each.ratio:>6.2f}  "
+        f"bar {each.bar:>5.2f}  {verdict:<6}  p50 {each.p50:.3f} s  p95 {each.p95:.3f} s  runs {each.runs}"
+    )

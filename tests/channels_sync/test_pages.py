@@ -1,0 +1,146 @@
+"""The pages of the sync, as people use them; who may open which is in tests/meta/test_url_sweep.py."""
+
+import pytest
+
+from channels_sync.models import Connection, Delivery, DeliveryState, Health, InboundMessage, InboundState
+from oms.models import AuditEntry
+from oms.tenancy import account_context
+from tests.channels_sync.samples import fields, make_connection, make_delivery, make_inbound
+from tests.factories import make_bin, make_warehouse_link
+
+pytestmark = pytest.mark.django_db
+CONNECTIONS = "/acme/sync/connections/"
+NEW = f"{CONNECTIONS}new/?kind=sandbox_wms"
+
+
+@pytest.fixture
+def as_ana(client_for, ana):
+    return client_for(ana)
+
+
+def in_a(account, read):
+    with account_context(account):
+        return read()
+
+
+def test_an_admin_chooses_a_system_and_connects_it(as_ana, account_a):
+    page = as_ana.get(f"{CONNECTIONS}new/").content.decode()
+    assert "Sandbox warehouse" in page
+    assert "The sandbox does not ship yet." in page
+    link = in_a(account_a, make_warehouse_link)
+    answer = as_ana.post(NEW, fields(link, name="North", po_serials_out="on", shipment_lots_in="on"), follow=True)
+    assert "North is connected" in answer.content.decode()
+    with account_context(account_a):
+        found = Connection.objects.get()
+        assert (found.options, found.link) == (["po_serials_out"], link), "what the system cannot do stays off"
+        assert found.config == {"url": "http://127.0.0.1:9", "client": "acme"}
+        assert [cursor.stream for cursor in found.cursors.all()] == ["receipts"]
+        assert AuditEntry.objects.filter(kind="connection", action="create").exists()
+
+
+def test_an_option_that_is_impossible_is_disabled_with_its_reason(as_ana):
+    form = as_ana.get(NEW).context["form"]
+    assert form["shipment_lots_in"].field.disabled
+    assert form["shipment_lots_in"].help_text == "The sandbox does not ship yet."
+    assert not form["po_lots_out"].field.disabled
+    assert not form["po_lots_out"].value(), "off by default"
+
+
+def test_an_empty_secret_keeps_the_saved_one(as_ana, account_a):
+    made = in_a(account_a, make_connection)
+    url = f"{CONNECTIONS}{made.pk}/change/"
+    with account_context(account_a):
+        posted = fields(made.link, **{"config-token": "", "config-client": "other", "version": made.version})
+    assert as_ana.post(url, posted).status_code == 302
+    found = in_a(account_a, Connection.objects.get)
+    assert (found.secrets, found.config["client"]) == (made.secrets, "other")
+    assert as_ana.post(url, posted).status_code == 422, "somebody changed it meanwhile"
+
+
+def test_mistakes_are_said_at_the_field(as_ana, account_a):
+    link = in_a(account_a, make_warehouse_link)
+    answer = as_ana.post(NEW, fields(link, **{"config-url": "nowhere", "config-token": "", "default_bin": "None"}))
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    assert "Enter a valid URL" in page
+    assert "There is no pick bin with this name" in page
+    assert in_a(account_a, Connection.objects.count) == 0
+
+
+def test_a_warehouse_has_one_connection(as_ana, account_a):
+    made = in_a(account_a, make_connection)
+    with account_context(account_a):
+        posted, same_name = fields(made.link), fields(make_warehouse_link(), name=made.name)
+    assert "Another active connection runs this warehouse" in as_ana.post(NEW, posted).content.decode()
+    assert "already a connection with this name" in as_ana.post(NEW, same_name).content.decode()
+
+
+def test_the_default_bin_is_of_its_warehouse(as_ana, account_a):
+    with account_context(account_a):
+        link = make_warehouse_link()
+        place = make_bin(link=link)
+        posted = fields(link, default_bin=place.name)
+    assert as_ana.post(NEW, posted).status_code == 302
+    assert in_a(account_a, Connection.objects.get).default_bin_id == place.pk
+
+
+def test_a_test_says_what_is_wrong(as_ana, account_a, settings):
+    settings.LOTLINE_PRIVATE_HOSTS = []
+    made = in_a(account_a, make_connection)
+    page = as_ana.post(f"{CONNECTIONS}{made.pk}/test/", follow=True).content.decode()
+    assert "It does not work yet" in page
+    assert "inside a private network" in page
+
+
+def test_a_stopped_connection_says_why(as_ana, account_a):
+    made = in_a(account_a, make_connection)
+    with account_context(account_a):
+        Connection.objects.update(health=Health.STOPPED, error="The token is not right.")
+    page = as_ana.get(f"{CONNECTIONS}{made.pk}/").content.decode()
+    assert "Stopped until somebody changes the settings" in page
+    assert "The token is not right." in page
+    as_ana.post(f"{CONNECTIONS}{made.pk}/ask/")
+    assert in_a(account_a, Connection.objects.get).health == Health.OK
+
+
+def test_a_message_out_is_replayed_or_closed(as_ana, account_a):
+    first, second = in_a(account_a, make_delivery), in_a(account_a, make_delivery)
+    page = as_ana.get(f"/acme/sync/messages/out/{first.pk}/").content.decode()
+    assert "Replay" in page
+    assert first.label in page
+    as_ana.post(f"/acme/sync/messages/out/{first.pk}/replay/")
+    assert as_ana.post(f"/acme/sync/messages/out/{second.pk}/close/", {"reason": ""}).status_code == 422
+    as_ana.post(f"/acme/sync/messages/out/{second.pk}/close/", {"reason": "By phone"})
+    states = in_a(account_a, lambda: list(Delivery.objects.order_by("pk").values_list("state", flat=True)))
+    assert states == [DeliveryState.WAITING, DeliveryState.CLOSED]
+    page = as_ana.get(f"/acme/sync/messages/out/{second.pk}/").content.decode()
+    assert "By phone" in page
+    assert "/replay/" not in page
+
+
+def test_a_message_in_shows_what_came_without_secrets(as_ana, account_a):
+    made = in_a(account_a, make_inbound)
+    page = as_ana.get(f"/acme/sync/messages/in/{made.pk}/").content.decode()
+    assert "very-secret" not in page
+    assert "api_key" in page
+    assert (
+        "still cannot be applied"
+        in as_ana.post(f"/acme/sync/messages/in/{made.pk}/replay/", follow=True).content.decode()
+    )
+    as_ana.post(f"/acme/sync/messages/in/{made.pk}/close/", {"reason": "Not ours"})
+    assert in_a(account_a, InboundMessage.objects.get).state == InboundState.CLOSED
+
+
+def test_a_viewer_sees_and_touches_nothing(client_for, ben, account_a):
+    made = in_a(account_a, make_connection)
+    page = client_for(ben).get(f"{CONNECTIONS}{made.pk}/").content.decode()
+    assert made.name in page
+    assert "/change/" not in page
+    assert "/test/" not in page
+    assert "/ask/" not in page
+
+
+def test_empty_lists_say_what_they_are_for(as_ana):
+    for path in ("connections/", "messages/out/", "messages/in/", "runs/"):
+        page = as_ana.get(f"/acme/sync/{path}").content.decode()
+        assert 'class="empty"' in page, path

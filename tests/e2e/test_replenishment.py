@@ -1,0 +1,112 @@
+"""The seed's steps in a real browser: from Add Replenishment to Incoming serials."""
+
+import pytest
+
+from oms.tenancy import account_context
+from replenishment.models import Replenishment
+from serials.models import Unit
+from tests.factories import make_bin, make_serialized_sku, make_sku, make_warehouse_link
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def goods(account_a):
+    """Two In/Out SKUs, one without serials, and one warehouse."""
+    with account_context(account_a):
+        make_bin(link=make_warehouse_link())
+        return [make_serialized_sku(code="LAP-1"), make_serialized_sku(code="LAP-2"), make_sku(code="MOUSE")]
+
+
+def insert(page):
+    """Replenishment → Add Replenishment → SKUs and quantities → Insert."""
+    page.goto("/acme/")
+    page.locator(".sidebar").get_by_role("link", name="Replenishment").click()
+    page.get_by_role("link", name="Add Replenishment").first.click()
+    for row, (code, quantity) in enumerate([("LAP-1", 3), ("LAP-2", 2), ("MOUSE", 10)]):
+        page.get_by_label(f"SKU of line {row + 1}").fill(code)
+        page.get_by_label(f"Quantity of line {row + 1}").fill(str(quantity))
+    page.get_by_role("button", name="Insert").click()
+    page.get_by_role("heading", name="R-1001").wait_for()
+
+
+def test_the_steps_of_the_seed(page_for, olga, account_a, goods, assert_accessible):
+    page = page_for(olga)
+    page.faults.expect("ERR_ABORTED")  # what Chromium calls a navigation that turned out to be a download
+    insert(page)
+    assert page.locator(".page-title .badge").inner_text() == "Incomplete"
+    assert_accessible(page)
+    boxes = page.locator("input[name=line]")
+    assert [boxes.nth(n).is_checked() for n in range(3)] == [True, True, False]
+    page.get_by_role("button", name="Generate Serials").click()
+    popup = page.get_by_role("dialog")
+    popup.get_by_role("link", name="Download all serials").wait_for()
+    assert_accessible(page)
+    with page.expect_download() as all_serials:
+        popup.get_by_role("link", name="Download all serials").click()
+    lines = all_serials.value.path().read_text("utf-8-sig").split()
+    assert lines == [
+        "SKU,Serial",
+        *(f"LAP-1,SN0000000{n}" for n in (1, 2, 3)),
+        *(f"LAP-2,SN0000000{n}" for n in (4, 5)),
+    ]
+    with page.expect_download() as one:
+        popup.get_by_role("link", name="Serials of LAP-2").click()
+    assert one.value.path().read_text("utf-8-sig").split() == lines[:1] + lines[4:]
+    for name in ("Labels for all SKUs", "Labels of LAP-1"):
+        with page.expect_download() as labels:
+            popup.get_by_role("link", name=name).click()
+        assert labels.value.path().read_bytes().startswith(b"%PDF-")
+    page.keyboard.press("Escape")
+    page.get_by_role("link", name="Submit Replenishment").click()
+    page.get_by_role("dialog").get_by_role("button", name="Submit Replenishment").click()
+    page.locator(".page-title .badge", has_text="In-Transit").wait_for()
+    assert_accessible(page)
+    with account_context(account_a):
+        assert Replenishment.objects.get().status == "in_transit"
+        found = set(Unit.objects.values_list("serial", "status", "process_id"))
+    assert found == {(f"SN0000000{n}", "incoming", "R-1001") for n in range(1, 6)}
+    page.locator(".page-actions").get_by_role("link", name="Serials").click()
+    page.locator("tbody tr[id^=row-unit]").first.wait_for()
+    assert page.locator("tbody tr[id^=row-unit]").count() == 5
+    assert set(page.locator("tbody .badge").all_inner_texts()) == {"Incoming"}
+
+
+def test_what_cannot_be_generated_is_an_alert(page_for, olga, account_a, goods):
+    page = page_for(olga)
+    page.faults.expect("422")
+    insert(page)
+    for box in page.locator("input[name=line]").all():
+        box.uncheck()
+    page.get_by_role("button", name="Generate Serials").click()
+    page.get_by_role("dialog", name="Alert").get_by_text("You must check at least one").wait_for()
+    page.keyboard.press("Escape")
+    page.locator("input[name=line]").nth(2).check()
+    page.get_by_role("button", name="Generate Serials").click()
+    page.get_by_role("dialog", name="Alert").get_by_text("line 3 (MOUSE)").wait_for()
+
+
+def test_a_wrong_row_keeps_what_was_typed(page_for, olga, account_a, goods, assert_accessible):
+    page = page_for(olga, viewport={"width": 320, "height": 700}, color_scheme="dark")
+    page.faults.expect("422")
+    page.goto("/acme/replenishments/new/")
+    page.get_by_label("SKU of line 1").fill("LAP-1")
+    page.get_by_label("Quantity of line 1").fill("0")
+    page.get_by_role("button", name="Insert").click()
+    page.get_by_role("link", name="Quantity of line 1").click()
+    assert page.get_by_label("Quantity of line 1").input_value() == "0"
+    assert page.get_by_label("SKU of line 1").input_value() == "LAP-1"
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    assert_accessible(page)
+
+
+def test_it_works_without_script(page_for, olga, account_a, goods):
+    page = page_for(olga, java_script_enabled=False)
+    insert(page)
+    page.get_by_role("button", name="Generate Serials").click()
+    page.get_by_role("link", name="Serials and labels").click()
+    page.get_by_role("link", name="Download all serials").wait_for()
+    page.go_back()
+    page.get_by_role("link", name="Submit Replenishment").click()
+    page.get_by_role("button", name="Submit Replenishment").click()
+    assert page.locator(".page-title .badge").inner_text() == "In-Transit"

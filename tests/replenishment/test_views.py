@@ -1,0 +1,301 @@
+"""The pages of replenishments. Roles, strangers and methods: tests/meta/test_url_sweep.py with samples.py."""
+
+import csv
+import io
+
+import pytest
+
+from oms.models import AuditEntry, Job, WarehouseLink
+from oms.tenancy import account_context
+from replenishment.lifecycle import Status
+from replenishment.models import PlannedSerial, Replenishment, ReplenishmentLine
+from replenishment.services import submitting
+from replenishment.services.receiving import apply_receipt
+from serials.models import Unit
+from tests.factories import make_serialized_sku, make_sku, make_warehouse_link
+from tests.replenishment.factories import (
+    generate,
+    incoming,
+    incoming_line,
+    line_of,
+    make_replenishment,
+    make_submitted,
+)
+from tests.replenishment.samples import row_data
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def web(client_for, olga):
+    return client_for(olga)
+
+
+def text_of(answer):
+    return (answer.getvalue() if answer.streaming else answer.content).decode()
+
+
+# --- adding and changing ----------------------------------------------------------------------------------------------
+def test_rows_and_pasted_lines_become_one_replenishment(web, olga, account_a):
+    with account_context(account_a):
+        one, other = make_serialized_sku(code="AB-1"), make_sku(code="CD 2")
+        link = make_warehouse_link()
+    data = row_data(("ab-1 ", "3"), ("", ""), link=link.pk, supplier="Kim") | {"paste": "cd 2, 40\n\nAB-1\t5\r\n"}
+    answer = web.post(
+        "/acme/replenishments/new/", data | {"lines-0-lot_number": "L-9", "lines-0-lot_expires_on": "2027-01-31"}
+    )
+    with account_context(account_a):
+        made = Replenishment.objects.get()
+        assert answer.url == f"/acme/replenishments/{made.pk}/"
+        assert (made.status, made.supplier, made.created_by) == (Status.INCOMPLETE, "Kim", olga)
+        assert list(made.lines.order_by("position").values_list("sku", "quantity", "lot_number")) == [
+            (one.pk, 3, "L-9"),
+            (other.pk, 40, ""),
+            (one.pk, 5, ""),
+        ]
+
+
+@pytest.mark.parametrize("quantity", ["0", "-1", "1000000000", "many", "1.5", "", "10⁹", "٣٣x", "9" * 400])
+def test_a_bad_quantity_is_told_at_its_field_and_what_was_typed_stays(web, account_a, quantity):
+    with account_context(account_a):
+        sku, link = make_sku(), make_warehouse_link()
+    answer = web.post("/acme/replenishments/new/", row_data((sku.code, quantity), link=link.pk, supplier="Kim"))
+    page = text_of(answer)
+    assert answer.status_code == 422
+    assert 'href="#id_lines-0-quantity"' in page
+    assert f'value="{sku.code}"' in page
+    assert 'value="Kim"' in page
+    with account_context(account_a):
+        assert not Replenishment.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"lines-0-sku": "NOBODY"}, "There is no SKU “NOBODY”"),
+        ({"lines-0-sku": "x" * 300}, "at most 80"),
+        ({"lines-0-sku": "", "lines-0-quantity": ""}, "Add at least one SKU"),
+        ({"lines-0-lot_expires_on": "31.1.2027"}, "yyyy-mm-dd"),
+        ({"lines-0-lot_expires_on": "2027-01-31"}, "Name the lot"),
+        ({"link": "99999"}, "not one of the available"),
+        ({"link": ""}, "Choose the warehouse"),
+        ({"paste": "NOBODY 4"}, "Line 1: There is no SKU"),
+        ({"paste": "NOBODY"}, "has no quantity"),
+        ({"supplier": "a\tb"}, "Remove the line breaks"),
+        ({"supplier": "a\0b"}, "Null characters"),
+        ({"lines-TOTAL_FORMS": "-1"}, "sent incompletely"),
+        ({"lines-TOTAL_FORMS": "x"}, "sent incompletely"),
+    ],
+)
+def test_what_makes_no_sense_is_told_and_nothing_is_made(web, account_a, change, words):
+    with account_context(account_a):
+        data = row_data((make_sku().code, 1), link=make_warehouse_link().pk)
+    answer = web.post("/acme/replenishments/new/", data | change)
+    assert answer.status_code == 422
+    assert words.lower() in text_of(answer).lower()
+    with account_context(account_a):
+        assert not Replenishment.objects.exists()
+
+
+def test_a_sku_and_a_warehouse_of_another_account_are_not_there(web, account_a, account_b):
+    with account_context(account_b):
+        foreign, foreign_link = make_sku(code="FOREIGN"), make_warehouse_link()
+    with account_context(account_a):
+        link = make_warehouse_link()
+    for data in (row_data((foreign.code, 1), link=link.pk), row_data(("X", 1), link=foreign_link.pk)):
+        assert web.post("/acme/replenishments/new/", data).status_code == 422
+    assert "FOREIGN" not in text_of(web.get("/acme/replenishments/skus/?lines-0-sku=FOR"))
+    with account_context(account_a):
+        assert WarehouseLink.objects.count() == 1
+
+
+def test_more_rows_keep_what_was_typed(web, account_a):
+    page = text_of(web.post("/acme/replenishments/new/", row_data(("HALF", "")) | {"more": "1"}))
+    assert 'value="HALF"' in page
+    assert 'id="id_lines-4-sku"' in page
+    assert "Nothing is saved yet" not in page
+
+
+def test_suggestions_are_escaped_options(web, account_a):
+    with account_context(account_a):
+        make_sku(code="L<1>", name='Lap"top')
+    page = text_of(web.get("/acme/replenishments/skus/?lines-3-sku=l<"))
+    assert page.strip() == '<option value="L&lt;1&gt;">Lap&quot;top</option>'
+
+
+def test_lines_are_changed_and_a_stale_form_is_told(web, account_a):
+    with account_context(account_a):
+        made = make_replenishment()
+        line = line_of(made)
+    url = f"/acme/replenishments/{made.pk}/lines/"
+    data = row_data((line.sku.code, 8, line.pk), initial=1, version=made.version)
+    assert web.post(url, data).status_code == 302
+    stale = web.post(url, data | {"lines-0-quantity": "9"})
+    assert stale.status_code == 422
+    assert "Somebody changed this replenishment" in text_of(stale)
+    assert 'value="9"' in text_of(stale)
+    with account_context(account_a):
+        assert line_of(made).quantity == 8
+
+
+# --- the seed's steps -------------------------------------------------------------------------------------------------
+def test_generate_leads_to_the_popup_and_its_downloads(web, client_for, wes, account_a):
+    with account_context(account_a):
+        one, other = make_serialized_sku(code="=ONE"), make_serialized_sku(code="TWO")
+        made = make_replenishment((one, 2), (other, 1))
+        ids = list(made.lines.values_list("pk", flat=True))
+    base = f"/acme/replenishments/{made.pk}/"
+    answer = web.post(f"{base}generate/", {"line": ids}, follow=True)
+    page = text_of(answer)
+    for words in (
+        "Download all serials",
+        "Labels for all SKUs",
+        f"download/?sku={other.pk}",
+        f"labels/?sku={other.pk}",
+    ):
+        assert words in page
+    rows = list(csv.reader(io.StringIO(text_of(web.get(f"{base}serials/download/")).removeprefix("\ufeff"))))
+    assert rows == [["SKU", "Serial"], ["'=ONE", "SN00000001"], ["'=ONE", "SN00000002"], ["TWO", "SN00000003"]]
+    warehouse = client_for(wes)
+    assert text_of(warehouse.get(f"{base}serials/download/?sku={other.pk}")).split() == [
+        "\ufeffSKU,Serial",
+        "TWO,SN00000003",
+    ]
+    labels = warehouse.get(f"{base}serials/labels/?sku={one.pk}")
+    assert (labels["Content-Type"], labels.content[:5]) == ("application/pdf", b"%PDF-")
+    for bad in ("99999", "x", "-1", "9" * 40):
+        assert web.get(f"{base}serials/download/?sku={bad}").status_code == 404
+        assert web.get(f"{base}serials/labels/?sku={bad}").status_code == 404
+
+
+def test_nothing_checked_and_other_workflows_are_an_alert(web, account_a):
+    with account_context(account_a):
+        made = make_replenishment((make_sku(code="PLAIN"), 2))
+        line = line_of(made)
+    url = f"/acme/replenishments/{made.pk}/generate/"
+    for data, words in (
+        ({}, "You must check at least one"),
+        ({"line": line.pk}, "line 1 (PLAIN)"),
+        ({"line": "x"}, "check"),
+    ):
+        answer = web.post(url, data)
+        assert answer.status_code == 422
+        assert 'data-title="Alert"' in text_of(answer)
+        assert words in text_of(answer)
+
+
+def test_many_are_generated_by_one_job_however_often_it_is_asked(web, account_a):
+    with account_context(account_a):
+        made = make_replenishment((make_serialized_sku(), 5_001))
+        line = line_of(made)
+    for _turn in range(2):
+        answer = web.post(f"/acme/replenishments/{made.pk}/generate/", {"line": line.pk})
+        assert "/jobs/" in answer.url
+    with account_context(account_a):
+        assert Job.objects.filter(kind="replenishment.generate").count() == 1
+        assert not PlannedSerial.objects.exists()
+
+
+def test_submit_shows_in_transit_and_the_units(web, account_a):
+    with account_context(account_a):
+        made = make_replenishment()
+        generate(made)
+    url = f"/acme/replenishments/{made.pk}/submit/"
+    assert "Submit Replenishment" in text_of(web.get(url))
+    assert "In-Transit" in text_of(web.post(url, follow=True))
+    again = web.post(url)
+    assert again.status_code == 422
+    assert "already submitted" in text_of(again)
+    with account_context(account_a):
+        assert Unit.objects.filter(status="incoming", process_id=made.number).count() == 3
+        assert AuditEntry.objects.filter(action="Submitted").count() == 1
+
+
+def test_every_fault_of_a_submit_is_on_the_page(web, account_a):
+    with account_context(account_a):
+        made = make_replenishment((make_serialized_sku(code="A"), 2), (make_serialized_sku(code="B"), 2))
+        generate(made)
+        ReplenishmentLine.objects.update(quantity=5)
+    page = text_of(web.post(f"/acme/replenishments/{made.pk}/submit/"))
+    assert "Line 1 (A) has 2 serials for 5 units" in page
+    assert "Line 2 (B) has 2 serials for 5 units" in page
+
+
+def test_serials_are_typed_and_taken_away(web, client_for, ben, account_a):
+    with account_context(account_a):
+        line = line_of(make_replenishment())
+    url = f"/acme/replenishments/lines/{line.pk}/serials/"
+    bad = web.post(url, {"serials": f"GOOD\n{'x' * 300}\ngood"})
+    assert bad.status_code == 422
+    for words in ("2:", "at most", "number 1 of this list", "GOOD\n"):
+        assert words in text_of(bad)
+    assert web.post(url, {"serials": "one\r\n\r\ntwo\n"}).status_code == 302
+    with account_context(account_a):
+        one = PlannedSerial.objects.get(serial="one")
+    assert web.post(url, {"remove": "1", "serial": [one.pk, "x", "9" * 30]}).status_code == 302
+    assert "You must check at least one" in text_of(web.post(url, {"remove": "1"}, follow=True))
+    viewer = text_of(client_for(ben).get(url))
+    assert "two" in viewer
+    assert "Add serials" not in viewer
+    with account_context(account_a):
+        assert [str(row) for row in line.planned.filter(state="draft")] == ["two"]
+
+
+# --- after submit -----------------------------------------------------------------------------------------------------
+def test_what_arrived_and_what_waits_is_on_the_page(web, account_a):
+    with account_context(account_a):
+        sku = make_serialized_sku()
+        made = make_submitted((sku, 3))
+        fact = incoming(made, incoming_line(sku, serials=["SN00000001", "<b>WRONG"]), external_id="GR-77")
+        receipt = apply_receipt(fact, source="wms:1")
+    page = text_of(web.get(f"/acme/replenishments/{made.pk}/"))
+    for words in ("Ready for Review", "1 of 3 received", "GR-77", "&lt;b&gt;WRONG", "Close short"):
+        assert words in page
+    page = text_of(web.get(f"/acme/replenishments/receipts/{receipt.pk}/"))
+    for words in ("Not expected", "As planned", "&lt;b&gt;WRONG", "1 wait"):
+        assert words in page
+
+
+def test_the_ends_need_a_reason_and_archived_ones_leave_the_list(web, account_a):
+    with account_context(account_a):
+        made = make_submitted()
+    base = f"/acme/replenishments/{made.pk}/"
+    assert web.post(f"{base}cancel/", {"reason": " "}).status_code == 422
+    assert "Cancelled" in text_of(web.post(f"{base}cancel/", {"reason": "No"}, follow=True))
+    assert web.post(f"{base}cancel/", {"reason": "No"}).status_code == 422
+    assert web.post(f"{base}close/", {"reason": "No"}).status_code == 422
+    assert made.number in text_of(web.get("/acme/replenishments/"))
+    assert "is archived" in text_of(web.post(f"{base}archive/", follow=True))
+    assert made.number not in text_of(web.get("/acme/replenishments/"))
+    assert made.number in text_of(web.get("/acme/replenishments/?status=archived"))
+
+
+def test_a_number_leads_to_its_page(web, account_a):
+    with account_context(account_a):
+        made = make_submitted()
+    assert web.get(f"/acme/replenishments/find/?number={made.number}").url == f"/acme/replenishments/{made.pk}/"
+    for bad in ("R-9", "", "%00"):
+        answer = web.get(f"/acme/replenishments/find/?number={bad}", follow=True)
+        assert "There is no replenishment" in text_of(answer)
+
+
+def test_a_viewer_sees_no_button_that_changes(client_for, ben, account_a):
+    with account_context(account_a):
+        made = make_replenishment()
+    page = text_of(client_for(ben).get(f"/acme/replenishments/{made.pk}/"))
+    for words in ("Submit Replenishment", "Generate Serials", "Cancel replenishment"):
+        assert words not in page
+
+
+@pytest.mark.parametrize("how_many", [1, 30])
+def test_the_page_asks_as_often_for_thirty_lines_as_for_one(web, account_a, how_many, django_assert_num_queries):
+    with account_context(account_a):
+        made = make_replenishment(*[(make_serialized_sku(), 1) for _n in range(how_many)])
+        generate(made)
+        submitting.submit(replenishment_id=made.pk, actor=None)
+    web.get(f"/acme/replenishments/{made.pk}/")
+    with django_assert_num_queries(QUERIES):
+        web.get(f"/acme/replenishments/{made.pk}/")
+
+
+QUERIES = 16
