@@ -16,7 +16,7 @@ class Measure:
         measure: what was done, and against what.
         value, limit: medians of both, in `unit`.
         ratio: value / limit, the median over the runs, each compared with its own.
-        bar: the least ratio that will do.
+        bar: the least ratio that will do; None where the figure is only told.
         p50, p95: seconds of our runs (nearest rank: of three runs, p95 is the slowest).
         sql: how the limit was made.
     """
@@ -26,7 +26,7 @@ class Measure:
     unit: str
     limit: float
     ratio: float
-    bar: float
+    bar: float | None
     p50: float
     p95: float
     runs: int
@@ -34,12 +34,12 @@ class Measure:
 
     @property
     def holds(self) -> bool:
-        """Whether the ratio reaches the bar."""
-        return self.ratio >= self.bar
+        """Whether the ratio reaches the bar, or there is none."""
+        return self.bar is None or self.ratio >= self.bar
 
 
 def compare(
-    measure: str, *, count: int, ours: Sequence[float], limits: Sequence[float], bar: float, sql: str, unit: str
+    measure: str, *, count: int, ours: Sequence[float], limits: Sequence[float], bar: float | None, sql: str, unit: str
 ) -> Measure:
     """A measure of throughput from seconds: `ours` and `limits` did `count` things each, pairwise in the same round."""
     ordered = sorted(ours)
@@ -69,14 +69,14 @@ def show(measures: Iterable[Measure], *, out: TextIO, conditions: str, is_json: 
     out.writelines(_line(each) + "\n" for each in listed)
     out.writelines(f"limit: {sql}\n" for sql in dict.fromkeys(each.sql for each in listed))
     out.write(f"{conditions}\n")
-    words = "; ".join(f"{each.measure} by {1 - each.ratio / each.bar:.0%}" for each in missed)
+    words = "; ".join(f"{each.measure} by {1 - each.ratio / (each.bar or 1):.0%}" for each in missed)
     out.write(f"missed {len(missed)} of {len(listed)} bars: {words}\n" if missed else f"all {len(listed)} bars hold\n")
     return not missed
 
 
 def _line(each: Measure) -> str:
-    verdict = "holds" if each.holds else "MISSED"
+    verdict = ("holds" if each.holds else "MISSED") if each.bar else "no bar"
     return (
         f"{each.measure:<28} {each.value:>10,.0f} {each.unit}  limit {each.limit:>10,.0f}  ratio {each.ratio:>6.2f}  "
-        f"bar {each.bar:>5.2f}  {verdict:<6}  p50 {each.p50:.3f} s  p95 {each.p95:.3f} s  runs {each.runs}"
+        f"bar {each.bar or 0:>5.2f}  {verdict:<6}  p50 {each.p50:.3f} s  p95 {each.p95:.3f} s  runs {each.runs}"
     )

@@ -9,12 +9,15 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
+from io import StringIO
 from urllib.parse import urljoin, urlsplit
 
 import httpx
 from django.core.cache import cache
+from django.core.management import call_command
+from django.core.management.base import CommandError
 
-from oms import demo
+from oms import demo, smoke_chain
 from oms.celery import app
 
 TASK_SECONDS = 20.0
@@ -62,11 +65,31 @@ def everybody_opens_every_page(url: str) -> str:
     return f"{len(counts)} people opened {sum(counts.values())} pages"
 
 
+def replenishment_becomes_ready(url: str) -> str:
+    """The main job: a replenishment through the pages to Ready units, received by the sandbox warehouse."""
+    try:
+        return smoke_chain.replenishment_becomes_ready(url)
+    except smoke_chain.ChainBroken as error:
+        raise SmokeFailed(str(error)) from error
+
+
+def ledger_is_sound(url: str) -> str:
+    """History, units and stock of every account agree."""
+    said = StringIO()
+    try:
+        call_command("check_ledger", stdout=said, stderr=said)
+    except (SystemExit, CommandError) as error:
+        raise SmokeFailed(f"check_ledger: {said.getvalue().strip() or error}") from error
+    return said.getvalue().strip().splitlines()[-1]
+
+
 STEPS: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("web answers", answers),
     ("worker runs a task", worker_runs_a_task),
     ("beat sends tasks", beat_sends_tasks),
     ("sign-ins and pages", everybody_opens_every_page),
+    ("a replenishment to Ready", replenishment_becomes_ready),
+    ("ledger", ledger_is_sound),
 )
 
 

@@ -30,6 +30,8 @@ class Command(BaseCommand):
             call_command("collectstatic", interactive=False, verbosity=0)
         if not options["no_demo"] and not Account.objects.exists() and not Person.objects.exists():
             call_command("seed_demo")
+        if not options["no_demo"]:
+            call_command("connect_demo")
         if options["report"]:
             emails = [person.email for person in demo.PEOPLE]
             has_demo = Person.objects.filter(email__in=emails).count() == len(emails)
