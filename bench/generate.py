@@ -236,8 +236,12 @@ def _measures(rounds: Rounds, count: int) -> list[Measure]:
     for way in ("", " COPY", " bulk_create"):
         plan, units = seconds[f"plan{way}"], seconds[f"units{way}" if way else "submit"]
         seconds[f"all{way}"] = [one + other for one, other in zip(plan, units, strict=True)]
-    steps = (("generate", "all", PLAN + UNITS, "all"), ("plan", "plan", PLAN, "plan"))
-    steps += (("submit", "submit", UNITS, "units"), ("ledger alone", "expect", UNITS, "units"))
+    steps = [
+        ("generate", "all", PLAN + UNITS, "all"),
+        ("plan", "plan", PLAN, "plan"),
+        ("submit", "submit", UNITS, "units"),
+        ("ledger alone", "expect", UNITS, "units"),
+    ]
     measures = []
     for name, ours, tables, limit in steps:
         copies = " ".join(f"{_copy_sql(model)};" for model in tables)

@@ -78,5 +78,5 @@ def _line(each: Measure) -> str:
     verdict = ("holds" if each.holds else "MISSED") if each.bar else "no bar"
     return (
         f"{each.measure:<28} {each.value:>10,.0f} {each.unit}  limit {each.limit:>10,.0f}  ratio {each.ratio:>6.2f}  "
-        f"bar {each.bar or 0:>5.2f}  {verdict:<6}  p50 {each.p50:.3f} s  p95 {each.p95:.3f} s  runs {each.runs}"
+        f"bar {each.bar or '-':>5}  {verdict:<6}  p50 {each.p50:.3f} s  p95 {each.p95:.3f} s  runs {each.runs}"
     )

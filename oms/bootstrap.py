@@ -231,7 +231,7 @@ class Environment:
         say(f"installed in {time.monotonic() - started:.0f} s.")
 
     def runs(self, code: str) -> bool:
-        """Whether its Python starts and runs `code`; after an interrupted `venv` or an upgrade of the system it does not."""
+        """Whether its Python starts and runs `code`; after an interrupted `venv` or a system upgrade it may not."""
         try:
             asked = subprocess.run([str(self.python), "-c", code], capture_output=True, check=False)
         except OSError:

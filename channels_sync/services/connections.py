@@ -18,7 +18,7 @@ from oms.errors import Conflict, DomainError
 from oms.models import Bin, Person, WarehouseLink
 from oms.services import audit
 
-TEST_SECONDS = 15.0
+TEST_SECONDS = 8.0
 TAKEN = {
     "connection_name": gettext_lazy("There is already a connection with this name."),
     "connection_one_per_warehouse": gettext_lazy("Another active connection runs this warehouse."),
@@ -130,7 +130,7 @@ class Tested:
 
 
 def test(found: Connection) -> Tested:
-    """Call the other side now, for TEST_SECONDS at most; notes nothing, so it may be called with any transaction."""
+    """Call the other side now, for TEST_SECONDS at most: a person waits for it. Notes nothing."""
     try:
         with open_adapter(opened(found), seconds=TEST_SECONDS) as adapter:
             return Tested(is_good=True, words=adapter.check())

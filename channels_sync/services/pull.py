@@ -18,7 +18,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from channels_sync.contract import Flow, Page, Retry, SyncError
-from channels_sync.models import Cursor, InboundMessage, InboundState
+from channels_sync.models import Cursor, InboundMessage
 from channels_sync.payloads import digest
 from channels_sync.services import health, runs
 from channels_sync.services.adapters import Opened, open_adapter, opened
@@ -72,7 +72,7 @@ def _take_turn(account_id: int) -> Turn | None:
         cursor = _ready().order_by("next_at", "pk").select_for_update(skip_locked=True, of=("self",)).first()
         if cursor is None:
             return None
-        # Both waits grow with failures, never below what the connection asks for.
+        # It grows with failures, and is never below what the connection asks for.
         found = cursor.connection
         wait = timedelta(seconds=found.seconds)
         if cursor.failures:
@@ -178,8 +178,3 @@ def _note_failure(account_id: int, turn: Turn, error: SyncError) -> None:
         own.update(failures=cursor.failures + 1, next_at=next_at)
         health.note_failure(turn.connection.pk, error, at_least=after)
         due(account_id, health.PULL, at=next_at)
-
-
-def waiting(connection_id: int) -> int:
-    """How many stored payloads are still to be applied."""
-    return int(InboundMessage.objects.filter(connection=connection_id, state=InboundState.NEW).count())

@@ -113,7 +113,7 @@ def test_pages_that_come_twice_and_in_another_order(account_a, warehouse, connec
     ask()
     assert units(account_a) == {serial: ("ready", place) for serial, place in warehouse.units().items()}
     assert len(warehouse.units()) == 15
-    (run,) = seen(Run, flow=Flow.RECEIPTS)
+    run = seen(Run, flow=Flow.RECEIPTS)[0]  # on a slow machine the next turn may have come already
     assert (run.pages, run.seen, run.stored, run.done) == (6, 10, 5, 5)
 
 

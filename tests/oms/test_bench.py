@@ -1,0 +1,76 @@
+"""manage.py bench: the form of what it says and its exit status; how fast a busy machine is, is nobody's promise."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from django.db import connections
+
+from bench.report import compare, show
+from oms.bootstrap import ROOT
+
+FIELDS = {"measure", "value", "unit", "limit", "ratio", "bar", "holds", "p50", "p95", "runs", "sql"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_bench_generate_measures_on_a_database_of_its_own_and_leaves_none(server_env):
+    before = databases()
+    argv = [sys.executable, str(ROOT / "manage.py"), "bench", "generate", "--units", "2000", "--runs", "1", "--json"]
+    env = {**server_env, "LOTLINE_VENV": "off"}
+    done = subprocess.run(argv, env=env, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    assert done.stderr == ""
+    *measures, last = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [each["measure"] for each in measures] == [
+        f"{step} vs {way}" for step in ("generate", "plan", "submit", "ledger alone") for way in ("COPY", "bulk_create")
+    ]
+    for each in measures:
+        assert set(each) == FIELDS
+        assert each["value"] > 0 < each["limit"]
+        assert each["runs"] == 1
+        assert each["p50"] <= each["p95"]
+        assert each["holds"] == (each["bar"] is None or each["ratio"] >= each["bar"])
+    assert {each["bar"] for each in measures if "COPY" in each["measure"]} == {0.75}
+    assert all("COPY serials_unit" in each["sql"] for each in measures if each["measure"] == "submit vs COPY")
+    missed = [each["measure"] for each in measures if not each["holds"]]
+    assert last["summary"] == {"measures": 8, "missed": missed, "holds": not missed}
+    assert done.returncode == (1 if missed else 0)
+    assert databases() == before
+
+
+def databases():
+    with connections["owner"].cursor() as cursor:
+        cursor.execute("SELECT datname FROM pg_database WHERE datname LIKE 'lotline_bench%' ORDER BY 1")
+        return cursor.fetchall()
+
+
+def measured(**fields):
+    facts = {"count": 1_000, "ours": [2.0, 1.0, 4.0], "limits": [1.0, 1.0, 1.0], "bar": 0.75, "sql": "S", "unit": "u/s"}
+    return compare("thing", **{**facts, **fields})
+
+
+def test_a_ratio_is_the_median_of_ratios_of_the_same_round():
+    found = measured()
+    assert (found.value, found.limit, found.ratio, found.p50, found.p95, found.runs) == (500, 1000, 0.5, 2.0, 4.0, 3)
+    assert not found.holds
+    assert measured(bar=0.5).holds
+    assert measured(bar=None).holds
+
+
+def test_the_summary_says_by_how_much_a_bar_is_missed(tmp_path):
+    with (tmp_path / "told").open("w+") as out:
+        assert not show([measured(), measured(bar=None)], out=out, conditions="here", is_json=False)
+        assert show([measured(bar=0.5)], out=out, conditions="here", is_json=False)
+        out.seek(0)
+        told = out.read()
+    assert "missed 1 of 2 bars: thing by 33%" in told
+    assert "all 1 bars hold" in told
+    assert "limit: S" in told
+
+
+def test_a_bench_that_is_not_there_is_refused_with_those_that_are(server_env):
+    argv = [sys.executable, str(ROOT / "manage.py"), "bench", "nothing"]
+    env = {**server_env, "LOTLINE_VENV": "off"}
+    done = subprocess.run(argv, env=env, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode != 0
+    assert "generate" in done.stderr
