@@ -267,6 +267,7 @@ JOBS = {
     "catalogue.import": "oms.services.catalogue_csv.run_import_job",
     "serials.labels": "serials.labels_jobs.run_job",
     "replenishment.generate": "replenishment.services.generation_job.run_generate_job",
+    "replenishment.submit": "replenishment.services.submit_job.run_submit_job",
     "ui.export": "oms.ui.exports.run_export_job",
 }
 

@@ -127,6 +127,11 @@ def planned_skus(replenishment: Replenishment) -> list[PlannedSku]:
     return [PlannedSku(*row) for row in rows]
 
 
+def planned_count(replenishment: Replenishment) -> int:
+    """How many serials are planned on a replenishment."""
+    return PlannedSerial.objects.filter(line__replenishment=replenishment, state__in=LIVE).count()
+
+
 def receipts_of(replenishment: Replenishment) -> QuerySet[Receipt]:
     """The receipts of a replenishment, newest first."""
     return Receipt.objects.filter(replenishment=replenishment).order_by("-pk")

@@ -12,9 +12,10 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from oms import jobs
 from oms.access import AccountRequest, require_role
 from oms.errors import DomainError
-from oms.models import EVERYONE, OFFICE
+from oms.models import EVERYONE, OFFICE, Job
 from oms.ui import audit
 from replenishment import queries
 from replenishment.forms import ReasonForm
@@ -22,6 +23,9 @@ from replenishment.lifecycle import Status, Step, may
 from replenishment.models import Replenishment
 from replenishment.services import submitting
 from replenishment.tables import STATUS_TONES
+
+AT_ONCE = 5_000
+"""Up to so many units are submitted while the page waits."""
 
 
 @require_GET
@@ -51,6 +55,17 @@ def detail(request: AccountRequest, pk: int) -> HttpResponse:
     return render(request, "replenishment/detail.html", context)
 
 
+def _submit_job(request: AccountRequest, found: Replenishment, planned: int) -> Job:
+    """Many units by a job; two tabs start one, because the replenishment's version is part of its key."""
+    return jobs.start(
+        "replenishment.submit",
+        _("Submit %(number)s") % {"number": found.number},
+        {"replenishment_id": found.pk, "total": planned},
+        person=request.user,
+        idempotency_key=f"replenishment.submit:{found.pk}:{found.version}:{request.user.pk}",
+    )
+
+
 @require_http_methods(["GET", "POST"])
 @require_role(OFFICE)
 def submit(request: AccountRequest, pk: int) -> HttpResponse:
@@ -58,6 +73,9 @@ def submit(request: AccountRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(queries.documents(), pk=pk)
     faults: list[str] = []
     if request.method == "POST":
+        planned = queries.planned_count(found)
+        if planned > AT_ONCE and found.status == Status.INCOMPLETE:
+            return redirect("job", account_slug=request.account.slug, pk=_submit_job(request, found, planned).pk)
         try:
             submitting.submit(replenishment_id=pk, actor=request.user)
         except submitting.CannotSubmit as error:

@@ -5,6 +5,7 @@ import io
 
 import pytest
 
+from oms import jobs
 from oms.models import AuditEntry, Job, WarehouseLink
 from oms.tenancy import account_context
 from replenishment.lifecycle import Status
@@ -194,6 +195,30 @@ def test_many_are_generated_by_one_job_however_often_it_is_asked(web, account_a)
     with account_context(account_a):
         assert Job.objects.filter(kind="replenishment.generate").count() == 1
         assert not PlannedSerial.objects.exists()
+
+
+def test_many_are_submitted_by_one_job_however_often_it_is_asked(web, account_a):
+    with account_context(account_a):
+        made = make_replenishment((make_serialized_sku(), 5_001))
+        generate(made)
+    for _turn in range(2):
+        assert "/jobs/" in web.post(f"/acme/replenishments/{made.pk}/submit/").url
+    with account_context(account_a):
+        assert Job.objects.filter(kind="replenishment.submit").count() == 1
+        assert not Unit.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_job_of_a_submit_does_it_once(web, account_a):
+    with account_context(account_a):
+        made = make_replenishment((make_serialized_sku(), 5_001))
+        generate(made)
+    web.post(f"/acme/replenishments/{made.pk}/submit/")
+    assert jobs.run_next(account_a.pk) == "done"
+    assert jobs.run_next(account_a.pk) is None
+    with account_context(account_a):
+        assert Unit.objects.filter(status="incoming", process_id=made.number).count() == 5_001
+        assert Replenishment.objects.get(pk=made.pk).status == "in_transit"
 
 
 def test_submit_shows_in_transit_and_the_units(web, account_a):

@@ -34,9 +34,8 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Which bench, how big, and how to say it."""
-        parser.add_argument(
-            "name", choices=sorted(path.stem for path in (ROOT / "bench").glob("[a-z]*.py") if path.stem != "report")
-        )
+        names = {path.stem for path in (ROOT / "bench").glob("[a-z]*.py")} - {"report"}
+        parser.add_argument("name", choices=sorted(names))
         parser.add_argument("--units", type=int, default=100_000, help="how many are made in one round")
         parser.add_argument("--runs", type=int, default=3, help="rounds, after one to warm up; the medians are shown")
         parser.add_argument("--json", action="store_true", help="one JSON object for each measure, then a summary")
