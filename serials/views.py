@@ -114,11 +114,13 @@ def _history(request: AccountRequest, unit: Unit) -> dict[str, Any]:
 
 
 def _facts(request: AccountRequest, unit: Unit) -> list[dict[str, Any]]:
-    slug, place = request.account.slug, unit.bin
+    sku, place, slug = unit.sku, unit.bin, request.account.slug
+    process_url = document_url(slug, unit.process_type, unit.process_id)
+    order_url = document_url(slug, "order", unit.order_no)
     return [
-        {"label": _("SKU"), "value": unit.sku.code, "is_mono": True, "url": _url(request, "sku", unit.sku_id)},
-        {"label": _("Name"), "value": unit.sku.name},
-        {"label": _("ProdID"), "value": unit.sku.prod_id, "is_mono": True},
+        {"label": _("SKU"), "value": sku.code, "is_mono": True, "url": _url(request, "sku", unit.sku_id)},
+        {"label": _("Name"), "value": sku.name},
+        {"label": _("ProdID"), "value": sku.prod_id, "is_mono": True},
         {"label": _("Serial"), "value": unit.serial, "is_mono": True, "can_copy": True},
         {"label": _("BIN"), "value": place.name if place else "", "is_mono": True},
         {"label": _("Location"), "value": place.location.name if place else ""},
@@ -127,18 +129,8 @@ def _facts(request: AccountRequest, unit: Unit) -> list[dict[str, Any]]:
         {"label": _("WMS Notes"), "value": unit.wms_notes},
         {"label": _("OMS Notes"), "value": unit.oms_notes},
         {"label": _("ProcessType"), "value": unit.get_process_type_display()},
-        {
-            "label": _("ProcessID"),
-            "value": unit.process_id,
-            "is_mono": True,
-            "url": document_url(slug, unit.process_type, unit.process_id),
-        },
-        {
-            "label": _("Order#"),
-            "value": unit.order_no,
-            "is_mono": True,
-            "url": document_url(slug, "order", unit.order_no),
-        },
+        {"label": _("ProcessID"), "value": unit.process_id, "is_mono": True, "url": process_url},
+        {"label": _("Order#"), "value": unit.order_no, "is_mono": True, "url": order_url},
     ]
 
 

@@ -1,7 +1,6 @@
 """Lotline's own processes as data. A further process is one more function here and one more line in `children`."""
 
 import http.client
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from oms.embedded.valkey import quick_client
 
 # Celery's warning; that this runs as root is the choice of whoever started it.
 AS_ROOT = "ignore:You're running the worker with superuser privileges"
-SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  (memory for gunicorn's heartbeat; no file of ours has a guessable name)
 
 
 @dataclass(frozen=True)
@@ -58,13 +56,9 @@ def sandbox(setting: Setting) -> tuple[Service, ...]:
 
 
 def web(setting: Setting) -> Service:
-    """Gunicorn: two processes of four threads, forked from one that has loaded the application.
-
-    Forking is safe because loading opens no connection: Django makes the pool when a process first asks for one.
-    """
-    options = ["--bind", f"{HOST}:{setting.port}", "--workers=2", "--threads=4", "--preload", "--no-control-socket"]
+    """Gunicorn, set up by oms/webserver.py."""
+    options = ["--config=python:oms.webserver", f"--bind={HOST}:{setting.port}"]
     options += ["--log-level=info", "--access-logfile=-"] if setting.is_talkative else ["--log-level=warning"]
-    options += [f"--worker-tmp-dir={SHARED_MEMORY}"] if os.access(SHARED_MEMORY, os.W_OK) else []
     return Service(
         name="web",
         argv=(sys.executable, "-m", "gunicorn", *options, "oms.wsgi:application"),

@@ -66,9 +66,10 @@ SELECT id FROM oms_bin WHERE account_id = %(account)s AND id IN (
 # What each row leads to. A row without an outcome keeps after = NULL, one that names what does not exist or belongs to
 # another SKU says so in `wrong`; both are refused. A fact that the unit has already (same source) is left out; the OR
 # keeps that a look into the index per known unit, which a join, badly estimated, would not be. New units take their ids
-# here, so that units and history can be written from the same rows.
+# here, in the order of the call, so that units and history can be written from the same rows, and neighbours into
+# neighbouring pages of the indexes.
 _NAMED = """
-    SELECT i.unit_id AS said_id, i.bin_id, i.lot_id, i.order_line_id, i.wms_notes, i.oms_notes, i.is_new_allowed,
+    SELECT i.n, i.unit_id AS said_id, i.bin_id, i.lot_id, i.order_line_id, i.wms_notes, i.oms_notes, i.is_new_allowed,
            i.is_accepted, i.corrects_id, COALESCE(NULLIF(i.source, ''), %(source)s) AS source,
            COALESCE(NULLIF(i.reason, ''), %(reason)s) AS reason, u.id AS found_id,
            COALESCE(u.sku_id, i.sku_id) AS sku_id, COALESCE(u.serial, i.serial) AS serial,
@@ -147,6 +148,7 @@ LEFT JOIN (
 LEFT JOIN ({_OUTCOME}) AS o ON o.before = p.before AND (o.bin_kind = '' OR o.bin_kind = p.bin_kind)
     AND (p.before <> 'new' OR (k.workflow = ANY(%(new_workflows)s::text[]) AND p.serial_key <> ''))
     AND {_MEETS}
+ORDER BY p.n
 """
 
 REFUSED = """

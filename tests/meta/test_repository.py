@@ -7,6 +7,7 @@ import sys
 import tomllib
 
 import pytest
+from cryptography.fernet import Fernet
 from django.apps import apps
 from django.core.management import call_command
 from django.db import connection
@@ -113,6 +114,7 @@ def test_a_deployment_is_clean(tmp_path):
         "DATABASE_URL": "postgres://lotline_app:x@127.0.0.1:1/none",
         "DATABASE_OWNER_URL": "postgres://lotline_owner:x@127.0.0.1:1/none",
         "SECRET_KEY": "0123456789abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+        "LOTLINE_SECRETS_KEYS": Fernet.generate_key().decode(),
         "LOTLINE_STATE": str(tmp_path),
         "LOTLINE_HTTPS": "1",
     }
