@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -43,10 +44,7 @@ def script(code, *arguments):
         finally:
             if process.poll() is None:
                 process.terminate()
-            try:
-                process.communicate(timeout=60)
-            finally:
-                process.kill()
+            rest(process)
 
 
 def told(process):
@@ -57,10 +55,25 @@ def told(process):
     return pytest.fail("the process ended without a word")
 
 
+def rest(process, seconds=120):
+    """All that a process still says until it ends; after so many seconds it is killed.
+
+    `communicate` would lose what reading line by line has already taken from the pipe.
+    """
+    killer = threading.Timer(seconds, process.kill)
+    killer.start()
+    try:
+        said = "" if process.stdout.closed else process.stdout.read()
+        process.wait()
+    finally:
+        killer.cancel()
+    return said
+
+
 def ends(process):
     """Ask it to stop and return all that it still says."""
     process.terminate()
-    return process.communicate(timeout=60)[0]
+    return rest(process)
 
 
 def processes_of(folder):

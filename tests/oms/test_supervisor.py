@@ -11,7 +11,7 @@ import pytest
 from oms.embedded.errors import CannotStart
 from oms.embedded.processes import Record, find, processes, stop_leftovers, wait_until
 from oms.embedded.state import PASSWORDS, State
-from tests.oms.supervised import ends, script, told
+from tests.oms.supervised import ends, rest, script, told
 
 SLEEP = shutil.which("sleep")
 
@@ -168,7 +168,7 @@ def test_the_death_of_a_child_stops_all_and_takes_its_own_children_along(tmp_pat
     with script(f"SERVICES = [('one', {WAITS!r}), ('two', {dies!r})]" + RUN, tmp_path / "pids") as process:
         _, group = told(process)["pids"]
         go.touch()
-        said = process.communicate(timeout=20)[0]
+        said = rest(process)
     assert "died: two ended by itself with status 7" in said
     assert "one      | bye" in said
     assert not [p for p in processes() if p.group == group]
@@ -177,7 +177,7 @@ def test_the_death_of_a_child_stops_all_and_takes_its_own_children_along(tmp_pat
 def test_a_child_that_is_never_ready_is_an_error(tmp_path):
     more = "{'ready': lambda: False, 'ready_seconds': 0.3}"
     with script(f"SERVICES = [('one', {WAITS!r}, {more})]" + RUN, tmp_path) as process:
-        assert "died: one was not ready after 0 s" in process.communicate(timeout=20)[0]
+        assert "died: one was not ready after 0 s" in rest(process)
 
 
 def test_a_second_request_hurries_a_child_that_takes_its_time(tmp_path):
@@ -189,7 +189,7 @@ def test_a_second_request_hurries_a_child_that_takes_its_time(tmp_path):
         process.send_signal(signal.SIGINT)
         assert "asked by 2" in process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        assert "children left: 0" in process.communicate(timeout=20)[0]
+        assert "children left: 0" in rest(process)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent was killed")

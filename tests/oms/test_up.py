@@ -19,6 +19,7 @@ from oms.embedded.ports import free_port
 from oms.embedded.processes import find, processes, wait_until
 from oms.embedded.stack import DEFAULT_PORT, pick_port
 from oms.embedded.state import State
+from tests.oms.supervised import rest
 
 # Two whole sets at a time would be too much for two cores.
 pytestmark = pytest.mark.xdist_group("up")
@@ -66,7 +67,7 @@ class Up:
         """Send a signal and wait for the end; the exit status."""
         if signum is not None:
             self.process.send_signal(signum)
-        self.said += self.process.communicate(timeout=120)[0]
+        self.said += rest(self.process)
         return self.process.returncode
 
     def pids(self):
@@ -101,7 +102,7 @@ def up(state):
 def stop(running):
     if running.process.poll() is None:
         running.process.terminate()
-        running.process.communicate(timeout=120)
+        rest(running.process)
 
 
 def left_of(state, groups=()):
@@ -113,7 +114,7 @@ def test_a_whole_day(up, state):
     first = up("--port", str(free_port())).ready()
     first.reads_until("ana@lotline.example")
     groups = first.pids()
-    assert set(groups) == {"postgres", "valkey", "worker", "web", "beat"}
+    assert set(groups) == {"postgres", "valkey", "sandbox", "worker", "web", "beat"}
     page = httpx.get(first.url + "sign-in/")
     assert (page.status_code, "<h1" in page.text) == (200, True)
 
@@ -175,7 +176,7 @@ def test_an_interrupted_check_leaves_nothing():
             if "prepare: " in line:
                 break
         process.send_signal(signal.SIGINT)
-        assert "interrupted" in process.communicate(timeout=60)[0]
+        assert "interrupted" in rest(process)
     assert process.returncode == 130
     assert not folder.exists()
     assert left_of(folder) == []
@@ -302,7 +303,7 @@ def test_the_test_command_can_be_interrupted(suite, signum):
             if "waiting" in line:
                 break
         process.send_signal(signum)
-        said = process.communicate(timeout=60)[0]
+        said = rest(process)
     assert process.returncode == 2, said
     assert "1 passed" in said
     assert not folder.exists()
