@@ -15,10 +15,48 @@ class DatabaseFeatures(features.DatabaseFeatures):
     allows_group_by_selected_pks = False
 
 
+ROLE_FACTS = """
+SELECT current_user, r.rolsuper, r.rolbypassrls,
+       EXISTS (SELECT FROM pg_class c WHERE c.relrowsecurity AND c.relowner = r.oid),
+       EXISTS (SELECT FROM pg_roles o WHERE o.rolname = 'lotline_owner'
+               AND current_user <> 'lotline_owner' AND pg_has_role(current_user, o.oid, 'MEMBER'))
+FROM pg_roles r WHERE r.rolname = current_user
+"""
+
+
+class WrongRole(RuntimeError):
+    """The app's database role could read past the tenant wall (lotline.E001), so it is not used at all."""
+
+
+def role_faults(cursor: Any) -> list[str]:
+    """What is wrong with the role of a cursor's connection: any of these switches row-level security off."""
+    cursor.execute(ROLE_FACTS)
+    name, is_super, bypasses, owns, is_member = cursor.fetchone()
+    found = {
+        f"{name} is a superuser": is_super,
+        f"{name} has BYPASSRLS": bypasses,
+        f"{name} owns account tables": owns,
+        f"{name} is a member of lotline_owner": is_member,
+    }
+    return [fault for fault, is_so in found.items() if is_so]
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Uses the features above and says plainly when no database was named."""
+    """Uses the features above, says plainly when no database is named, and refuses the app a role that passes walls."""
 
     features_class = DatabaseFeatures
+    is_role_known = False
+
+    def init_connection_state(self) -> None:
+        """Django's; the first connection of a process as the app also proves its role. Raises WrongRole."""
+        super().init_connection_state()
+        if self.alias != "default" or DatabaseWrapper.is_role_known:
+            return
+        with self.connection.cursor() as cursor:
+            faults = role_faults(cursor)
+        if faults:
+            raise WrongRole(f"{' and '.join(faults)} (lotline.E001). Let DATABASE_URL name lotline_app")
+        DatabaseWrapper.is_role_known = True
 
     def get_connection_params(self) -> dict[str, Any]:
         """The parameters of a connection; raises ImproperlyConfigured with what to do where no URL was given."""

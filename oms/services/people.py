@@ -76,9 +76,15 @@ class Invitation:
 def add_member(*, email: str, name: str, role: Role, actor: Person | None) -> Invitation:
     """Make somebody a member of the current account, and a person first where the email is new.
 
-    Raises DomainError where they are a member already.
+    Raises DomainError where they are a member already, or were invited by another account and have not chosen a
+    password yet: with a link of this account somebody here would choose it, and be that person there.
     """
     person = Person.objects.filter(email=email.strip().lower()).first()
+    if person is not None and _is_somebody_elses(person):
+        raise DomainError(
+            _("%(email)s was invited by another account and has not chosen a password yet. Add them once they have.")
+            % {"email": person.email}
+        )
     if person is None:
         try:
             with transaction.atomic():
@@ -101,9 +107,17 @@ def invite(membership: Membership) -> Invitation:
     person = membership.person
     if person.has_usable_password():
         raise DomainError(_("%(name)s has a password already.") % {"name": person})
+    if _is_somebody_elses(person):
+        raise DomainError(_("%(name)s was invited by another account, too: the link is theirs.") % {"name": person})
     return Invitation(
         membership, urlsafe_base64_encode(force_bytes(person.pk)), default_token_generator.make_token(person)
     )
+
+
+def _is_somebody_elses(person: Person) -> bool:
+    """Nobody has chosen this person's password yet, and another account than the current one wants to let them in."""
+    others = Membership.objects.filter(person=person).exclude(account_id=current_account_id())
+    return not person.has_usable_password() and others.exists()
 
 
 @transaction.atomic

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
+from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -14,7 +15,8 @@ from oms import csvio, files, jobs
 from oms.access import AccountRequest, require_role
 from oms.errors import DomainError
 from oms.forms import CatalogueUploadForm
-from oms.models import OFFICE, Role, StoredFile
+from oms.models import OFFICE, Job, Role, StoredFile
+from oms.queries.jobs import readable_files
 from oms.services.catalogue_csv import FIELDS, SCHEMA, Change, Plan, plan_import
 
 SHOWN = 50
@@ -57,16 +59,13 @@ def upload(request: AccountRequest) -> HttpResponse:
 @require_role(OFFICE)
 def check(request: AccountRequest, key: UUID) -> HttpResponse:
     """Every bad row and every change of an uploaded file; POST applies the good rows, once however often it is sent."""
-    stored = get_object_or_404(StoredFile, key=key)
+    stored = get_object_or_404(readable_files(request.membership), key=key)
     if request.method == "POST":
-        job = jobs.start(
-            "catalogue.import",
-            _("Upload of %(file)s") % {"file": stored.name},
-            {"may_set_serial": _may_set_serial(request)},
-            person=request.user,
-            idempotency_key=f"catalogue.import:{stored.key}",
-            input_file=stored,
-        )
+        try:
+            job = _start(request, stored)
+        except DomainError as error:
+            messages.error(request, str(error))
+            return redirect("sku_check", account_slug=request.account.slug, key=key)
         return redirect("job", account_slug=request.account.slug, pk=job.pk)
     plan = _plan(request, stored)
     context = {
@@ -80,11 +79,23 @@ def check(request: AccountRequest, key: UUID) -> HttpResponse:
     return render(request, "catalogue/upload_check.html", context)
 
 
+def _start(request: AccountRequest, stored: StoredFile) -> Job:
+    """The job that applies a file; one file is one job, whoever sends it first."""
+    return jobs.start(
+        "catalogue.import",
+        _("Upload of %(file)s") % {"file": stored.name},
+        {"may_set_serial": _may_set_serial(request)},
+        person=request.user,
+        idempotency_key=f"catalogue.import:{stored.key}",
+        input_file=stored,
+    )
+
+
 @require_GET
 @require_role(OFFICE)
 def errors(request: AccountRequest, key: UUID) -> HttpResponse:
     """Every bad row of an uploaded file as a file."""
-    stored = get_object_or_404(StoredFile, key=key)
+    stored = get_object_or_404(readable_files(request.membership), key=key)
     rows = list(csvio.error_rows(_plan(request, stored).errors))
     return _download("lotline-sku-errors.csv", csvio.write(rows, csvio.ERROR_HEADER))
 

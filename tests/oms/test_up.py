@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from oms import smoke
 from oms.bootstrap import ROOT
 from oms.embedded.errors import CannotStart
 from oms.embedded.ports import free_port
@@ -152,11 +153,8 @@ def test_the_check_proves_the_whole_set_and_leaves_nothing():
         "postgres",
         "valkey",
         "prepare",
-        "worker, web, beat",
-        "web answers",
-        "worker runs a task",
-        "beat sends tasks",
-        "sign-ins and pages",
+        "sandbox, worker, web, beat",
+        *(name for name, _ in smoke.STEPS),
         "stop",
         "total",
     ]
@@ -240,7 +238,7 @@ def test_a_given_database_needs_the_owners_url_too(up):
 
 # --- manage.py test ---------------------------------------------------------------------------------------------------
 TESTS = """
-import os, psycopg, redis, pytest
+import os, psycopg, redis, pytest, time
 
 def test_servers():
     with psycopg.connect(os.environ["DATABASE_URL"]) as app, psycopg.connect(os.environ["DATABASE_OWNER_URL"]) as owner:

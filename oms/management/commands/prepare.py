@@ -26,6 +26,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Migrate as the owner of the tables, then do the rest as the app's role."""
         call_command("migrate", interactive=False, verbosity=0)
+        # Django checks a database only where it is named, and the role of the app is the second wall between accounts.
+        call_command("check", databases=["default"])
         if not options["no_static"]:
             call_command("collectstatic", interactive=False, verbosity=0)
         if not options["no_demo"] and not Account.objects.exists() and not Person.objects.exists():
