@@ -208,16 +208,21 @@ def _said(data: Any) -> str:
     return "" if data is None else text[:SHOWN]
 
 
+LONGEST_WAIT = 86_400.0
+"""Seconds; whatever a vendor asks for, we look again after a day."""
+
+
 def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that Retry-After asks for, a number or a date (RFC 9110, 10.2.3); None where it says nothing useful."""
     value = headers.get("retry-after", "").strip()
     if value.replace(".", "", 1).isdecimal():
-        return float(value)
+        return min(float(value), LONGEST_WAIT)
     try:
         at = parsedate_to_datetime(value)
     except ValueError:
         return None
-    return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+    seconds = (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+    return min(max(0.0, seconds), LONGEST_WAIT)
 
 
 def _unreachable(error: httpx.TransportError) -> Retry | Misconfigured:

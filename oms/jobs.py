@@ -38,6 +38,8 @@ AT_ONCE = 2
 LONGEST_SECONDS = 3600
 """A job that takes longer is stopped and fails."""
 AWAY = (OperationalError, InterfaceError, PoolTimeout)
+KEY_LENGTH = 120
+_UNDONE = (JobState.FAILED.value, JobState.CANCELLED.value)
 _FINAL = [state.value for state in JobState if state.is_final]
 _FREE = Q(state=JobState.QUEUED) | Q(state=JobState.RUNNING, lease_until__lt=Now())
 
@@ -135,6 +137,8 @@ def start(
 ) -> Job:
     """Queue a job in the caller's transaction, or give the one that was queued with the same key before.
 
+    One that failed or was cancelled did nothing, so its key is free again and a new job is queued.
+
     Args:
         kind: a key of settings.JOBS; another raises ImproperlyConfigured.
         title: what the page and the tray call it; cut at 200 characters.
@@ -156,6 +160,11 @@ def start(
     }
     job: Job
     job, is_new = Job.objects.get_or_create(idempotency_key=idempotency_key, defaults=facts)
+    if job.state in _UNDONE:
+        # The key is given up under a condition, so of two tabs that try again one makes the new job and both get it.
+        old_key = f"{idempotency_key[: KEY_LENGTH - 24]}#{job.pk}"
+        Job.objects.filter(pk=job.pk, idempotency_key=idempotency_key).update(idempotency_key=old_key)
+        job, is_new = Job.objects.get_or_create(idempotency_key=idempotency_key, defaults=facts)
     if is_new:
         due(current_account_id(), KIND)
     return job

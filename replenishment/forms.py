@@ -16,7 +16,9 @@ BLANK_ROWS = 4
 MOST_ROWS = 1_000
 MOST_TYPED = 10_000
 """Serials that one page takes at once."""
-_PASTED = re.compile(r"(?P<code>.+?)[\t,; ]+(?P<quantity>\S+)")
+LONGEST_LINE = 200
+# The three parts share no character where they meet, so that no text makes it try again and again.
+_PASTED = re.compile(r"(?P<code>.*[^\t,; ])[\t,; ]+(?P<quantity>[^\s,;]+)")
 _CODE = {"class": "input mono", "autocomplete": "off", "spellcheck": "false"}
 
 
@@ -65,7 +67,11 @@ class PasteForm(forms.Form):
     def clean_paste(self) -> list[tuple[Sku, int]]:
         """The pasted lines. Each that cannot be read, or whose SKU is not known, is an error of its own."""
         texts = [(place, text.strip()) for place, text in enumerate(self.cleaned_data["paste"].splitlines(), 1)]
-        rows = [(place, _PASTED.fullmatch(text), text) for place, text in texts if text]
+        rows = [
+            (place, _PASTED.fullmatch(text) if len(text) <= LONGEST_LINE else None, text)
+            for place, text in texts
+            if text
+        ]
         known = skus_by_code([match["code"] for _place, match, _text in rows if match])
         found, errors = [], []
         for place, match, text in rows:

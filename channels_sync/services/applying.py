@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 
-from django.db import connection as database, transaction
+from django.db import OperationalError, connection as database, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
@@ -60,6 +60,8 @@ def _apply(message: InboundMessage) -> InboundState:
             source = APPLIERS[Flow(message.stream)](message, _adapter(message))
     except (Rejected, Misconfigured, DomainError) as error:
         return _refuse(message, str(error))
+    except OperationalError:  # a deadlock or a time-out says nothing about the message: the next pull tries again
+        raise
     except Exception as error:
         if database.needs_rollback:  # not even the savepoint answers: the database is away, not the message bad
             raise

@@ -83,10 +83,13 @@ def _take_over(found: Connection, given: Settings) -> None:
     cls = adapter_class(found.kind)
     secret_names = cls.ConfigForm.secret_fields
     kept = unseal(found.secrets) if secret_names and not _is_complete(given.config, secret_names) else {}
+    asked = {name: value for name, value in given.config.items() if name not in secret_names}
+    if kept and asked != found.config:
+        raise DomainError(_("Enter the secrets again: they are not sent to another address without you."))
     entered = {name: str(given.config[name]) for name in secret_names if given.config.get(name)}
     if entered:
         found.secrets = seal({**kept, **entered})
-    found.config = {name: value for name, value in given.config.items() if name not in secret_names}
+    found.config = asked
     found.name, found.link, found.default_bin = given.name, given.link, given.default_bin
     found.is_active, found.seconds = given.is_active, given.seconds
     found.options = sorted(option for option in given.options if cls.support(Capability(option)) != Support.NONE)

@@ -26,11 +26,14 @@ ACTIONS = {"replenishment.submitted": Action.SEND_PO, "replenishment.cancelled":
 
 
 def hear_replenishment(message: OutboxMessage) -> None:
-    """Outbox subscriber: a replenishment was submitted or cancelled; its warehouse's system is told."""
+    """Outbox subscriber: a replenishment was submitted or cancelled; its warehouse's system is told.
+
+    A connection that is switched off takes its message too, and sends it when it is on again.
+    """
     pk = message.payload.get("replenishment_id", message.payload.get("id"))
     replenishment = Replenishment.objects.get(pk=pk)
     takers = [kind for kind, cls in all_adapters().items() if Flow.PURCHASE_ORDERS in cls.flows]
-    for connection in Connection.objects.filter(link=replenishment.link_id, is_active=True, kind__in=takers):
+    for connection in Connection.objects.filter(link=replenishment.link_id, kind__in=takers):
         _enqueue(message, connection, replenishment)
 
 

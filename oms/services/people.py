@@ -143,6 +143,10 @@ def remove_member(*, membership_id: int, actor: Person) -> Membership:
         _refuse_last_admin(membership)
     _record(actor, "remove", membership, {"role": (membership.role, None)})
     membership.delete()
+    person = membership.person
+    if not person.has_usable_password():  # no link that was shown here opens anything any more
+        person.set_unusable_password()
+        person.save(update_fields=["password"])
     return membership
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import MAXYEAR, datetime, time, timedelta
 from typing import Any
 
 import django_filters
@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from oms.ui.tables import with_query
 
+FIRST_YEAR = 1900
 SEARCH = "q"
 LONGEST = 120
 
@@ -111,12 +112,12 @@ class DayRangeFilter(django_filters.Filter):
         super().__init__(label=label, widget=_DayRangeWidget(label), **kwargs)
 
     def filter(self, qs: QuerySet[Any], value: slice | None) -> QuerySet[Any]:
-        """The rows whose moment lies in the days."""
+        """The rows whose moment lies in the days; days beyond the calendar's ends bound nothing."""
         if value is None:
             return qs
-        if value.start:
+        if value.start and value.start.year >= FIRST_YEAR:
             qs = qs.filter(**{f"{self.field_name}__gte": _midnight(value.start)})
-        if value.stop:
+        if value.stop and value.stop.year < MAXYEAR:
             qs = qs.filter(**{f"{self.field_name}__lt": _midnight(value.stop + timedelta(days=1))})
         return qs
 

@@ -56,7 +56,7 @@ def reserve_block(*, count: int) -> Block:
         found = _reserve(count)
     if found is None:
         raise NumbersExhausted(
-            _("The number scheme of this account has not %(count)s numbers left. An admin can add a scheme.")
+            _("The number scheme of this account has not %(count)s numbers left. Type the supplier's own numbers.")
             % {"count": count}
         )
     return found

@@ -110,6 +110,11 @@ def test_filters_search_sort_and_pages_live_in_the_address(client_for, ben, acco
     assert listed(client, f"?sku={'x' * 500}")[:1] == ["S-00"], "a filter that is no filter is left out, and said so"
 
 
+@pytest.mark.parametrize("query", ["update_to=9999-12-31", "update_from=0001-01-01", "update_to=0001-01-01"])
+def test_days_at_the_ends_of_the_calendar(client_for, ben, sku, query):
+    assert client_for(ben).get(f"/acme/inventory/skus/?{query}").status_code == 200
+
+
 def test_a_needle_with_wildcards_is_text(client_for, ben, account_a):
     with account_context(account_a):
         factories.make_sku(code="100%")
@@ -235,6 +240,17 @@ def test_a_check_changes_nothing_and_applying_twice_is_one_job(client_for, olga,
     assert first.headers["Location"] == second.headers["Location"]
     with account_context(account_a):
         assert Job.objects.count() == 1
+
+
+def test_what_was_cancelled_can_be_applied_again(client_for, olga, account_a):
+    client = client_for(olga)
+    url = upload(client, b"SKU,Name\nA,One\n").headers["Location"]
+    first = client.post(url).headers["Location"]
+    client.post(f"{first}cancel/")
+    second, third = (client.post(url).headers["Location"] for _tab in "ab")
+    assert first != second == third
+    with account_context(account_a):
+        assert sorted(Job.objects.values_list("state", flat=True)) == ["cancelled", "queued"]
 
 
 def test_the_file_of_bad_rows(client_for, olga, account_a):

@@ -111,6 +111,15 @@ def test_a_new_person_gets_a_link_that_works_once(client, client_for, ana, accou
     assert "used up" in client.get(link, follow=True).content.decode()
 
 
+def test_a_link_dies_with_the_membership(client, client_for, ana, account_a):
+    """Else who kept it would choose the password of somebody whom another account invites later."""
+    form = {"email": "kim@example.com", "name": "Kim", "role": "viewer"}
+    link = client_for(ana).post("/acme/settings/members/new/", form).context["link"].replace("http://testserver", "")
+    membership = Membership.objects.get(person__email="kim@example.com")
+    client_for(ana).post(f"/acme/settings/members/{membership.pk}/remove/")
+    assert "used up" in client.get(link, follow=True).content.decode()
+
+
 def test_somebody_known_is_a_member_at_once_and_keeps_the_password(client_for, ana, cid, account_a):
     answer = client_for(ana).post("/acme/settings/members/new/", {"email": cid.email, "name": "X", "role": "viewer"})
     assert answer.status_code == 302

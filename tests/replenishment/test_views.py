@@ -197,6 +197,15 @@ def test_many_are_generated_by_one_job_however_often_it_is_asked(web, account_a)
         assert not PlannedSerial.objects.exists()
 
 
+def test_a_hostile_paste_is_answered_at_once(web, account_a):
+    with account_context(account_a):
+        link = make_warehouse_link()
+    data = row_data(("", ""), link=link.pk) | {"paste": "," * 10_000 + "\u00a0x\n" + "x" * 10_000}
+    answer = web.post("/acme/replenishments/new/", data)
+    assert "Line 1:" in text_of(answer)
+    assert "Line 2:" in text_of(answer)
+
+
 def test_many_are_submitted_by_one_job_however_often_it_is_asked(web, account_a):
     with account_context(account_a):
         made = make_replenishment((make_serialized_sku(), 5_001))
