@@ -50,11 +50,25 @@ def test_an_empty_secret_keeps_the_saved_one(as_ana, account_a):
     made = in_a(account_a, make_connection)
     url = f"{CONNECTIONS}{made.pk}/change/"
     with account_context(account_a):
-        posted = fields(made.link, **{"config-token": "", "config-client": "other", "version": made.version})
+        posted = fields(made.link, **{"config-token": "", "name": "Renamed", "version": made.version})
     assert as_ana.post(url, posted).status_code == 302
     found = in_a(account_a, Connection.objects.get)
-    assert (found.secrets, found.config["client"]) == (made.secrets, "other")
+    assert (found.secrets, found.name) == (made.secrets, "Renamed")
     assert as_ana.post(url, posted).status_code == 422, "somebody changed it meanwhile"
+
+
+@pytest.mark.parametrize("change", [{"config-url": "http://127.0.0.1:10"}, {"config-client": "other"}])
+def test_a_saved_secret_goes_to_no_other_address(as_ana, account_a, change):
+    """Else an admin who never knew it could have it sent to a server of their own."""
+    made = in_a(account_a, make_connection)
+    url = f"{CONNECTIONS}{made.pk}/change/"
+    with account_context(account_a):
+        posted = fields(made.link, **{"config-token": "", **change, "version": made.version})
+    answer = as_ana.post(url, posted)
+    assert answer.status_code == 422
+    assert "Enter the secrets again" in answer.content.decode()
+    assert in_a(account_a, Connection.objects.get).config == made.config
+    assert as_ana.post(url, {**posted, "config-token": "new"}).status_code == 302
 
 
 def test_mistakes_are_said_at_the_field(as_ana, account_a):

@@ -104,10 +104,17 @@ def test_an_option_that_is_off_keeps_serials_back_and_says_so(account_a, connect
 def test_other_warehouses_are_not_told(account_a, warehouse, connection, deliveries):
     with account_context(account_a):
         submitted(connect_other(connection))
+    outbox.drain(account_a.pk)
+    assert deliveries() == []
+
+
+def test_a_connection_that_is_off_keeps_its_message(account_a, warehouse, connection, deliveries):
+    with account_context(account_a):
         Connection.objects.filter(pk=connection.pk).update(is_active=False)
         submitted(connection)
     outbox.drain(account_a.pk)
-    assert deliveries() == []
+    push(account_a.pk)
+    assert [row.state for row in deliveries()] == ["waiting"]
 
 
 def connect_other(connection):

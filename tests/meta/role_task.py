@@ -6,7 +6,7 @@ from django.db import connection
 
 FACTS = """
 SELECT current_user, session_user, r.rolsuper, r.rolbypassrls, r.rolcreaterole, r.rolcreatedb,
-       (SELECT count(*) FROM pg_class c WHERE c.relowner = r.oid),
+       (SELECT count(*) FROM pg_class c WHERE c.relowner = r.oid AND c.relpersistence <> 't'),
        (SELECT count(*) FROM pg_auth_members m WHERE m.member = r.oid),
        (SELECT bool_and(row_security_active(c.oid)) FROM pg_class c WHERE c.relrowsecurity)
 FROM pg_roles r WHERE r.rolname = current_user
