@@ -203,7 +203,7 @@ def test_no_dead_control_is_on_the_page(grid, see):
         ({"q": "broken"}, {"READY-1"}),
         ({"q": "zone a", "status": "hold"}, {"HOLD-1"}),
     ],
-    ids=str,
+    ids=lambda value: str(sorted(value)) if isinstance(value, set) else str(value),
 )
 def test_a_filter_finds(grid, see, query, found):
     names = {grid["other"].serial if name == "other" else name for name in found}
