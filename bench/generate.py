@@ -33,7 +33,7 @@ UNITS: tuple[type[models.Model], ...] = (Unit, UnitEvent)
 
 BASE_PLANNED = """
 INSERT INTO replenishment_plannedserial (account_id, line_id, sku_id, serial, serial_key, state, is_generated)
-SELECT l.account_id, l.id, l.sku_id, s.serial, s.serial, 'submitted', true
+SELECT l.account_id, l.id, l.sku_id, s.serial, s.serial, 'planned', true
 FROM replenishment_replenishmentline l, generate_series(1, %(each)s) AS n,
      LATERAL (SELECT 'B' || lpad(n::text, 9, '0') AS serial) AS s
 WHERE l.account_id = %(account)s AND l.replenishment_id = %(replenishment)s
@@ -159,7 +159,7 @@ class Template:
             )
             shift = cursor.fetchone()[0] - self.site.units - self.first
         fresh = {name: f"overlay({name} placing '{mark}' from 1 for 2)" for name in ("serial", "serial_key")}
-        fresh |= {"id": f"unit + {shift}", "unit_id": f"unit + {shift}", "state": "'draft'"}
+        fresh |= {"id": f"unit + {shift}", "unit_id": f"unit + {shift}"}
         columns = {model: ", ".join(fresh.get(name, name) for name in _columns(model)) for model in tables}
         return {model: f"SELECT {listed} FROM {_template(model)}" for model, listed in columns.items()}  # noqa: S608
 

@@ -103,22 +103,24 @@ class ReplenishmentLine(AccountModel):
 class PlannedState(models.TextChoices):
     """What became of a planned serial."""
 
-    DRAFT = "draft", _("Planned")
-    SUBMITTED = "submitted", _("Submitted")
+    PLANNED = "planned", _("Planned")
+    RELEASED = "released", _("Released")
     REMOVED = "removed", _("Removed")
 
 
 class PlannedSerial(AccountModel):
     """A number on a replenishment line; it becomes a unit when the replenishment is submitted.
 
-    `serial` is kept as typed. A removed row has no line; it stays because a generated number is never used again.
+    `serial` is kept as typed. Submitting does not touch the row: the replenishment's status says it. A number stays
+    planned while its unit lives, and is released when the unit is cancelled. A removed row may have no line; it stays
+    because a generated number is never used again.
     """
 
     line = AccountKey(ReplenishmentLine, on_delete=models.PROTECT, null=True, related_name="planned")
     sku = AccountKey(Sku, on_delete=models.PROTECT, related_name="+")
     serial = models.CharField(_("Serial"), max_length=100)
     serial_key = models.CharField(max_length=100)
-    state = models.CharField(max_length=16, choices=PlannedState, default=PlannedState.DRAFT)
+    state = models.CharField(max_length=16, choices=PlannedState, default=PlannedState.PLANNED)
     is_generated = models.BooleanField(default=False)
 
     class Meta(AccountModel.Meta):
@@ -127,8 +129,8 @@ class PlannedSerial(AccountModel):
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["account", "sku", "serial_key"],
-                condition=models.Q(state=PlannedState.DRAFT),
-                name="plannedserial_draft",
+                condition=models.Q(state=PlannedState.PLANNED),
+                name="plannedserial_once",
             ),
             models.CheckConstraint(condition=models.Q(state__in=PlannedState.values), name="plannedserial_state"),
             models.CheckConstraint(
@@ -139,7 +141,11 @@ class PlannedSerial(AccountModel):
         ]
         indexes: ClassVar = [
             models.Index(fields=["account", "line", "id"], name="plannedserial_by_line"),
-            models.Index(fields=["account", "sku", "serial_key"], name="plannedserial_by_key"),
+            models.Index(
+                fields=["account", "sku", "serial_key"],
+                condition=~models.Q(state=PlannedState.PLANNED),
+                name="plannedserial_former",
+            ),
         ]
 
     def __str__(self) -> str:

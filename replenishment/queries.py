@@ -24,7 +24,7 @@ from replenishment.models import (
 from serials.labels import Label, LabelRun
 from serials.lifecycle import ProcessType
 
-LIVE = (PlannedState.DRAFT, PlannedState.SUBMITTED)
+LIVE = (PlannedState.PLANNED, PlannedState.RELEASED)
 BATCH = 2_000
 
 

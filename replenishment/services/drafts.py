@@ -183,7 +183,7 @@ def _change(lines: Sequence[LineInput], old: dict[int, ReplenishmentLine]) -> No
 
 def _remove(line_ids: Collection[int]) -> None:
     if line_ids:
-        drop_serials(PlannedSerial.objects.filter(line__in=line_ids, state=PlannedState.DRAFT))
+        drop_serials(PlannedSerial.objects.filter(line__in=line_ids, state=PlannedState.PLANNED))
         ReplenishmentLine.objects.filter(pk__in=line_ids).delete()
 
 

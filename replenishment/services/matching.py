@@ -12,7 +12,8 @@ from django.utils.translation import gettext as _, gettext_lazy
 from oms.models import Workflow
 from oms.services.discrepancies import Case
 from oms.tenancy import current_account_id
-from replenishment.models import Outcome, PlannedSerial, PlannedState, Receipt, Replenishment, ReplenishmentLine
+from replenishment.models import Outcome, PlannedSerial, Receipt, Replenishment, ReplenishmentLine
+from replenishment.queries import LIVE
 from replenishment.receiving import IncomingLine, IncomingUnit
 from serials import numbering
 from serials.lifecycle import ProcessType
@@ -28,7 +29,7 @@ LEFT JOIN LATERAL (
     SELECT p.line_id FROM replenishment_plannedserial p
     JOIN replenishment_replenishmentline l ON l.account_id = %(account)s AND l.id = p.line_id
     WHERE p.account_id = %(account)s AND p.sku_id = u.sku_id AND p.serial_key = u.serial_key
-      AND p.state = 'submitted' AND l.replenishment_id = %(replenishment)s LIMIT 1
+      AND p.state = 'planned' AND l.replenishment_id = %(replenishment)s LIMIT 1
 ) AS p ON true
 ORDER BY u.id FOR UPDATE OF u
 """
@@ -91,7 +92,7 @@ class Matcher:
 
     def __init__(self, replenishment: Replenishment, receipt: Receipt, *, is_open: bool) -> None:
         self.replenishment, self.receipt, self.is_open = replenishment, receipt, is_open
-        planned = PlannedSerial.objects.filter(line=OuterRef("pk"), state=PlannedState.SUBMITTED)
+        planned = PlannedSerial.objects.filter(line=OuterRef("pk"), state__in=LIVE)
         rows = ReplenishmentLine.objects.filter(replenishment=replenishment).select_related("sku")
         self.lines: list[ReplenishmentLine] = list(rows.order_by("position"))
         self.planned = set(rows.filter(Exists(planned)).values_list("pk", flat=True))

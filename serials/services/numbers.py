@@ -49,17 +49,21 @@ def reserve_block(*, count: int) -> Block:
     """
     if count < 1:
         raise ValueError(f"A block has at least one number, not {count}.")
-    found = _reserve(count)
-    if found is None and not NumberScheme.objects.exists():
-        # Two first users at once: the second waits here for the first one's commit and then finds its row.
-        NumberScheme.objects.bulk_create([NumberScheme()], ignore_conflicts=True)
-        found = _reserve(count)
+    found = _reserve(count) or _reserve_of_first_scheme(count)
     if found is None:
         raise NumbersExhausted(
             _("The number scheme of this account has not %(count)s numbers left. Type the supplier's own numbers.")
             % {"count": count}
         )
     return found
+
+
+def _reserve_of_first_scheme(count: int) -> Block | None:
+    """Reserve again once the account surely has a scheme: another first user may have made it since the first try."""
+    if not NumberScheme.objects.exists():
+        # Two first users at once: the second waits here for the first one's commit and then finds its row.
+        NumberScheme.objects.bulk_create([NumberScheme()], ignore_conflicts=True)
+    return _reserve(count)
 
 
 def _reserve(count: int) -> Block | None:

@@ -8,8 +8,10 @@ from oms.services import catalogue
 from replenishment.lifecycle import Status
 from replenishment.models import PlannedSerial, PlannedState
 from replenishment.services import planning, submitting
+from serials.lifecycle import Actor, Event
 from serials.models import Unit, UnitEvent
-from tests.factories import make_serialized_sku, make_sku
+from serials.services import Fact, Row, record_event
+from tests.factories import make_bin, make_serialized_sku, make_sku
 from tests.replenishment.factories import generate, line_of, make_replenishment, make_submitted
 
 pytestmark = pytest.mark.django_db
@@ -25,7 +27,7 @@ def test_submit_makes_as_many_incoming_units_tied_to_the_replenishment(in_a, olg
     rows = set(Unit.objects.values_list("sku", "status", "process_type", "process_id", "is_planned", "bin"))
     assert rows == {(sku.pk, "incoming", "replenishment", done.number, True, None)}
     assert Unit.objects.count() == UnitEvent.objects.filter(event="expect", actor=olga).count() == 4
-    assert set(PlannedSerial.objects.values_list("state", flat=True)) == {PlannedState.SUBMITTED}
+    assert set(PlannedSerial.objects.values_list("state", flat=True)) == {PlannedState.PLANNED}
     message = OutboxMessage.objects.get(topic="replenishment.submitted")
     assert message.payload == {"id": done.pk}
 
@@ -45,11 +47,7 @@ def test_every_fault_is_listed_with_its_line(in_a, ana):
     generate(made, 2)
     planning.add_serials(line_id=line_of(made, 3).pk, serials=["T-1"], actor=None)
     Sku.objects.filter(pk=gone.pk).update(workflow=Workflow.OUT)
-    PlannedSerial.objects.filter(serial="T-1").update(state=PlannedState.REMOVED)
-    other = make_replenishment((taken, 1))
-    planning.add_serials(line_id=line_of(other).pk, serials=["t-1"], actor=None)
-    submitting.submit(replenishment_id=other.pk, actor=None)
-    PlannedSerial.objects.filter(serial="T-1").update(state=PlannedState.DRAFT)
+    receive_elsewhere(taken, "t-1")
     with pytest.raises(submitting.CannotSubmit) as refused:
         submitting.submit(replenishment_id=made.pk, actor=None)
     faults = refused.value.faults
@@ -59,6 +57,24 @@ def test_every_fault_is_listed_with_its_line(in_a, ana):
     assert "Line 3 (TAKEN)" in faults[2]
     made.refresh_from_db()
     assert made.status == Status.INCOMPLETE
+
+
+def receive_elsewhere(sku, serial):
+    """A unit that the warehouse took in on its own."""
+    fact = Fact(Event.RECEIVE, Actor.WAREHOUSE, process_id="R-0")
+    record_event(fact, [Row(sku_id=sku.pk, serial=serial, bin_id=make_bin().pk, is_new_allowed=True)])
+
+
+def test_a_serial_that_became_a_unit_elsewhere_is_named_with_its_line(in_a):
+    sku = make_serialized_sku(code="TAKEN")
+    made = make_replenishment((sku, 2))
+    planning.add_serials(line_id=line_of(made).pk, serials=["T-1", "T-2"], actor=None)
+    receive_elsewhere(sku, "t-2")
+    with pytest.raises(submitting.CannotSubmit) as refused:
+        submitting.submit(replenishment_id=made.pk, actor=None)
+    assert refused.value.faults == ["Line 1 (TAKEN): the serial T-2 is registered already."]
+    made.refresh_from_db()
+    assert (made.status, Unit.objects.count()) == (Status.INCOMPLETE, 1)
 
 
 def test_lines_may_be_submitted_without_serials(in_a):

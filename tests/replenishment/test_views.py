@@ -272,7 +272,7 @@ def test_serials_are_typed_and_taken_away(web, client_for, ben, account_a):
     assert "two" in viewer
     assert "Add serials" not in viewer
     with account_context(account_a):
-        assert [str(row) for row in line.planned.filter(state="draft")] == ["two"]
+        assert [str(row) for row in line.planned.filter(state="planned")] == ["two"]
 
 
 # --- after submit -----------------------------------------------------------------------------------------------------

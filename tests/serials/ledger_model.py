@@ -170,7 +170,9 @@ class Model:
             key = row["workflow"], normal(row["typed"])
             known = after.units.get(key) or Known(workflow=row["workflow"], serial=row["typed"])
             its_source = row["source"] or source
-            if its_source and any(its_source == past[1] for past in known.history):
+            # Done before this call, that is: naming one unit twice in a call is refused, whatever its sources.
+            before = self.units.get(key)
+            if its_source and before and any(its_source == past[1] for past in before.history):
                 skipped += 1
                 continue
             asked = Asked(self.place.kind_of.get(row["bin"], ""), row["line"], process_id, row["new"], row["accepted"])

@@ -263,6 +263,5 @@ def test_random_histories_of_two_accounts_are_what_the_model_says(two_accounts):
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=False, reason="model and ledger differ on a new unit named twice in one call")
 def test_many_long_random_histories_are_what_the_model_says(two_accounts):
     play(two_accounts, max_examples=100, stateful_step_count=60)
