@@ -237,5 +237,6 @@ def _handle(story: _Story, laptop: Sku) -> None:
         rows=[Row(unit_id=pk, oms_notes="Keep for the Nordlicht claim") for pk in ids[:3]],
         by=By(Actor.OFFICE, story.planner.pk, occurred_at=_ago(6)),
     )
-    attributes.set_attribute(unit_ids=ids[:9], name="Firmware", value="4.2.1")
-    attributes.set_attribute(unit_ids=ids[:5], name="Warranty until", value="2028-11-30")
+    by = attributes.by_person(None)
+    attributes.set_attribute(units=ids[:9], name="Firmware", value="4.2.1", overwrite=True, by=by)
+    attributes.set_attribute(units=ids[:5], name="Warranty until", value="2028-11-30", overwrite=True, by=by)

@@ -6,16 +6,19 @@ from typing import Any
 from django.utils.html import escape
 from django.utils.translation import gettext as _, gettext_lazy
 
+from oms.models import OFFICE
 from oms.tables import DocumentColumn
 from oms.ui.columns import (
     BadgeColumn,
+    CheckExpandColumn,
     ChoiceColumn,
     Column,
-    ExpandColumn,
+    EditNoteColumn,
     Frame,
     MonoColumn,
     MonoLinkColumn,
     NoteColumn,
+    RowMenuColumn,
     Tone,
     WhenColumn,
 )
@@ -44,7 +47,7 @@ class SerialTable(Table):
 
     sticky = ("expand",)
 
-    expand = ExpandColumn(
+    expand = CheckExpandColumn(
         page="serial", child="serial_history", said=gettext_lazy("Serial history of %(what)s"), named_by="serial"
     )
     sku = MonoLinkColumn(
@@ -56,13 +59,20 @@ class SerialTable(Table):
     serial = SerialColumn(label=gettext_lazy("Serial"), route="serial")
     status = BadgeColumn(label=gettext_lazy("Status"), choices=Status, tones=STATUS_TONES)
     wms_notes = NoteColumn(label=gettext_lazy("WMS Notes"))
-    oms_notes = NoteColumn(label=gettext_lazy("OMS Notes"))
+    oms_notes = EditNoteColumn(
+        label=gettext_lazy("OMS Notes"),
+        route="serial_notes",
+        roles=OFFICE,
+        said=gettext_lazy("Edit OMS Notes of %(what)s"),
+        named_by="serial",
+    )
     process_type = ChoiceColumn(label=gettext_lazy("ProcessType"), choices=ProcessType)
     process_id = DocumentColumn(label=gettext_lazy("ProcessID"))
     order = DocumentColumn(
         label=gettext_lazy("Order#"), accessor="order_no", order_by="order_no", process_type=ProcessType.ORDER
     )
     update = WhenColumn(label=gettext_lazy("Update"), accessor="updated_at", order_by="updated_at")
+    menu = RowMenuColumn(page="serial", said=gettext_lazy("Menu of %(what)s"), named_by="serial")
 
     class Meta:
         model = Unit
@@ -80,6 +90,7 @@ class SerialTable(Table):
             "process_id",
             "order",
             "update",
+            "menu",
         )
         order_by = "-update"
 

@@ -2,11 +2,22 @@
 
 from django.urls import URLPattern, path
 
-from serials import views
+from serials.views import actions, attributes_csv, edit, grid, units
 
 urlpatterns: list[URLPattern] = [
-    path("inventory/serials/", views.serial_list, name="serials"),
-    path("inventory/serials/<int:pk>/", views.unit_detail, name="serial"),
-    path("inventory/serials/<int:pk>/history/", views.history, name="serial_history"),
-    path("inventory/serials/<int:pk>/label/", views.label, name="serial_label"),
+    path("inventory/serials/", grid.serial_list, name="serials"),
+    path("inventory/serials/history/", actions.history_file, name="serials_history"),
+    path("inventory/serials/labels/", actions.labels, name="serials_labels"),
+    path("inventory/serials/attributes/", actions.add_attributes, name="serials_attributes"),
+    path("inventory/serials/attributes/csv/", attributes_csv.upload, name="serials_attributes_csv"),
+    path("inventory/serials/attributes/csv/template/", attributes_csv.template, name="serials_attributes_template"),
+    path("inventory/serials/attributes/csv/<uuid:key>/", attributes_csv.check, name="serials_attributes_check"),
+    path(
+        "inventory/serials/attributes/csv/<uuid:key>/failed/", attributes_csv.failed, name="serials_attributes_failed"
+    ),
+    path("inventory/serials/<int:pk>/", units.unit_detail, name="serial"),
+    path("inventory/serials/<int:pk>/history/", units.history, name="serial_history"),
+    path("inventory/serials/<int:pk>/label/", units.label, name="serial_label"),
+    path("inventory/serials/<int:pk>/notes/", edit.oms_notes, name="serial_notes"),
+    path("inventory/serials/<int:pk>/attributes/", edit.attributes, name="serial_attributes"),
 ]

@@ -147,11 +147,7 @@ class Schema:
 
         Raises FileRefused where it is no CSV file, too large, or has no rows.
         """
-        lines, encoding = read_lines(file, max_bytes=self.max_bytes)
-        named = named_delimiter(lines)
-        start = 1 if named else 0
-        delimiter = named or max(DELIMITERS, key=lambda candidate: self._fitness(lines, candidate))
-        found = records(lines, start, delimiter)
+        found, encoding, delimiter = self._records(file)
         line, cells = next(found, (0, []))
         if not line:
             raise FileRefused(_("The file is empty. Download the template and fill it."))
@@ -169,6 +165,25 @@ class Schema:
             errors = [RowError(line, name, _missing(name, cells)) for name in parsed.missing_columns]
             return replace(parsed, errors=errors)
         return self._read_rows(parsed, len(cells), places, found)
+
+    def raw_rows(self, file: Readable) -> Iterator[tuple[int, list[str]]]:
+        """The number of each line and the declared columns' cells as they are there, empty where the row has none.
+
+        For a file of bad rows that can be corrected. Raises FileRefused as `read` does.
+        """
+        found, _encoding, _delimiter = self._records(file)
+        _line, header = next(found, (0, []))
+        places = self._places(header or [])
+        for line, cells in found:
+            own = cells or []
+            yield line, [own[place] if (place := places.get(name, len(own))) < len(own) else "" for name in self.header]
+
+    def _records(self, file: Readable) -> tuple[Iterator[Record], str, str]:
+        """The records of a file from its header on, its encoding and its delimiter."""
+        lines, encoding = read_lines(file, max_bytes=self.max_bytes)
+        named = named_delimiter(lines)
+        delimiter = named or max(DELIMITERS, key=lambda candidate: self._fitness(lines, candidate))
+        return records(lines, 1 if named else 0, delimiter), encoding, delimiter
 
     def _fitness(self, lines: Sequence[str], delimiter: str) -> tuple[int, int]:
         """How well a delimiter explains the first line: declared columns found, then cells."""

@@ -1,11 +1,12 @@
 """Actions on selected rows. "Select all N that match" posts the filter, not the ids."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import QuerySet
 from django.http import QueryDict
+from django.urls import resolve
 from django.utils.translation import gettext_lazy as _
 
 from oms.access import AccountRequest
@@ -27,31 +28,49 @@ class BulkAction:
     icon: str
     route: str
     roles: frozenset[Role]
+    is_dialog: bool = False
+    """Its answer is a page with data-dialog-content; a file or another page otherwise."""
+    needs_rows: bool = True
+    """Without, it is a link in the Actions menu, for which nothing need be checked."""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """What a person selected: the rows, and the form fields that say it again on the next page."""
+    """What a person selected: the rows, the form fields that say it again on the next page, and `params`, JSON-ready,
+    from which a job finds the same rows with `selected`.
+    """
 
     rows: QuerySet[Any]
     fields: list[tuple[str, str]]
+    params: dict[str, Any]
     is_all: bool
 
 
-def selection(request: AccountRequest, page: "type[TableView]") -> Selection:
+def selection(request: AccountRequest, page: "type[TableView]", path: str = "") -> Selection:
     """The selected rows of `page`, from the posted `pk`s, or from the posted filter when `all` is 1.
 
-    Ids of other accounts are simply not found. Raises DomainError when nothing is selected.
+    `path` is the address of the list, for jobs. Ids of other accounts are simply not found. Raises DomainError when
+    nothing is selected.
     """
     posted = request.POST
     if posted.get("all") == "1":
         query = posted.get("filter", "")
         rows = page.filtered(QueryDict(query)).order_by("pk")
-        return Selection(page.model_rows(rows), [("all", "1"), ("filter", query)], is_all=True)
+        params = {"path": path, "filter": query}
+        return Selection(page.model_rows(rows), [("all", "1"), ("filter", query)], params, is_all=True)
     ids = list(_ids(posted.getlist("pk")))
     if not ids:
         raise DomainError(_("You must check at least one"))
-    return Selection(page.model_rows(ids), [("pk", str(pk)) for pk in ids], is_all=False)
+    fields = [("pk", str(pk)) for pk in ids]
+    return Selection(page.model_rows(ids), fields, {"path": path, "pks": ids}, is_all=False)
+
+
+def selected(params: Mapping[str, Any]) -> QuerySet[Any]:
+    """The rows that a `Selection.params` means now, in the current account."""
+    page: type[TableView] = resolve(params["path"]).func.table_view  # type: ignore[attr-defined]  # see TableView.page
+    if "pks" in params:
+        return page.model_rows(params["pks"])
+    return page.model_rows(page.filtered(QueryDict(params["filter"])).order_by("pk"))
 
 
 def _ids(texts: Iterable[str]) -> Iterable[int]:

@@ -1,6 +1,6 @@
 """Columns of tables. Each turns a value into a cell of HTML and into a text for CSV, both from one declaration."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -24,10 +24,11 @@ _STAND_IN = 887766554433221100
 
 @dataclass(frozen=True)
 class Frame:
-    """What cells need besides their record: the account in whose pages they stand, and the moment."""
+    """What cells need besides their record: the account in whose pages they stand, the moment, and who reads."""
 
     account_slug: str
     now: datetime
+    role: str = ""
 
 
 @lru_cache(maxsize=256)
@@ -117,6 +118,38 @@ class NoteColumn(Column):
     def html(self, value: Any, record: Any, frame: Frame) -> str:
         """A focusable line."""
         return f'<span class="cell-line"><span tabindex="0">{escape(value)}</span></span>'
+
+
+class EditNoteColumn(NoteColumn):
+    """A note with a pencil beside it, for `roles`: the pencil opens the account URL `route` of the record in a dialog.
+
+    `said` are the words for a screen reader, with %(what)s; `named_by` is the path of what the record is called.
+    """
+
+    def __init__(self, *args: Any, route: str, roles: Collection[str], said: Any, named_by: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.route, self.roles, self.said, self.named_by = route, roles, said, value_getter(named_by)
+
+    def compile(self, name: str, label: str, frame: Frame) -> Callable[[Any], str]:
+        """The note, and the pencil where the person may edit."""
+        plain = super().compile(name, label, frame)
+        if frame.role not in self.roles:
+            return plain
+        get = value_getter(str(self.accessor or name))
+        before, after = url_pattern(self.route, frame.account_slug)
+        picture, said, named_by = icon("pencil"), str(self.said), self.named_by
+        open_cell = f'<td data-label="{escape(label)}" class="{self.css}"><span class="cell-line">'
+
+        def cell(record: Any) -> str:
+            note = get(record)
+            text = f'<span tabindex="0">{escape(note)}</span>' if note else f"<span>{NOTHING}</span>"
+            words = escape(said % {"what": named_by(record)})
+            return (
+                f'{open_cell}{text}<a class="cell-btn" data-dialog href="{before}{record.pk}{after}" '
+                f'aria-label="{words}">{picture}</a></span></td>'
+            )
+
+        return cell
 
 
 class LinkColumn(Column):
@@ -297,6 +330,52 @@ class ExpandColumn(tables.Column):
             return (
                 f'<td class="check sticky"><div class="cell"><a class="expander" href="{page}{pk}{page_end}" '
                 f'data-expand="{child}{pk}{child_end}" aria-label="{words}">{pictures}</a></div></td>'
+            )
+
+        return cell
+
+
+class CheckExpandColumn(ExpandColumn):
+    """The checkbox and, after it, the plus (+): the first column of a grid whose rows open."""
+
+    def compile(self, name: str, label: str, frame: Frame) -> Callable[[Any], str]:
+        """One function from a record to its `<td>`."""
+        expander = super().compile(name, label, frame)
+        said, named_by = _("Select %(what)s"), self.named_by
+
+        def cell(record: Any) -> str:
+            words = escape(said % {"what": named_by(record)})
+            box = (
+                f'<input type="checkbox" name="pk" form="bulk" id="pk-{record.pk}" value="{record.pk}" '
+                f'aria-label="{words}">'
+            )
+            return expander(record).replace('<div class="cell">', f'<div class="cell">{box}', 1)
+
+        return cell
+
+
+class RowMenuColumn(tables.Column):
+    """The vertical ellipsis (⋮): one menu for all rows, which stands once on the page as <template id="row-menu">.
+
+    Its links hold `{pk}`. Without a script the ellipsis leads to the record's page, which offers the same.
+    """
+
+    kind = "actions"
+
+    def __init__(self, *args: Any, page: str, said: Any, named_by: str, **kwargs: Any) -> None:
+        super().__init__(*args, orderable=False, accessor="pk", verbose_name="", **kwargs)
+        self.page, self.said, self.named_by = page, said, value_getter(named_by)
+
+    def compile(self, name: str, label: str, frame: Frame) -> Callable[[Any], str]:
+        """One function from a record to its `<td>`."""
+        before, after = url_pattern(self.page, frame.account_slug)
+        picture, said, named_by = icon("ellipsis-vertical"), str(self.said), self.named_by
+
+        def cell(record: Any) -> str:
+            words = escape(said % {"what": named_by(record)})
+            return (
+                f'<td class="actions"><a class="cell-btn" href="{before}{record.pk}{after}" '
+                f'data-row-menu="{record.pk}" aria-label="{words}">{picture}</a></td>'
             )
 
         return cell

@@ -20,7 +20,7 @@ from oms.access import AccountRequest, require_role
 from oms.errors import Text
 from oms.models import Role
 from oms.ui.actions import BulkAction
-from oms.ui.columns import Frame
+from oms.ui.columns import Frame, url_pattern
 from oms.ui.exports import export_response
 from oms.ui.filters import FilterSet
 from oms.ui.tables import Table, with_query
@@ -38,6 +38,17 @@ class PageAction:
     icon: str
     route: str
     roles: frozenset[Role]
+
+
+@dataclass(frozen=True)
+class RowAction:
+    """One item of the menu behind a row's ellipsis: `route` is an account URL of the record."""
+
+    label: Text
+    icon: str
+    route: str
+    roles: frozenset[Role]
+    is_dialog: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,6 +78,7 @@ class TableView(View):
     primary: ClassVar[PageAction | None] = None
     secondary: ClassVar[tuple[PageAction, ...]] = ()
     bulk_actions: ClassVar[tuple[BulkAction, ...]] = ()
+    row_menu: ClassVar[tuple[RowAction, ...]] = ()
     request: AccountRequest
 
     @classmethod
@@ -119,7 +131,7 @@ class TableView(View):
 
     def _context(self, filters: FilterSet, table: Table) -> dict[str, Any]:
         query = self.request.GET
-        frame = Frame(self.request.account.slug, timezone.now())
+        frame = Frame(self.request.account.slug, timezone.now(), self.request.membership.role)
         window = Window.of(query, table.data.data)
         chips = list(filters.chips(query))
         return {
@@ -149,6 +161,7 @@ class TableView(View):
             "clear_url": filters.clear_url(query),
             "pager": window.pager(query),
             "bulk": self._bulk(window),
+            "row_menu": self._row_menu(),
             "primary_action": self._button(self.primary),
             "secondary_actions": [
                 *(button for action in self.secondary if (button := self._button(action))),
@@ -175,12 +188,31 @@ class TableView(View):
             return None
         return {
             "actions": [
-                {"name": action.name, "label": action.label, "icon": action.icon, "url": self._url(action.route)}
+                {
+                    "name": action.name,
+                    "label": action.label,
+                    "icon": action.icon,
+                    "url": self._url(action.route),
+                    "is_dialog": action.is_dialog,
+                    "is_link": not action.needs_rows,
+                }
                 for action in allowed
             ],
             "total": window.total_text,
             "select_all_text": window.has_more and _("Select all %(count)s that match") % {"count": window.total_text},
         }
+
+    def _row_menu(self) -> list[dict[str, Any]]:
+        items = [action for action in self.row_menu if self.request.membership.role in action.roles]
+        return [
+            {
+                "label": action.label,
+                "icon": action.icon,
+                "url": "{pk}".join(url_pattern(action.route, self.request.account.slug)),
+                "is_dialog": action.is_dialog,
+            }
+            for action in items
+        ]
 
     def _url(self, route: str) -> str:
         return reverse(route, kwargs={"account_slug": self.request.account.slug})

@@ -126,9 +126,13 @@ def units_of_lines(line_ids: Collection[int]) -> dict[int, LineUnits]:
 
 
 def unit_labels(args: Mapping[str, Any]) -> LabelRun:
-    """The label source "units": `args["pks"]` are the ids of units, printed by SKU and serial."""
-    rows = Unit.objects.filter(pk__in=args["pks"])
-    count = rows.count()
+    """The label source "units": `args["pks"]` are the ids of units."""
+    return labels_of(Unit.objects.filter(pk__in=args["pks"]))
+
+
+def labels_of(rows: QuerySet[Unit]) -> LabelRun:
+    """The labels of units, by SKU and serial. Raises DomainError where there are none."""
+    count = rows.order_by().count()
     if not count:
         raise DomainError(_("There is nothing to print a label for."))
 

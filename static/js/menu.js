@@ -16,8 +16,12 @@ function lift(menu) {
   if (!menu.open) return void (panel.matches(":popover-open") && panel.hidePopover());
   panel.popover = "manual";
   if (!panel.matches(":popover-open")) panel.showPopover();
-  const { left, right, top, bottom } = $("summary", menu).getBoundingClientRect(), { width, height } = panel.getBoundingClientRect();
-  const x = menu.matches(".menu-end") ? right - width : left, y = bottom + height < innerHeight ? bottom : top - height;
+  place(panel, $("summary", menu), menu.matches(".menu-end"));
+}
+
+function place(panel, button, isEnd) {
+  const { left, right, top, bottom } = button.getBoundingClientRect(), { width, height } = panel.getBoundingClientRect();
+  const x = isEnd ? right - width : left, y = bottom + height < innerHeight ? bottom : top - height;
   panel.style.left = `${Math.max(0, Math.min(x, innerWidth - width))}px`;
   panel.style.top = `${Math.max(0, y)}px`;
 }
@@ -49,6 +53,36 @@ on("keydown", (event) => {
   if (!step) return close(menu, true);
   const items = [...panelOf(menu).querySelectorAll("a, button")];
   items.at((Math.max(items.indexOf(document.activeElement), step > 0 ? -1 : 0) + step) % items.length)?.focus();
+});
+
+// One panel serves every row: [data-row-menu] is the record's id, the links of #row-menu hold {pk} for it.
+function openRowMenu(button) {
+  const panel = $("#row-menu").content.firstElementChild.cloneNode(true);
+  for (const link of panel.querySelectorAll("a")) link.setAttribute("href", decodeURI(link.getAttribute("href")).replace("{pk}", button.dataset.rowMenu));
+  $("#row-menu-open")?.remove();
+  panel.id = "row-menu-open";
+  document.body.append(panel);
+  panel.showPopover();
+  place(panel, button, true);
+  const items = [...panel.querySelectorAll("a")];
+  items[0].focus();
+  panel.addEventListener("toggle", ({ newState }) => { if (newState === "closed") panel.remove(); });
+  panel.addEventListener("click", ({ target }) => { if (target.closest("a")) { button.focus(); panel.hidePopover(); } });
+  panel.addEventListener("keydown", (event) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (event.key === "Escape" || event.key === "Tab") return button.focus();
+    if (!step) return;
+    event.preventDefault();
+    event.stopPropagation();
+    items.at((items.indexOf(document.activeElement) + step) % items.length).focus();
+  });
+}
+
+on("click", (event) => {
+  const button = event.target.closest("a[data-row-menu]");
+  if (!button || !$("#row-menu") || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  openRowMenu(button);
 });
 
 // The jobs tray is swapped every two seconds: one that was open stays open.

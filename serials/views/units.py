@@ -1,4 +1,4 @@
-"""Inventory → Serials: the grid, a unit's history and page."""
+"""A unit: its history, its page, its label, its notes."""
 
 from typing import Any
 
@@ -8,40 +8,17 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
-from django.utils.translation import gettext as _, gettext_lazy, ngettext
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from oms.access import AccountRequest, require_role
 from oms.errors import DomainError
 from oms.models import EVERYONE
 from oms.ui.links import document_url
-from oms.ui.views import Empty, TableView
 from serials import labels_jobs
-from serials.filters import SerialFilter
 from serials.lifecycle import LOOKS, Status
 from serials.models import Unit
 from serials.queries import units as queries
-from serials.tables import SerialTable
-
-
-class SerialList(TableView):
-    """Inventory → Serials."""
-
-    queryset = staticmethod(queries.unit_rows)
-    table_class = SerialTable
-    filterset_class = SerialFilter
-    title, section, icon = gettext_lazy("Serials"), gettext_lazy("Inventory"), "barcode"
-    noun = staticmethod(lambda count: ngettext("unit", "units", count))
-    empty = Empty(
-        "barcode",
-        gettext_lazy("No serials yet"),
-        gettext_lazy(
-            "Each unit with a serial number is a row: planned on a replenishment, received, or captured when it ships."
-        ),
-    )
-
-
-serial_list = SerialList.page(EVERYONE)
 
 
 @require_GET

@@ -1,0 +1,104 @@
+"""Forms about units."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext as _, gettext_lazy
+
+from oms.errors import DomainError
+from serials.models import NOTE_LENGTH
+from serials.services.attributes import NAME_LENGTH, VALUE_LENGTH, check_text
+
+
+class NotesForm(forms.Form):
+    """The OMS Notes of one unit; `seen` is the fingerprint of what the person began with."""
+
+    oms_notes = forms.CharField(
+        label=gettext_lazy("OMS Notes:"),
+        required=False,
+        max_length=NOTE_LENGTH,
+        widget=forms.Textarea(attrs={"rows": 5, "autofocus": True}),
+    )
+    seen = forms.CharField(widget=forms.HiddenInput, required=False, max_length=16)
+
+
+class AttributeForm(forms.Form):
+    """One attribute: a name and a value; both empty is nothing."""
+
+    name = forms.CharField(label=gettext_lazy("Attribute"), required=False, max_length=NAME_LENGTH)
+    value = forms.CharField(label=gettext_lazy("Value"), required=False, max_length=VALUE_LENGTH)
+
+    def clean(self) -> dict[str, Any]:
+        """Both, or neither."""
+        data: dict[str, Any] = super().clean() or {}
+        name, value = data.get("name") or "", data.get("value") or ""
+        if (name or value) and not self.errors:
+            try:
+                check_text(name, value)
+            except DomainError as error:
+                raise forms.ValidationError(str(error)) from error
+        return data
+
+
+class _AttributeFormSet(forms.BaseFormSet):  # type: ignore[type-arg]
+    """All attributes of one unit."""
+
+    def clean(self) -> None:
+        """No name twice."""
+        names = [
+            form.cleaned_data["name"].casefold()
+            for form in self.forms
+            if form.is_valid() and form.cleaned_data.get("name") and not form.cleaned_data.get("DELETE")
+        ]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise forms.ValidationError(_("An attribute is there twice: %(names)s") % {"names": ", ".join(twice)})
+
+    def attributes(self) -> dict[str, str]:
+        """Name → value of what is to stay."""
+        kept = [form.cleaned_data for form in self.forms if not form.cleaned_data.get("DELETE")]
+        return {data["name"]: data["value"] for data in kept if data.get("name")}
+
+
+AttributeFormSet = forms.formset_factory(
+    AttributeForm, formset=_AttributeFormSet, extra=2, can_delete=True, max_num=200, absolute_max=210
+)
+
+
+class AddAttributesForm(forms.Form):
+    """One name and value for all selected units."""
+
+    name = forms.CharField(
+        label=gettext_lazy("Attribute"),
+        max_length=NAME_LENGTH,
+        widget=forms.TextInput(attrs={"autofocus": True, "autocomplete": "off"}),
+    )
+    value = forms.CharField(label=gettext_lazy("Value"), max_length=VALUE_LENGTH)
+    overwrite = forms.BooleanField(
+        label=gettext_lazy("Overwrite existing values"),
+        help_text=gettext_lazy("Otherwise a serial that has this attribute already keeps its value."),
+        required=False,
+    )
+
+    def clean(self) -> dict[str, Any]:
+        """What the database takes."""
+        data: dict[str, Any] = super().clean() or {}
+        if not self.errors:
+            try:
+                check_text(data["name"], data["value"])
+            except DomainError as error:
+                raise forms.ValidationError(str(error)) from error
+        return data
+
+
+class AttributesUploadForm(forms.Form):
+    """A file of attributes."""
+
+    file = forms.FileField(
+        label=gettext_lazy("CSV file"), widget=forms.FileInput(attrs={"accept": ".csv,text/csv,text/plain"})
+    )
+    overwrite = forms.BooleanField(
+        label=gettext_lazy("Overwrite existing values"),
+        help_text=gettext_lazy("Otherwise a row whose attribute has a value already is skipped, and listed."),
+        required=False,
+    )

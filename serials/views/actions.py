@@ -1,0 +1,152 @@
+"""What is done with selected units: their history as a file, their labels, an attribute for all of them."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+from django.contrib import messages
+from django.http import HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _, ngettext
+from django.views.decorators.http import require_POST
+
+from oms import files, jobs
+from oms.access import AccountRequest, require_role, stream_in_account
+from oms.errors import DomainError
+from oms.jobs import Progress
+from oms.models import EVERYONE, OFFICE
+from oms.ui.actions import selected
+from serials import labels_jobs
+from serials.forms import AddAttributesForm
+from serials.labels import LabelRun
+from serials.queries.history_file import HistoryFile, chunks
+from serials.queries.units import labels_of
+from serials.services import attributes
+from serials.views.around import around, back_url, chosen, list_url
+
+AT_ONCE = 10_000
+"""Up to so many units the answer is the file itself."""
+SET_AT_ONCE = 2_000
+"""Up to so many units an attribute is set while the person waits."""
+CSV = "text/csv; charset=utf-8"
+STEP = 5_000
+
+
+@require_POST
+@require_role(EVERYONE)
+def history_file(request: AccountRequest) -> HttpResponseBase:
+    """Download Serial History: the file, or the page of the job that makes it."""
+    try:
+        units = chosen(request)
+    except DomainError as error:
+        return _alert(request, error)
+    if units.rows.order_by()[: AT_ONCE + 1].count() > AT_ONCE:
+        job = jobs.start(
+            "serials.history",
+            _("Serial history"),
+            units.params,
+            person=request.user,
+            idempotency_key=f"serials.history:{uuid4()}",
+        )
+        return redirect("job", account_slug=request.account.slug, pk=job.pk)
+    params, zone = units.params, timezone.get_current_timezone()
+
+    def pieces() -> Iterator[bytes]:
+        with timezone.override(zone):
+            yield from chunks(HistoryFile(selected(params)).lines())
+
+    response = StreamingHttpResponse(stream_in_account(request.account, pieces), content_type=CSV)
+    response["Content-Disposition"] = f'attachment; filename="{_file_name()}"'
+    return response
+
+
+def run_history_job(progress: Progress) -> None:
+    """The job "serials.history": the same file for any number of units."""
+    made = HistoryFile(selected(progress.params))
+    total = made.count()
+
+    def counted() -> Iterator[bytes]:
+        for number, line in enumerate(made.lines()):
+            if number % STEP == 0:
+                progress.step(min(number, total), total)
+            yield line
+
+    stored = files.store(_file_name(), CSV, chunks(counted()))
+    progress.finish({"counts": {_("Serials"): made.units, _("Rows"): total}}, stored)
+
+
+def _file_name() -> str:
+    return f"lotline-serial-history-{timezone.localdate():%Y-%m-%d}.csv"
+
+
+@require_POST
+@require_role(EVERYONE)
+def labels(request: AccountRequest) -> HttpResponseBase:
+    """Labels of the selected units as a PDF, or the page of the job that makes them."""
+    try:
+        return labels_jobs.respond_or_start(request, "selected units", chosen(request).params)
+    except DomainError as error:
+        return _alert(request, error)
+
+
+def selected_labels(args: dict[str, Any]) -> LabelRun:
+    """The label source "selected units"; `args` is a `Selection.params`."""
+    return labels_of(selected(args))
+
+
+@require_POST
+@require_role(OFFICE)
+def add_attributes(request: AccountRequest) -> HttpResponse:
+    """Add Attributes: one name and value for all selected units; first the form, then the change."""
+    try:
+        units = chosen(request)
+    except DomainError as error:
+        return _alert(request, error)
+    count = units.rows.order_by().count()
+    form = AddAttributesForm(request.POST if "name" in request.POST else None)
+    if form.is_bound and form.is_valid():
+        given = form.cleaned_data
+        if count > SET_AT_ONCE:
+            job = jobs.start(
+                "serials.attribute",
+                _("Attribute %(name)s") % {"name": given["name"]},
+                {"selection": units.params, **given},
+                person=request.user,
+                idempotency_key=f"serials.attribute:{request.POST.get('key', '')[:60] or uuid4()}",
+            )
+            return redirect("job", account_slug=request.account.slug, pk=job.pk)
+        done = attributes.set_attribute(units=units.rows, **given, by=attributes.by_person(request.user.pk))
+        messages.success(request, attributes.said(done), extra_tags="dialog")
+        return redirect(back_url(request))
+    context = {
+        **around(request),
+        "page_title": _("Add Attributes"),
+        "intro": ngettext("For %(count)s selected serial.", "For %(count)s selected serials.", count)
+        % {"count": f"{count:,}"},
+        "form": form,
+        "fields": [*units.fields, ("next", back_url(request)), ("key", uuid4().hex)],
+        "submit_label": _("Add Attributes"),
+        "cancel_url": back_url(request),
+    }
+    return render(request, "serials/add_attributes.html", context, status=422 if form.errors else 200)
+
+
+def run_attribute_job(progress: Progress) -> None:
+    """The job "serials.attribute": one name and value for any number of units."""
+    params = progress.params
+    done = attributes.set_attribute(
+        units=selected(params["selection"]),
+        name=params["name"],
+        value=params["value"],
+        overwrite=bool(params["overwrite"]),
+        by=attributes.by_person(progress.person.pk if progress.person else None),
+    )
+    counts = {_("Serials"): done.units, _("Same before"): done.unchanged, _("Kept"): done.kept}
+    progress.finish({"counts": counts})
+
+
+def _alert(request: AccountRequest, error: DomainError) -> HttpResponse:
+    context = {**around(request), "page_title": _("Alert"), "text": str(error), "back_url": list_url(request)}
+    return render(request, "ui/alert.html", context, status=422)
