@@ -1,6 +1,10 @@
 """Samples of the addresses of units; see tests/samples.py."""
 
-from oms.models import EVERYONE, Person
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from oms import files
+from oms.models import EVERYONE, OFFICE, Person
+from serials.services.notes import fingerprint
 from tests.samples import Case, Sample
 from tests.serials.factories import make_unit, make_units
 
@@ -10,9 +14,49 @@ def unit(_person: Person) -> Case:
     return Case({"pk": make_unit().pk})
 
 
+def unit_notes(_person: Person) -> Case:
+    """New notes for a unit."""
+    return Case({"pk": make_unit().pk}, data={"oms_notes": "Call first", "seen": fingerprint("")})
+
+
+def unit_attributes(_person: Person) -> Case:
+    """No attributes for a unit that has none."""
+    return Case({"pk": make_unit().pk}, data={"a-TOTAL_FORMS": 0, "a-INITIAL_FORMS": 0})
+
+
+def selected(_person: Person) -> Case:
+    """Two checked units."""
+    return Case(data={"pk": [made.pk for made in make_units(2)]})
+
+
+def attributes_file() -> bytes:
+    """A file with one attribute for a new unit."""
+    made = make_unit()
+    return f"SKU,Serial,Attribute,Value\r\n{made.sku.code},{made.serial},Firmware,4.2.1\r\n".encode()
+
+
+def upload(_person: Person) -> Case:
+    """A file of attributes to upload."""
+    return Case(data={"file": SimpleUploadedFile("attributes.csv", attributes_file(), "text/csv")})
+
+
+def uploaded(_person: Person) -> Case:
+    """A file of attributes that was uploaded."""
+    return Case({"key": files.store("attributes.csv", "text/csv", [attributes_file()]).key})
+
+
 SAMPLES = {
     "serials": Sample(get=EVERYONE, rows=make_units),
+    "serials_history": Sample(selected, post=EVERYONE),
+    "serials_labels": Sample(selected, post=EVERYONE),
+    "serials_attributes": Sample(selected, post=OFFICE),
+    "serials_attributes_csv": Sample(upload, get=OFFICE, post=OFFICE),
+    "serials_attributes_template": Sample(get=OFFICE),
+    "serials_attributes_check": Sample(uploaded, get=OFFICE, post=OFFICE),
+    "serials_attributes_failed": Sample(uploaded, get=OFFICE),
     "serial": Sample(unit, get=EVERYONE),
     "serial_history": Sample(unit, get=EVERYONE),
     "serial_label": Sample(unit, get=EVERYONE),
+    "serial_notes": Sample(unit_notes, get=OFFICE, post=OFFICE),
+    "serial_attributes": Sample(unit_attributes, get=EVERYONE, post=OFFICE),
 }

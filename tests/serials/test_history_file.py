@@ -1,0 +1,122 @@
+"""Download Serial History: what the file holds, for whom, and by a job when it is large."""
+
+import csv
+import io
+
+import pytest
+
+from oms import files, jobs
+from oms.csvio import escape
+from oms.models import Job, JobState
+from oms.tenancy import account_context
+from serials.models import Unit, UnitEvent
+from serials.queries.history_file import HistoryFile
+from serials.services import attributes
+from serials.views import actions
+from tests.factories import make_bin, make_serialized_sku
+from tests.serials.factories import make_unit, make_units
+
+pytestmark = pytest.mark.django_db
+URL = "/acme/inventory/serials/history/"
+ELEVEN = [
+    *("SKU", "ProdID", "BIN", "Serial", "Status", "WMS Notes", "OMS Notes", "ProcessType", "ProcessID", "Order#"),
+    "Update",
+]
+BY = attributes.by_person(None)
+
+
+@pytest.fixture
+def web(client_for, ben):
+    return client_for(ben)
+
+
+def rows_of(answer):
+    data = b"".join(answer.streaming_content if answer.streaming else [answer.content])
+    assert data.startswith("\ufeff".encode())
+    assert data.endswith(b"\r\n")
+    return list(csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")))
+
+
+def test_nothing_checked_is_an_alert(web, account_a):
+    answer = web.post(URL, {})
+    assert answer.status_code == 422
+    assert "You must check at least one" in answer.content.decode()
+
+
+def test_the_file_has_the_eleven_columns_and_one_for_each_attribute(web, account_a):
+    with account_context(account_a):
+        first, second, third = make_units(3, sku=make_serialized_sku(code="L-1"), bin=make_bin(name="A-01"))
+        attributes.set_attribute(units=[first.pk], name="Colour", value='re"d, dark', overwrite=True, by=BY)
+        attributes.set_attribute(units=[second.pk], name="SKU", value="mine", overwrite=True, by=BY)
+        attributes.set_attribute(units=[third.pk], name="Unseen", value="x", overwrite=True, by=BY)
+        events = UnitEvent.objects.filter(unit__in=[first.pk, second.pk]).count()
+    header, *rows = rows_of(web.post(URL, {"pk": [first.pk, second.pk]}))
+    assert header == [*ELEVEN, "Colour", "SKU (attribute)"]
+    assert len(rows) == events == 4
+    newest = rows[0]
+    assert newest[:5] == ["L-1", "", "A-01", first.serial, "Ready"]
+    assert newest[7:9] == ["Replenishment", "RECEIPT"]
+    assert newest[11:] == ['re"d, dark', ""]
+    assert rows[2][11:] == ["", "mine"]
+
+
+NASTY = [
+    "=1+1", "+1", "-1", "-1.5", "-x", "@a", "'=1", "''x", "'x", "＝1", "plain", 'a"b', "a,b", "a\nb", "a\r\nb", "é ß 日本",  # noqa: E501
+    "\\.", "\\N", " =1", "-1 ", "- 5", "%s %(x)s {0}",
+]  # fmt: skip
+
+
+def test_cells_are_escaped_exactly_as_in_every_other_file(in_a):
+    unit = make_unit()
+    for text in NASTY:
+        attributes.set_attribute(units=[unit.pk], name=f"n {NASTY.index(text):02}", value=text, overwrite=True, by=BY)
+    data = b"".join(HistoryFile(Unit.objects.filter(pk=unit.pk)).lines()).decode("utf-8-sig")
+    header, first, *_others = csv.reader(io.StringIO(data, newline=""))
+    assert first[11:] == [escape(text.strip()) for text in NASTY]
+    assert len(header) == 11 + len(NASTY)
+
+
+def test_everything_that_matches_posts_the_filter(web, account_a):
+    with account_context(account_a):
+        make_units(3, sku=make_serialized_sku(code="AAA"))
+        make_units(2, sku=make_serialized_sku(code="BBB"))
+    _header, *rows = rows_of(web.post(URL, {"all": "1", "filter": "sku=bbb"}))
+    assert {row[0] for row in rows} == {"BBB"}
+    assert len(rows) == 2
+
+
+def test_units_of_another_account_are_not_in_it(web, account_a, account_b):
+    with account_context(account_b):
+        foreign = make_unit()
+    with account_context(account_a):
+        own = make_unit()
+    _header, *rows = rows_of(web.post(URL, {"pk": [own.pk, foreign.pk]}))
+    assert {row[3] for row in rows} == {own.serial}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_are_a_job_whose_file_is_the_same(web, client_for, nia, account_a, account_b, monkeypatch):
+    with account_context(account_a):
+        units = make_units(6)
+    at_once = rows_of(web.post(URL, {"pk": [unit.pk for unit in units]}))
+    monkeypatch.setattr(actions, "AT_ONCE", 2)
+    page = web.post(URL, {"all": "1", "filter": ""}).headers["Location"]
+    with account_context(account_a):
+        job = Job.objects.get()
+    assert jobs.run(account_a.pk, job.pk) == JobState.DONE
+    with account_context(account_a):
+        job = Job.objects.select_related("result_file").get()
+        with files.open_file(job.result_file) as file:
+            assert list(csv.reader(io.StringIO(file.read().decode("utf-8-sig"), newline=""))) == at_once
+    assert job.result["counts"] == {"Serials": 6, "Rows": 6}
+    link = f"/files/{job.result_file.key}/"
+    assert link in web.get(page).content.decode()
+    assert client_for(nia).get(f"/bolt{link}").status_code == 404
+
+
+def test_labels_of_what_is_checked(web, account_a):
+    with account_context(account_a):
+        units = make_units(2)
+    answer = web.post("/acme/inventory/serials/labels/", {"pk": [unit.pk for unit in units]})
+    assert answer.headers["Content-Type"] == "application/pdf"
+    assert web.post("/acme/inventory/serials/labels/", {}).status_code == 422
