@@ -21,7 +21,6 @@ from oms.models import (
 from oms.ui.audit import ActionColumn, ChangesColumn
 from oms.ui.columns import (
     BadgeColumn,
-    CheckColumn,
     Column,
     Frame,
     MonoColumn,
@@ -29,10 +28,10 @@ from oms.ui.columns import (
     NameLinkColumn,
     NoteColumn,
     NumberColumn,
-    RowLinkColumn,
     Tone,
     WhenColumn,
 )
+from oms.ui.controls import CheckColumn, RowLinkColumn
 from oms.ui.links import document_url
 from oms.ui.tables import Table
 

@@ -11,7 +11,7 @@ from serials.services.attributes import NAME_LENGTH, VALUE_LENGTH, check_text
 
 
 class NotesForm(forms.Form):
-    """The OMS Notes of one unit; `seen` is the fingerprint of what the person began with."""
+    """The OMS Notes of one unit."""
 
     oms_notes = forms.CharField(
         label=gettext_lazy("OMS Notes:"),
@@ -19,7 +19,6 @@ class NotesForm(forms.Form):
         max_length=NOTE_LENGTH,
         widget=forms.Textarea(attrs={"rows": 5, "autofocus": True}),
     )
-    seen = forms.CharField(widget=forms.HiddenInput, required=False, max_length=16)
 
 
 class AttributeForm(forms.Form):

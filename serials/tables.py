@@ -10,7 +10,6 @@ from oms.models import OFFICE
 from oms.tables import DocumentColumn
 from oms.ui.columns import (
     BadgeColumn,
-    CheckExpandColumn,
     ChoiceColumn,
     Column,
     EditNoteColumn,
@@ -18,10 +17,10 @@ from oms.ui.columns import (
     MonoColumn,
     MonoLinkColumn,
     NoteColumn,
-    RowMenuColumn,
     Tone,
     WhenColumn,
 )
+from oms.ui.controls import CheckExpandColumn, RowMenuColumn
 from oms.ui.icons import icon
 from oms.ui.tables import Table
 from serials.lifecycle import LOOKS, ProcessType, Status

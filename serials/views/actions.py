@@ -17,14 +17,14 @@ from oms.access import AccountRequest, require_role, stream_in_account
 from oms.errors import DomainError
 from oms.jobs import Progress
 from oms.models import EVERYONE, OFFICE
-from oms.ui.actions import selected
+from oms.ui.actions import Selection, selected
 from serials import labels_jobs
 from serials.forms import AddAttributesForm
 from serials.labels import LabelRun
 from serials.queries.history_file import HistoryFile, chunks
 from serials.queries.units import labels_of
 from serials.services import attributes
-from serials.views.around import around, back_url, chosen, list_url
+from serials.views.around import alert, around, back_url, chosen
 
 AT_ONCE = 10_000
 """Up to so many units the answer is the file itself."""
@@ -41,8 +41,11 @@ def history_file(request: AccountRequest) -> HttpResponseBase:
     try:
         units = chosen(request)
     except DomainError as error:
-        return _alert(request, error)
-    if units.rows.order_by()[: AT_ONCE + 1].count() > AT_ONCE:
+        return alert(request, error)
+    count = units.rows.order_by()[: AT_ONCE + 1].count()
+    if not count:
+        return alert(request, DomainError(_("You must check at least one")))
+    if count > AT_ONCE:
         job = jobs.start(
             "serials.history",
             _("Serial history"),
@@ -51,11 +54,15 @@ def history_file(request: AccountRequest) -> HttpResponseBase:
             idempotency_key=f"serials.history:{uuid4()}",
         )
         return redirect("job", account_slug=request.account.slug, pk=job.pk)
-    params, zone = units.params, timezone.get_current_timezone()
+    return _streamed(request, units)
+
+
+def _streamed(request: AccountRequest, units: Selection) -> HttpResponseBase:
+    zone = timezone.get_current_timezone()
 
     def pieces() -> Iterator[bytes]:
         with timezone.override(zone):
-            yield from chunks(HistoryFile(selected(params)).lines())
+            yield from chunks(HistoryFile(selected(units.params)).lines())
 
     response = StreamingHttpResponse(stream_in_account(request.account, pieces), content_type=CSV)
     response["Content-Disposition"] = f'attachment; filename="{_file_name()}"'
@@ -88,7 +95,7 @@ def labels(request: AccountRequest) -> HttpResponseBase:
     try:
         return labels_jobs.respond_or_start(request, "selected units", chosen(request).params)
     except DomainError as error:
-        return _alert(request, error)
+        return alert(request, error)
 
 
 def selected_labels(args: dict[str, Any]) -> LabelRun:
@@ -103,23 +110,11 @@ def add_attributes(request: AccountRequest) -> HttpResponse:
     try:
         units = chosen(request)
     except DomainError as error:
-        return _alert(request, error)
-    count = units.rows.order_by().count()
+        return alert(request, error)
     form = AddAttributesForm(request.POST if "name" in request.POST else None)
     if form.is_bound and form.is_valid():
-        given = form.cleaned_data
-        if count > SET_AT_ONCE:
-            job = jobs.start(
-                "serials.attribute",
-                _("Attribute %(name)s") % {"name": given["name"]},
-                {"selection": units.params, **given},
-                person=request.user,
-                idempotency_key=f"serials.attribute:{request.POST.get('key', '')[:60] or uuid4()}",
-            )
-            return redirect("job", account_slug=request.account.slug, pk=job.pk)
-        done = attributes.set_attribute(units=units.rows, **given, by=attributes.by_person(request.user.pk))
-        messages.success(request, attributes.said(done), extra_tags="dialog")
-        return redirect(back_url(request))
+        return _set(request, units, form.cleaned_data)
+    count = units.rows.order_by().count()
     context = {
         **around(request),
         "page_title": _("Add Attributes"),
@@ -131,6 +126,22 @@ def add_attributes(request: AccountRequest) -> HttpResponse:
         "cancel_url": back_url(request),
     }
     return render(request, "serials/add_attributes.html", context, status=422 if form.errors else 200)
+
+
+def _set(request: AccountRequest, units: Selection, given: dict[str, Any]) -> HttpResponse:
+    """At once for few units; a job for many, one however often the form is sent."""
+    if units.rows.order_by()[: SET_AT_ONCE + 1].count() > SET_AT_ONCE:
+        job = jobs.start(
+            "serials.attribute",
+            _("Attribute %(name)s") % {"name": given["name"]},
+            {"selection": units.params, **given},
+            person=request.user,
+            idempotency_key=f"serials.attribute:{request.POST.get('key', '')[:60] or uuid4()}",
+        )
+        return redirect("job", account_slug=request.account.slug, pk=job.pk)
+    done = attributes.set_attribute(units=units.rows, **given, by=attributes.by_person(request.user.pk))
+    messages.success(request, attributes.said(done), extra_tags="dialog")
+    return redirect(back_url(request))
 
 
 def run_attribute_job(progress: Progress) -> None:
@@ -145,8 +156,3 @@ def run_attribute_job(progress: Progress) -> None:
     )
     counts = {_("Serials"): done.units, _("Same before"): done.unchanged, _("Kept"): done.kept}
     progress.finish({"counts": counts})
-
-
-def _alert(request: AccountRequest, error: DomainError) -> HttpResponse:
-    context = {**around(request), "page_title": _("Alert"), "text": str(error), "back_url": list_url(request)}
-    return render(request, "ui/alert.html", context, status=422)

@@ -4,6 +4,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from oms import files
 from oms.models import EVERYONE, OFFICE, Person
+from serials.services import attributes
 from serials.services.notes import fingerprint
 from tests.samples import Case, Sample
 from tests.serials.factories import make_unit, make_units
@@ -21,7 +22,9 @@ def unit_notes(_person: Person) -> Case:
 
 def unit_attributes(_person: Person) -> Case:
     """No attributes for a unit that has none."""
-    return Case({"pk": make_unit().pk}, data={"a-TOTAL_FORMS": 0, "a-INITIAL_FORMS": 0})
+    return Case(
+        {"pk": make_unit().pk}, data={"a-TOTAL_FORMS": 0, "a-INITIAL_FORMS": 0, "seen": attributes.fingerprint({})}
+    )
 
 
 def selected(_person: Person) -> Case:
