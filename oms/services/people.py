@@ -91,7 +91,7 @@ class FirstPasswordTokens(PasswordResetTokenGenerator):
         super().__init__()
         self.membership_id = membership.pk
 
-    def _make_hash_value(self, user: Person, timestamp: int) -> str:  # type: ignore[override]
+    def _make_hash_value(self, user: Person, timestamp: int) -> str:
         return f"{self.membership_id} {super()._make_hash_value(user, timestamp)}"
 
 
@@ -113,7 +113,9 @@ def add_member(*, email: str, name: str, role: Role, actor: Person | None) -> In
         account_id=current_account_id(), person=person, defaults={"role": role}
     )
     if not is_new:
-        raise DomainError(_("%(email)s is a member already. Change the role in the list.") % {"email": person.email})
+        raise DomainError(
+            _("%(email)s is a member already, or invited. Change the role in the list.") % {"email": person.email}
+        )
     _record(actor, "invite", membership, {"role": (None, role.value)})
     return invite(membership)
 

@@ -45,3 +45,7 @@ class Command(BaseCommand):
         if not person.has_usable_password():
             path = people.first_password_path(account.memberships.get())
             self.stdout.write(f"A password is chosen here, once: {path}")
+        else:
+            self.stdout.write(
+                "They keep their password: be sure that they chose it, and not an account that invited them."
+            )
