@@ -196,6 +196,18 @@ def test_a_link_to_join_chooses_no_password_and_the_other_way_round(client, clie
     assert client_for(cid).post(f"/accounts/join/{kim}/").status_code == 404
 
 
+def test_a_password_is_chosen_for_the_membership_of_the_link(client, client_for, ana, cid, account_a, account_b):
+    """Else Ana's link, with the number of Cid's invitation in it, would open Bolt."""
+    token = invite(client_for(ana), "vic@example.com").split("/")[-2]
+    invite(client_for(cid), "vic@example.com", slug="bolt")
+    ours, theirs = (Membership.with_invited.get(person__name="Vic", account=a).pk for a in (account_a, account_b))
+    assert "used up" in client.get(f"/welcome/{theirs}/{token}/", follow=True).content.decode()
+    assert "Choose a password" in client.get(f"/welcome/{ours}/{token}/", follow=True).content.decode()
+    assert "used up" in client.get(f"/welcome/{theirs}/set-password/").content.decode(), "nor by what the browser keeps"
+    client_for(ana).post(f"/acme/settings/members/{ours}/remove/")
+    assert "used up" in client.get(f"/welcome/{theirs}/{token}/", follow=True).content.decode()
+
+
 def test_a_link_to_join_is_for_one_person(client_for, ana, cid, nia):
     link = invite(client_for(ana), cid.email, role="operator")
     client = client_for(nia)
