@@ -49,8 +49,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("sign-in/", frontdoor.SignIn.as_view(), name="sign_in"),
     path("sign-out/", LogoutView.as_view(), name="sign_out"),
     path("password/", frontdoor.Password.as_view(), name="password"),
-    path("welcome/<uidb64>/<token>/", frontdoor.Welcome.as_view(), name="welcome"),
+    path("welcome/<int:uidb64>/<token>/", frontdoor.Welcome.as_view(), name="welcome"),
     path("accounts/", frontdoor.choose_account, name="accounts"),
+    path("accounts/join/<token>/", frontdoor.join, name="join"),
     path("appearance/", frontdoor.appearance, name="appearance"),
     path("<slug:account_slug>/", include(account_patterns)),
 ]

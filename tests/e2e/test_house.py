@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 
 from oms import demo, jobs
 from oms.models import AuditEntry, Sku
+from oms.services import people
 from oms.tenancy import account_context
 from tests import factories
 from tests.conftest import PASSWORD
@@ -212,6 +213,20 @@ def test_a_phone_shows_everything_without_scrolling_sideways(page_for, ana, stoc
     page.goto(f"/acme/{path}")
     assert no_sideways_scroll(page)
     assert_accessible(page)
+
+
+def test_an_invitation_is_accepted(page_for, ida, nia, account_a, assert_accessible):
+    with account_context(account_a):
+        path = people.invite(ida.memberships(manager="with_invited").get(account=account_a)).path
+    for person in (nia, ida):
+        page = page_for(person, **PHONE)
+        page.faults.expect("403")
+        page.goto(path)
+        assert no_sideways_scroll(page)
+        assert_accessible(page)
+    page.get_by_role("button", name="Join").click()
+    expect(page).to_have_url(re.compile("/acme/"))
+    expect(page.get_by_text("You are a member of Acme now.")).to_be_visible()
 
 
 @pytest.mark.parametrize("path", ["/sign-in/", "/"])

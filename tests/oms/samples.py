@@ -151,5 +151,6 @@ PLATFORM = {
     "password": False,
     "welcome": True,
     "accounts": False,
+    "join": False,
     "appearance": False,
 }
