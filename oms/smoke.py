@@ -8,6 +8,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from html.parser import HTMLParser
 from io import StringIO
 from urllib.parse import urljoin, urlsplit
@@ -47,7 +48,7 @@ def workers_run_tasks(url: str) -> str:
     for queue, nonce in sent.items():
         app.send_task("oms.tasks.ping", args=[nonce], queue=queue)
     for queue, nonce in sent.items():
-        if not _comes_true(lambda nonce=nonce: cache.get(f"lotline:ping:{nonce}") is not None, TASK_SECONDS):
+        if not _comes_true(partial(cache.get, f"lotline:ping:{nonce}"), TASK_SECONDS):
             raise SmokeFailed(f"no worker took oms.tasks.ping from the queue {queue} within {TASK_SECONDS:.0f} s")
     return f"oms.tasks.ping ran from {', '.join(sent)}"
 

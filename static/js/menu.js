@@ -51,7 +51,14 @@ on("keydown", (event) => {
   items.at((Math.max(items.indexOf(document.activeElement), step > 0 ? -1 : 0) + step) % items.length)?.focus();
 });
 
-// The jobs tray is swapped every two seconds: one that was open stays open.
-let wasOpen = false;
-on("htmx:beforeSwap", () => { wasOpen = Boolean($("[data-keep-open][open]")); });
-on("htmx:afterSwap", () => { if (wasOpen) $("[data-keep-open]")?.setAttribute("open", ""); });
+// The jobs tray is swapped every two seconds: one that was open stays open. Where the button in use is gone with its job,
+// the keyboard goes on from the tray, or from the page when nothing is left there.
+let wasOpen = false, hadFocus = false;
+on("htmx:beforeSwap", () => {
+  wasOpen = Boolean($("[data-keep-open][open]"));
+  hadFocus = Boolean(document.activeElement?.closest("#jobs-tray"));
+});
+on("htmx:afterSwap", () => {
+  if (wasOpen) $("[data-keep-open]")?.setAttribute("open", "");
+  if (hadFocus && document.activeElement === document.body) ($("#jobs-summary") ?? $("#main")).focus();
+});
