@@ -51,14 +51,14 @@ on("keydown", (event) => {
   items.at((Math.max(items.indexOf(document.activeElement), step > 0 ? -1 : 0) + step) % items.length)?.focus();
 });
 
-// The jobs tray is swapped every two seconds: one that was open stays open. Where the button in use is gone with its job,
-// the keyboard goes on from the tray, or from the page when nothing is left there.
-let wasOpen = false, hadFocus = false;
-on("htmx:beforeSwap", () => {
+// The jobs tray is swapped every two seconds: one that was open stays open. A button there takes itself away with its job,
+// so the keyboard goes on from the tray, or from the page when nothing is left in it.
+let wasOpen = false, wasUsed = false;
+on("htmx:beforeSwap", ({ detail }) => {
   wasOpen = Boolean($("[data-keep-open][open]"));
-  hadFocus = Boolean(document.activeElement?.closest("#jobs-tray"));
+  wasUsed = detail.requestConfig.elt.matches("#jobs-tray form");
 });
 on("htmx:afterSwap", () => {
   if (wasOpen) $("[data-keep-open]")?.setAttribute("open", "");
-  if (hadFocus && document.activeElement === document.body) ($("#jobs-summary") ?? $("#main")).focus();
+  if (wasUsed) ($("#jobs-summary") ?? $("#main")).focus();
 });
