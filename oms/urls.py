@@ -34,6 +34,7 @@ account_patterns: list[URLPattern | URLResolver] = [
     path("settings/members/<int:pk>/invite/", settings.member_invite, name="member_invite"),
     path("settings/audit/", settings.audit_log, name="audit"),
     path("jobs/tray/", jobs.tray, name="job_tray"),
+    path("jobs/dismiss/", jobs.dismiss_all, name="job_dismiss_all"),
     path("jobs/<int:pk>/", jobs.detail, name="job"),
     path("jobs/<int:pk>/cancel/", jobs.cancel, name="job_cancel"),
     path("jobs/<int:pk>/dismiss/", jobs.dismiss, name="job_dismiss"),
