@@ -77,8 +77,12 @@ def rest_of(receipt: RemoteReceipt, applied: Applied) -> RemoteReceipt:
     return replace(receipt, lines=tuple(lines))
 
 
-def incoming(receipt: RemoteReceipt, *, options: Collection[str], default_bin: str, raw: Json) -> IncomingReceipt:
-    """The receipt as `apply_receipt` takes it; lots and serials only where the connection passes them through."""
+def incoming(
+    receipt: RemoteReceipt, *, link_id: int, options: Collection[str], default_bin: str, raw: Json
+) -> IncomingReceipt:
+    """The receipt of a connection's warehouse as `apply_receipt` takes it; lots and serials only where the connection
+    passes them through.
+    """
     has_lots, has_serials = Capability.RECEIPT_LOTS_IN in options, Capability.RECEIPT_SERIALS_IN in options
     return IncomingReceipt(
         external_id=receipt.external_id,
@@ -86,6 +90,7 @@ def incoming(receipt: RemoteReceipt, *, options: Collection[str], default_bin: s
         occurred_at=receipt.occurred_at,
         lines=tuple(_line(line, default_bin, has_lots=has_lots, has_serials=has_serials) for line in receipt.lines),
         raw=raw,
+        link_id=link_id,
     )
 
 

@@ -36,7 +36,9 @@ WHERE l.account_id = %(account)s AND l.id = t.line
 
 
 class UnknownReplenishment(DomainError):
-    """A receipt for a replenishment that Lotline does not have, or has not submitted; nothing was written."""
+    """A receipt for a replenishment that Lotline does not have, has not submitted, or that is another warehouse's;
+    nothing was written.
+    """
 
 
 @transaction.atomic
@@ -62,6 +64,11 @@ def apply_receipt(receipt: IncomingReceipt, *, source: str, actor: Person | None
     if found is None or found.status == Status.INCOMPLETE:
         words = {"number": receipt.replenishment_number[:80]}
         raise UnknownReplenishment(_("There is no submitted replenishment %(number)s to receive.") % words)
+    if receipt.link_id is not None and receipt.link_id != found.link_id:
+        words = {"number": found.number, "warehouse": found.link}
+        raise UnknownReplenishment(
+            _("%(number)s is for the warehouse %(warehouse)s, but another one says that it received it.") % words
+        )
     hold_workflows(found)
     row = Receipt.objects.create(
         replenishment=found,
