@@ -12,7 +12,7 @@ from channels_sync.contract import BaseConfigForm, Capability, Support, SyncErro
 from channels_sync.models import Connection, Cursor
 from channels_sync.registry import adapter_class
 from channels_sync.services import health
-from channels_sync.services.adapters import open_adapter, opened
+from channels_sync.services.adapters import Opened, open_adapter
 from channels_sync.vault import HIDDEN, seal, unseal
 from oms.errors import Conflict, DomainError
 from oms.models import Bin, Person, WarehouseLink
@@ -132,10 +132,10 @@ class Tested:
     words: str
 
 
-def test(found: Connection) -> Tested:
-    """Call the other side now, for TEST_SECONDS at most: a person waits for it. Notes nothing."""
+def test(found: Opened) -> Tested:
+    """Call the other side now, for TEST_SECONDS at most: a person waits for it. Notes nothing, needs no database."""
     try:
-        with open_adapter(opened(found), seconds=TEST_SECONDS) as adapter:
+        with open_adapter(found, seconds=TEST_SECONDS) as adapter:
             return Tested(is_good=True, words=adapter.check())
     except SyncError as error:
         return Tested(is_good=False, words=str(error) or type(error).__name__)
