@@ -206,8 +206,9 @@ class _Application:
             line_id=one,
             sku=result.sku,
             position=result.place,
+            sent_position=None if incoming.position is None else _held(incoming.position),
             sku_code=clean(incoming.sku_code)[:200],
-            quantity=max(-(2**62), min(incoming.quantity, 2**62)),
+            quantity=_held(incoming.quantity),
             applied_quantity=result.pieces.total(),
             bin_id=self._bin(incoming.bin_name) if result.candidates else None,
         )
@@ -265,6 +266,11 @@ class _Application:
             )
             for case in self.lots.contradictions
         ]
+
+
+def _held(number: int) -> int:
+    """A number as it was sent, cut to what a column holds."""
+    return max(-(2**62), min(number, 2**62))
 
 
 def _bin_names(result: LineResult) -> list[str]:

@@ -63,9 +63,7 @@ class CannotSubmit(DomainError):
 
 
 @transaction.atomic
-def submit(
-    *, replenishment_id: int, actor: Person | None, occurred_at: datetime | None = None
-) -> Replenishment:
+def submit(*, replenishment_id: int, actor: Person | None, occurred_at: datetime | None = None) -> Replenishment:
     """Send an Incomplete replenishment off: its planned serials become Incoming units, and the warehouse is told.
 
     All or nothing, and once: a second tab gets Conflict "already submitted". Raises CannotSubmit with every fault where
