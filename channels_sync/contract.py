@@ -262,9 +262,15 @@ class Hint:
 
 
 class BaseConfigForm(forms.Form):
-    """What a connection of one kind must know. Fields in `secret_fields` are encrypted and never shown again."""
+    """What a connection of one kind must know. Fields in `secret_fields` are encrypted and never shown again.
+
+    Fields in `identity_fields` say whose documents these are: a client, a tenant, a shop. They are not changed once the
+    connection has exchanged messages, because another tenant's documents may have the same ids. An address alone is
+    none: the same tenant may move to another server.
+    """
 
     secret_fields: ClassVar[frozenset[str]] = frozenset()
+    identity_fields: ClassVar[frozenset[str]] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -349,7 +355,11 @@ class WmsAdapter(Adapter):
         raise NotImplementedError
 
     def cancel_purchase_order(self, ref: RemoteRef) -> RemoteRef:
-        """Cancel it; one that is cancelled or was never there is fine. Raises Rejected where it is too late."""
+        """Expect nothing more of it: it was cancelled, or closed short. What was received of it stays received.
+
+        One that is cancelled, was received in full or was never there needs nothing, and is fine. Raises Rejected where
+        the other side refuses.
+        """
         raise NotImplementedError
 
     def fetch_receipts(self, since: datetime | None) -> Iterator[Page]:

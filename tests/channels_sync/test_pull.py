@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from channels_sync.contract import Flow
 from channels_sync.models import Connection, Cursor, Health, InboundMessage, InboundState, Run
-from channels_sync.services import applying
+from channels_sync.services import applying, pull as pulling
 from channels_sync.services.health import PULL
 from channels_sync.services.pull import pull
 from channels_sync.services.push import push
@@ -20,9 +20,10 @@ from oms.tenancy import account_context
 from replenishment.lifecycle import Status
 from replenishment.models import Receipt
 from replenishment.services import submitting
-from serials.models import Unit, UnitEvent
+from serials.models import Lot, Unit, UnitEvent
 from tests.channels_sync.warehouse import submitted
 from tests.factories import make_serialized_sku, make_sku
+from tests.replenishment.factories import generate, make_replenishment, make_submitted
 from tests.worker_process import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -90,7 +91,9 @@ def test_exactly_those_serials_lie_where_the_warehouse_says(account_a, warehouse
     with account_context(account_a):
         made.refresh_from_db()
         assert made.status == Status.COMPLETED
-        assert set(Bin.objects.filter(name__startswith="A-").values_list("needs_review", flat=True)) == {True}
+        assert set(Bin.objects.filter(name__in=warehouse.units().values()).values_list("needs_review", flat=True)) == {
+            True
+        }
 
 
 def test_again_changes_nothing(account_a, warehouse, connection, told, ask, seen):
@@ -174,6 +177,51 @@ def test_a_later_version_brings_the_rest(account_a, warehouse, connection, told,
     assert [row.version for row in seen()] == [1, 2]
 
 
+def test_a_later_version_of_a_partly_applied_line_keeps_its_lot(account_a, warehouse, connection, ask, seen):
+    """And two lines of one SKU do not take each other's pieces."""
+    with account_context(account_a):
+        sku, plain = make_serialized_sku(), make_sku()
+        made = make_replenishment((sku, 3), (sku, 2), (plain, 9), link=connection.link)
+        generate(made, 1, 2)
+        submitting.submit(replenishment_id=made.pk, actor=None)
+    outbox.drain(account_a.pk)
+    push(account_a.pk)
+    first, second, third = (dict(one) for one in warehouse.order(made.number)["lines"])
+    right = [{"serial": serial, "bin": "A-01-1"} for serial in first["serials"]]
+    units_of_second = [{"serial": serial, "bin": "A-01-2"} for serial in second["serials"]]
+    wrong = [{**right[0], "serial": "WRONG"}, *right[1:]]
+    lots = [{"number": "L-1", "quantity": 3}]
+    lines = [
+        {**first, "units": wrong, "lots": lots},
+        {**second, "units": units_of_second, "lots": []},
+        {**third, "quantity": 5, "units": [], "lots": [{"number": "P-1", "quantity": 5}], "bin": "A-01-3"},
+    ]
+    receipt = warehouse.receive(made.number, lines)
+    ask()
+    lots_of_third = [{"number": "P-1", "quantity": 6}, {"number": "P-2", "quantity": 3}]
+    corrected = [{**lines[0], "units": right}, lines[1], {**lines[2], "quantity": 9, "lots": lots_of_third}]
+    warehouse.change(receipt, corrected)
+    ask()
+    with account_context(account_a):
+        assert set(Unit.objects.values_list("status", "lot__number", "bin__name")) == {
+            ("ready", "L-1", "A-01-1"),
+            ("ready", None, "A-01-2"),
+        }
+        lot_names = dict(Lot.objects.filter(sku=plain).values_list("pk", "number"))
+        stock = dict(Stock.objects.filter(sku=plain).values_list("lot_key", "quantity"))
+        assert {lot_names[pk]: quantity for pk, quantity in stock.items()} == {"P-1": 6, "P-2": 3}
+        made.refresh_from_db()
+        assert made.received_quantity == made.quantity == 14
+    before = state_of(account_a)
+    warehouse.change(receipt, [*corrected[:2], {**corrected[2], "lots": [{**lots_of_third[0], "quantity": 9}]}])
+    ask()
+    assert "takes back what it received (P-2)" in seen()[-1].error
+    after = state_of(account_a)
+    assert {name: after[name] for name in after if name != "Discrepancy"} == {
+        name: before[name] for name in before if name != "Discrepancy"
+    }
+
+
 def test_an_older_version_never_overwrites(account_a, warehouse, connection, told, ask, seen):
     """The second version was seen first; the first one, which comes late, changes nothing."""
     made = told()
@@ -248,6 +296,32 @@ def test_a_receipt_that_nobody_expects_waits_for_replay(account_a, ana, warehous
     assert [case.is_open for case in seen(Discrepancy)] == [False, False]
 
 
+def test_a_connection_receives_for_its_own_warehouse_only(account_a, warehouse, connection, ask, seen):
+    """Two warehouses, one merchant: what the first says of the second's replenishment waits."""
+    with account_context(account_a):
+        made = make_submitted((make_sku(code="OURS"), 2), planned=False)
+        assert made.link_id != connection.link_id
+    line = {"line": 1, "sku": "OURS", "quantity": 2, "serialized": False}
+    body = {"client": warehouse.client, "reference": made.number, "lines": [line]}
+    assert warehouse.http.post("/purchase-orders", json=body).status_code == 201
+    warehouse.receive(made.number)
+    ask()
+    (message,) = seen()
+    assert message.state == InboundState.DISCREPANCY
+    assert f"{made.number} is for the warehouse" in message.error
+    assert seen(Receipt) == seen(StockMove) == []
+
+
+def test_a_connection_without_a_warehouse_receives_nothing(account_a, warehouse, connection, told, ask, seen):
+    made = told()
+    warehouse.receive(made.number)
+    with account_context(account_a):
+        Connection.objects.update(link=None)
+    ask()
+    assert "runs no warehouse" in seen()[0].error
+    assert seen(Receipt) == []
+
+
 def test_a_message_can_be_closed_with_a_reason(account_a, ana, warehouse, connection, told, ask, seen):
     made = told()
     warehouse.fault(do="wrong_serial")
@@ -269,6 +343,18 @@ def test_nobody_understands_it_and_it_is_kept(account_a, warehouse, connection, 
         assert applying.apply_message(message_id=row.pk) == InboundState.DISCREPANCY
     (case,) = seen(Discrepancy)
     assert "cannot be read" in case.summary
+
+
+def test_what_was_asked_with_settings_of_before_is_not_stored(account_a, warehouse, connection, told, ask, seen):
+    """They were changed while the other side thought about its answer."""
+    warehouse.receive(told().number)
+    turn = pulling._take_turn(account_a.pk)
+    with account_context(account_a):
+        Connection.objects.update(config={**connection.config, "client": "other"})
+    pulling._pull(account_a.pk, turn)
+    assert seen() == []
+    assert "settings were changed" in seen(Run)[-1].error
+    assert seen(Cursor)[0].at is None
 
 
 def test_the_cursor_moves_when_all_is_stored_and_looks_back(account_a, warehouse, connection, told, ask, seen):
