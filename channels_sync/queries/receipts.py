@@ -54,7 +54,7 @@ def applied_before(source: str) -> Applied:
             lots[key, number] += quantity
     theirs = Q(receipt_line__receipt__source=source) | Q(receipt_line__receipt__source__startswith=f"{source}@")
     serials = ReceivedSerial.objects.filter(theirs, outcome__in=APPLIED).values_list("receipt_line__sku_code", "serial")
-    return Applied(pieces, lots, frozenset((code.upper(), normalise(serial)) for code, serial in serials))
+    return Applied(pieces, lots, frozenset((_key(None, code)[1], normalise(serial)) for code, serial in serials))
 
 
 def _key(position: int | None, sku_code: str) -> Key:
@@ -63,7 +63,9 @@ def _key(position: int | None, sku_code: str) -> Key:
 
 def _applied_lots(row: ReceiptLine) -> Iterator[tuple[str, int]]:
     """(number, quantity) of the lots of an applied line, as `apply_receipt` took them."""
-    sent = [(lot.number.strip(), lot.quantity) for lot in row.lots.all() if lot.quantity]
+    sent = [
+        (lot.number.strip(), lot.quantity) for lot in row.lots.all() if lot.lot_id and lot.quantity and lot.quantity > 0
+    ]
     if len(sent) == 1 and sent[0][1] == row.quantity:  # of all pieces, so also of just those that were applied
         yield sent[0][0], row.applied_quantity
     elif sum(quantity for _number, quantity in sent) <= row.quantity:  # else none was: their sum made no sense

@@ -84,8 +84,10 @@ def change(*, connection_id: int, version: int, given: Settings, actor: Person |
     before, config, sealed, served = _said(found), found.config, found.secrets, _served(found)
     _take_over(found, given)
     names = adapter_class(found.kind).ConfigForm.identity_fields
-    if any(config.get(name) != found.config.get(name) for name in names) and has_exchanged(found):
-        raise DomainError(OTHER_TENANT)
+    if any(config.get(name) != found.config.get(name) for name in names):
+        if has_exchanged(found):
+            raise DomainError(OTHER_TENANT)
+        Cursor.objects.filter(connection=found).update(at=None)  # it may have moved over pages without documents
     found.version += 1
     _save(found)
     changes = {name: (before.get(name), value) for name, value in _said(found).items() if before.get(name) != value}

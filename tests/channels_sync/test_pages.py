@@ -79,6 +79,7 @@ def test_a_connection_with_documents_stays_the_same_tenants(as_ana, account_a, h
     """Another client's documents may have the same ids, and would be taken for seen."""
     with account_context(account_a):
         made = (make_inbound() if has_exchanged else make_run()).connection
+        Cursor.objects.update(at=timezone.now())
         posted = fields(made.link, version=made.version, **{"config-client": "other"})
         given = services.Settings(made.name, made.link, {**made.config, "client": "other", "token": "new"})
     url = f"{CONNECTIONS}{made.pk}/change/"
@@ -88,6 +89,9 @@ def test_a_connection_with_documents_stays_the_same_tenants(as_ana, account_a, h
     as_ana.post(url, posted)
     found = in_a(account_a, Connection.objects.get)
     assert found.config["client"] == ("acme" if has_exchanged else "other")
+    assert (in_a(account_a, Cursor.objects.get).at is None) == (not has_exchanged), (
+        "another tenant is read from the start"
+    )
     if has_exchanged:
         with account_context(account_a), pytest.raises(DomainError, match="Add a new connection"):
             services.change(connection_id=made.pk, version=found.version, given=given, actor=None)

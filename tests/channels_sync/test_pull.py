@@ -12,72 +12,20 @@ from channels_sync.models import Connection, Cursor, Health, InboundMessage, Inb
 from channels_sync.services import applying, pull as pulling
 from channels_sync.services.health import PULL
 from channels_sync.services.pull import pull
-from channels_sync.services.push import push
-from oms import dispatch, outbox
+from oms import dispatch
 from oms.errors import Conflict, DomainError
 from oms.models import Bin, Discrepancy, Stock, StockMove
 from oms.tenancy import account_context
 from replenishment.lifecycle import Status
 from replenishment.models import Receipt
 from replenishment.services import submitting
-from serials.models import Lot, Unit, UnitEvent
-from tests.channels_sync.warehouse import submitted
+from serials.models import UnitEvent
+from tests.channels_sync.warehouse import state_of, submitted, units
 from tests.factories import make_serialized_sku, make_sku
-from tests.replenishment.factories import generate, make_replenishment, make_submitted
+from tests.replenishment.factories import make_submitted
 from tests.worker_process import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def told(account_a, connection):
-    """`told()` submits a replenishment and sends it to the warehouse; the replenishment."""
-
-    def submit(*lines, **more):
-        with account_context(account_a):
-            made = submitted(connection, *lines, **more)
-        outbox.drain(account_a.pk)
-        assert push(account_a.pk) == 1
-        return made
-
-    return submit
-
-
-@pytest.fixture
-def ask(account_a):
-    """`ask()` pulls now."""
-
-    def pulled():
-        with account_context(account_a):
-            Cursor.objects.update(next_at=timezone.now())
-            Connection.objects.update(resting_until=None)
-        return pull(account_a.pk)
-
-    return pulled
-
-
-@pytest.fixture
-def seen(account_a):
-    def read(model=InboundMessage, **conditions):
-        with account_context(account_a):
-            return list(model.objects.filter(**conditions).order_by("pk"))
-
-    return read
-
-
-def state_of(account):
-    """Everything that a receipt may change."""
-    with account_context(account):
-        return {
-            model.__name__: sorted(map(repr, model.objects.values_list()))
-            for model in (Unit, UnitEvent, Stock, StockMove, Receipt, Discrepancy)
-        }
-
-
-def units(account, **conditions):
-    with account_context(account):
-        rows = Unit.objects.filter(**conditions).order_by("pk").values_list("serial", "status", "bin__name")
-        return {serial: (status, bin_name) for serial, status, bin_name in rows}
 
 
 def test_exactly_those_serials_lie_where_the_warehouse_says(account_a, warehouse, connection, told, ask, seen):
@@ -158,96 +106,6 @@ def test_a_wrong_serial_waits_and_the_rest_is_applied(account_a, warehouse, conn
     assert message.state == InboundState.DISCREPANCY
     (case,) = seen(Discrepancy)
     assert (case.kind, case.serial[:5], case.is_open) == ("unexpected_serial", "WRONG", True)
-
-
-def test_a_later_version_brings_the_rest(account_a, warehouse, connection, told, ask, seen):
-    """The warehouse corrects its typing error: the right serial is received, what was there stays as it is."""
-    made = told()
-    right = warehouse.order(made.number)["lines"][0]["serials"]
-    warehouse.fault(do="wrong_serial")
-    receipt = warehouse.receive(made.number)
-    ask()
-    lines = [dict(line) for line in receipt["lines"]]
-    wrong = next(unit for unit in lines[0]["units"] if unit["serial"].startswith("WRONG"))
-    wrong["serial"] = next(serial for serial in right if serial not in {unit["serial"] for unit in lines[0]["units"]})
-    warehouse.change(receipt, lines)
-    ask()
-    assert {status for status, _bin in units(account_a).values()} == {"ready"}
-    assert len(seen(UnitEvent, event="receive")) == 3
-    assert [row.version for row in seen()] == [1, 2]
-
-
-def test_a_later_version_of_a_partly_applied_line_keeps_its_lot(account_a, warehouse, connection, ask, seen):
-    """And two lines of one SKU do not take each other's pieces."""
-    with account_context(account_a):
-        sku, plain = make_serialized_sku(), make_sku()
-        made = make_replenishment((sku, 3), (sku, 2), (plain, 9), link=connection.link)
-        generate(made, 1, 2)
-        submitting.submit(replenishment_id=made.pk, actor=None)
-    outbox.drain(account_a.pk)
-    push(account_a.pk)
-    first, second, third = (dict(one) for one in warehouse.order(made.number)["lines"])
-    right = [{"serial": serial, "bin": "A-01-1"} for serial in first["serials"]]
-    units_of_second = [{"serial": serial, "bin": "A-01-2"} for serial in second["serials"]]
-    wrong = [{**right[0], "serial": "WRONG"}, *right[1:]]
-    lots = [{"number": "L-1", "quantity": 3}]
-    lines = [
-        {**first, "units": wrong, "lots": lots},
-        {**second, "units": units_of_second, "lots": []},
-        {**third, "quantity": 5, "units": [], "lots": [{"number": "P-1", "quantity": 5}], "bin": "A-01-3"},
-    ]
-    receipt = warehouse.receive(made.number, lines)
-    ask()
-    lots_of_third = [{"number": "P-1", "quantity": 6}, {"number": "P-2", "quantity": 3}]
-    corrected = [{**lines[0], "units": right}, lines[1], {**lines[2], "quantity": 9, "lots": lots_of_third}]
-    warehouse.change(receipt, corrected)
-    ask()
-    with account_context(account_a):
-        assert set(Unit.objects.values_list("status", "lot__number", "bin__name")) == {
-            ("ready", "L-1", "A-01-1"),
-            ("ready", None, "A-01-2"),
-        }
-        lot_names = dict(Lot.objects.filter(sku=plain).values_list("pk", "number"))
-        stock = dict(Stock.objects.filter(sku=plain).values_list("lot_key", "quantity"))
-        assert {lot_names[pk]: quantity for pk, quantity in stock.items()} == {"P-1": 6, "P-2": 3}
-        made.refresh_from_db()
-        assert made.received_quantity == made.quantity == 14
-    before = state_of(account_a)
-    warehouse.change(receipt, [*corrected[:2], {**corrected[2], "lots": [{**lots_of_third[0], "quantity": 9}]}])
-    ask()
-    assert "takes back what it received (P-2)" in seen()[-1].error
-    after = state_of(account_a)
-    assert {name: after[name] for name in after if name != "Discrepancy"} == {
-        name: before[name] for name in before if name != "Discrepancy"
-    }
-
-
-def test_an_older_version_never_overwrites(account_a, warehouse, connection, told, ask, seen):
-    """The second version was seen first; the first one, which comes late, changes nothing."""
-    made = told()
-    receipt = warehouse.receive(made.number)
-    warehouse.change(receipt, receipt["lines"])
-    ask()
-    before = state_of(account_a)
-    with account_context(account_a):
-        late = InboundMessage.objects.create(
-            connection=connection, stream=Flow.RECEIPTS, external_id=receipt["id"], version=1, digest="1", raw=receipt
-        )
-        assert applying.apply_message(message_id=late.pk) == InboundState.SUPERSEDED
-    assert state_of(account_a) == before
-
-
-def test_taking_back_what_was_received_needs_a_person(account_a, warehouse, connection, told, ask, seen):
-    made = told()
-    receipt = warehouse.receive(made.number)
-    ask()
-    before = units(account_a)
-    line = receipt["lines"][0]
-    warehouse.change(receipt, [{**line, "quantity": 2, "units": line["units"][:2]}])
-    ask()
-    assert units(account_a) == before
-    assert seen()[-1].state == InboundState.DISCREPANCY
-    assert "takes back" in seen()[-1].error
 
 
 def test_parts_come_one_after_the_other(account_a, warehouse, connection, told, ask):

@@ -1,50 +1,24 @@
 """Messages out: each has exactly one effect, whatever happens on the way. The sandbox's own count is the evidence."""
 
 import threading
-from dataclasses import replace
 
 import pytest
 from django.db import connections as databases
 from django.utils import timezone
 
-from channels_sync.models import Action, Connection, Delivery, DeliveryState, Health, Run
-from channels_sync.services import connections, outgoing
-from channels_sync.services.pull import pull
+from channels_sync.models import Connection, Delivery, DeliveryState, Health, Run
+from channels_sync.services import outgoing
 from channels_sync.services.push import push
 from oms import outbox
 from oms.errors import Conflict, DomainError
 from oms.models import Discrepancy, Workflow
 from oms.tenancy import account_context
 from replenishment.services import submitting
-from replenishment.services.receiving import apply_receipt
-from tests.channels_sync.warehouse import TOKEN, connect, submitted
-from tests.factories import make_bin, make_serialized_sku, make_sku, make_warehouse_link
-from tests.replenishment.factories import incoming, incoming_line, make_replenishment, make_submitted
+from tests.channels_sync.warehouse import connect, submitted
+from tests.factories import make_serialized_sku, make_sku
 from tests.worker_process import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def sent(account_a, connection):
-    """`sent()` submits a replenishment and hands its message to the connection; the replenishment."""
-
-    def submit(*lines, **more):
-        with account_context(account_a):
-            made = submitted(connection, *lines, **more)
-        outbox.drain(account_a.pk)
-        return made
-
-    return submit
-
-
-@pytest.fixture
-def deliveries(account_a):
-    def read(**conditions):
-        with account_context(account_a):
-            return list(Delivery.objects.filter(**conditions).select_related("connection").order_by("pk"))
-
-    return read
 
 
 def push_until(account, is_so, what):
@@ -128,57 +102,6 @@ def connect_other(connection):
         warehouse=type(connection.link.warehouse).objects.create(name="Run in Lotline")
     )
     return other
-
-
-def change(account, connection, **changes):
-    """Change a connection as its form does, and let the outbox be heard."""
-    with account_context(account):
-        found = Connection.objects.select_related("link").get(pk=connection.pk)
-        given = connections.Settings(found.name, found.link, {**found.config, "token": TOKEN}, found.options)
-        connections.change(connection_id=found.pk, version=found.version, given=replace(given, **changes), actor=None)
-    outbox.drain(account.pk)
-    push(account.pk)
-
-
-@pytest.mark.parametrize("is_forgotten", [False, True], ids=["heard", "forgotten"])
-def test_a_connection_of_later_is_told_what_is_open(account_a, warehouse, deliveries, is_forgotten):
-    """Submitted first, connected after; switching it off and on again, or away and back, sends nothing twice."""
-    with account_context(account_a):
-        link, elsewhere = make_warehouse_link(), make_warehouse_link()
-        make_bin(link=link)
-        sku = make_serialized_sku()
-        open_, cancelled, begun = (make_submitted((sku, 2), link=link, planned=False) for _ in range(3))
-        make_replenishment((sku, 1), link=link)
-        other = make_submitted((sku, 1), link=elsewhere)
-        submitting.cancel(replenishment_id=cancelled.pk, reason="No", actor=None)
-        apply_receipt(incoming(begun, incoming_line(sku, serials=["OWN-1"])), source="browser:1")
-    outbox.drain(account_a.pk)
-    if is_forgotten:
-        outbox.forget(account_a.pk, timezone.now())
-    with account_context(account_a):
-        made = connections.connect_sandbox(link=link, client=warehouse.client, url=warehouse.url, token=TOKEN)
-    outbox.drain(account_a.pk)
-    push(account_a.pk)
-    assert warehouse.counts()["by_reference"] == {open_.number: 1}
-    for is_active in (False, True):
-        change(account_a, made, is_active=is_active)
-    change(account_a, made, link=None)
-    change(account_a, made, link=link)
-    assert [row.label for row in deliveries()] == [open_.number]
-    change(account_a, made, link=elsewhere)
-    assert warehouse.counts()["by_reference"] == {open_.number: 1, other.number: 1}
-    assert {row.state for row in deliveries()} == {DeliveryState.SENT}
-    assert warehouse.counts()["purchase_orders"] == 2
-
-
-def test_what_is_submitted_while_a_connection_is_off_is_sent_once(account_a, warehouse, connection, deliveries):
-    change(account_a, connection, is_active=False)
-    with account_context(account_a):
-        made = submitted(connection)
-    outbox.drain(account_a.pk)
-    change(account_a, connection, is_active=True)
-    assert warehouse.counts()["by_reference"] == {made.number: 1}
-    assert len(deliveries()) == 1
 
 
 def test_hearing_twice_is_once(account_a, connection, sent, deliveries):
@@ -329,32 +252,6 @@ def test_cancelling_what_was_received_there_changes_nothing_there(account_a, war
     assert deliveries()[1].state == DeliveryState.SENT
     assert warehouse.order(made.number)["state"] == "received"
     assert len(warehouse.units()) == 3
-
-
-def test_closing_short_tells_the_warehouse_to_expect_no_more(account_a, warehouse, connection, sent, deliveries):
-    made = sent()
-    push(account_a.pk)
-    line = warehouse.order(made.number)["lines"][0]
-    part = {**line, "quantity": 1, "units": [{"serial": line["serials"][0], "bin": "A-01-1"}]}
-    warehouse.receive(made.number, [part])
-    pull(account_a.pk)
-    with account_context(account_a):
-        submitting.close_short(replenishment_id=made.pk, reason="The maker has no more", actor=None)
-    outbox.drain(account_a.pk)
-    assert push(account_a.pk) == 1
-    assert [(row.action, row.state) for row in deliveries()] == [
-        (Action.SEND_PO, DeliveryState.SENT),
-        (Action.CANCEL_PO, DeliveryState.SENT),
-    ]
-    assert warehouse.order(made.number)["state"] == "closed"
-    rest = warehouse.http.post(
-        f"/purchase-orders/{deliveries()[0].remote_id}/receive", params={"client": warehouse.client}, json={}
-    )
-    assert rest.status_code == 409
-    assert warehouse.units() == {line["serials"][0]: "A-01-1"}, "what was received stays"
-    with account_context(account_a):
-        made.refresh_from_db()
-        assert (made.status, made.received_quantity) == ("completed", 1)
 
 
 def test_a_wrong_token_stops_the_connection_until_it_is_changed(account_a, warehouse, connection, sent, deliveries):

@@ -20,15 +20,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from oms import urls as real
-from oms.access import (
-    AccountCommand,
-    AccountForm,
-    AccountTask,
-    give_back_connection,
-    require_role,
-    stream_in_account,
-    waits_outside,
-)
+from oms.access import AccountCommand, AccountForm, AccountTask, require_role, stream_in_account
 from oms.celery import app
 from oms.errors import DomainError
 from oms.models import ADMINS, EVERYONE, Location, Membership, Role, Sku
@@ -98,28 +90,6 @@ def streamed_outside(request):
     return StreamingHttpResponse(code for _turn in range(1) for code in codes())
 
 
-@waits_outside
-@require_role(EVERYONE, write=ADMINS)
-def outside(request):
-    """What the account's rows say without an account, then with it."""
-    try:
-        refused = codes()
-    except NoAccount:
-        refused = "refused"
-    with account_context(request.account):
-        found = codes()
-        if request.method == "POST":
-            make_sku(code="kept")
-    if request.method == "POST":
-        raise RuntimeError("on purpose, after the account was left")
-    return HttpResponse(f"{refused} {found} {request.membership.role} {timezone.get_current_timezone_name()}")
-
-
-@require_role(EVERYONE)
-def waits_inside(request):
-    give_back_connection()
-
-
 WRITES = {
     "ok": lambda _: HttpResponse("ok"),
     "redirect": lambda _: HttpResponse(status=302, headers={"Location": "/"}),
@@ -145,8 +115,6 @@ urlpatterns = [
     path("<slug:account_slug>/t/post/", require_POST(require_role(EVERYONE)(lambda _request: HttpResponse("posted")))),
     path("<slug:account_slug>/t/forgotten/", forgotten),
     path("<slug:account_slug>/t/commit/", breaks_at_commit),
-    path("<slug:account_slug>/t/outside/", outside),
-    path("<slug:account_slug>/t/waits-inside/", waits_inside),
     path("<slug:account_slug>/t/stream/", streamed),
     path("<slug:account_slug>/t/stream-outside/", streamed_outside),
     *[path(f"<slug:account_slug>/t/write-{name}/", _writes(end)) for name, end in WRITES.items()],
@@ -179,7 +147,7 @@ def test_the_request_knows_account_role_and_time_zone(client_for, olga, wes):
     assert timezone.get_current_timezone() == ZoneInfo("UTC")
 
 
-@pytest.mark.parametrize("address", ["page", "facts", "post", "mixed", "outside"])
+@pytest.mark.parametrize("address", ["page", "facts", "post", "mixed"])
 @pytest.mark.parametrize("method", ["get", "post", "head", "put", "delete", "options", "patch"])
 def test_a_stranger_cannot_tell_an_account_from_none(client_for, cid, nia, account_a, address, method):
     for person in (cid, nia):
@@ -267,33 +235,6 @@ def test_after_a_failure_the_next_request_works(quiet_client_for, ana, account_a
 @pytest.mark.django_db(transaction=True)
 def test_what_the_database_refuses_at_commit_is_an_error_page(quiet_client_for, ana):
     assert quiet_client_for(ana).post("/acme/t/commit/").status_code == 500
-
-
-# --- views that wait for another system -------------------------------------------------------------------------------
-def test_a_view_outside_has_no_account_until_it_enters_it(client_for, wes, account_a, account_b):
-    for account in (account_a, account_b):
-        with account_context(account):
-            make_sku(code=account.slug)
-    client = client_for(wes)
-    assert client.get("/acme/t/outside/").content == b"refused ['acme'] warehouse Europe/Berlin"
-    assert client.get("/bolt/t/outside/").content == b"refused ['bolt'] warehouse UTC"
-
-
-def test_a_view_outside_asks_for_roles_too(client_for, ben, cid):
-    assert client_for(ben).post("/acme/t/outside/").status_code == 403
-    assert client_for(cid).post("/acme/t/outside/").status_code == 404
-    assert Client().post("/acme/t/outside/").status_code == 302
-
-
-def test_what_a_view_outside_wrote_in_the_account_stays(quiet_client_for, ana, account_a):
-    assert quiet_client_for(ana).post("/acme/t/outside/").status_code == 500
-    with account_context(account_a):
-        assert codes() == ["kept"]
-
-
-def test_nobody_waits_inside_an_account(client_for, ana):
-    with pytest.raises(RuntimeError, match="Leave the account"):
-        client_for(ana).get("/acme/t/waits-inside/")
 
 
 # --- streams ----------------------------------------------------------------------------------------------------------
