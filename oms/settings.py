@@ -248,7 +248,8 @@ DUE_TASKS = {
 OUTBOX_SUBSCRIBERS: dict[str, list[str]] = {
     "replenishment.submitted": ["channels_sync.services.outgoing.hear_replenishment"],
     "replenishment.cancelled": ["channels_sync.services.outgoing.hear_replenishment"],
-    "replenishment.closed": [],
+    "replenishment.closed": ["channels_sync.services.outgoing.hear_replenishment"],
+    "connection.serves": ["channels_sync.services.outgoing.hear_connection"],
     "discrepancy.closed": ["replenishment.services.submitting.hear_discrepancy_closed"],
 }
 # Keys that encrypt the secrets of connections, the newest first (cryptography.fernet); see channels_sync/vault.py.
