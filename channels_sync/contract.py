@@ -1,9 +1,8 @@
 """What an adapter is: the documents it is given and gives, the errors it raises, and the two classes it may subclass.
 
 An adapter is one file in `channels_sync/adapters/`. It imports this module and `channels_sync.http`, nothing else of
-Lotline, and never touches the database. Documents that come in travel twice: as the vendor's own payload, which is
-stored before anything else happens, and as what `read_…` makes of it when it is applied. So a payload that nobody
-understands is kept, and can be read again by a better adapter.
+Lotline, and never touches the database. Documents come in twice: as the vendor's own payload, stored before anything
+else happens, and as what `read_…` makes of it. So one that nobody understands is kept for a better adapter.
 """
 
 from collections.abc import Iterator, Mapping
@@ -162,10 +161,8 @@ class ShippedLots:
 
 @dataclass(frozen=True)
 class Payload:
-    """One document as the vendor sent it.
-
-    `external_id` is the vendor's id, `version` grows with each change of the document (0 where there is none),
-    `updated_at` moves the stream's cursor.
+    """One document as the vendor sent it, under its id there. `version` grows with each change of the document (0 where
+    there is none), `updated_at` moves the stream's cursor.
     """
 
     external_id: str
@@ -176,9 +173,7 @@ class Payload:
 
 @dataclass(frozen=True)
 class Page:
-    """Some payloads. `through`: the vendor promises that nothing older than this is still to come in this fetch, so the
-    cursor may move there at once; without it the cursor moves when the fetch is over.
-    """
+    """Some payloads. `through`: nothing older is still to come in this fetch, so the cursor may move there at once."""
 
     payloads: tuple[Payload, ...]
     through: datetime | None = None
@@ -262,9 +257,13 @@ class Hint:
 
 
 class BaseConfigForm(forms.Form):
-    """What a connection of one kind must know. Fields in `secret_fields` are encrypted and never shown again."""
+    """What a connection of one kind must know. Fields in `secret_fields` are encrypted and never shown again. Those in
+    `identity_fields` say whose documents these are (a client, a shop; not the address: a server may move). They stay as
+    they are once messages were exchanged, because another tenant's documents may have the same ids.
+    """
 
     secret_fields: ClassVar[frozenset[str]] = frozenset()
+    identity_fields: ClassVar[frozenset[str]] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -316,9 +315,8 @@ class Adapter:
     @classmethod
     def reason(cls, capability: Capability) -> Text:
         """Why it cannot be passed through; empty where it can."""
-        if cls.support(capability) != Support.NONE:
-            return ""
-        return cls.cannot.get(capability, _("This system has no field for it."))
+        is_possible = cls.support(capability) != Support.NONE
+        return "" if is_possible else cls.cannot.get(capability, _("This system has no field for it."))
 
     @classmethod
     def streams(cls) -> tuple[Flow, ...]:
@@ -349,7 +347,9 @@ class WmsAdapter(Adapter):
         raise NotImplementedError
 
     def cancel_purchase_order(self, ref: RemoteRef) -> RemoteRef:
-        """Cancel it; one that is cancelled or was never there is fine. Raises Rejected where it is too late."""
+        """Expect nothing more of it: it was cancelled or closed short. What was received stays; one that was cancelled,
+        received in full or never there is fine. Raises Rejected where the other side refuses.
+        """
         raise NotImplementedError
 
     def fetch_receipts(self, since: datetime | None) -> Iterator[Page]:

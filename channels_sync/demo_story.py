@@ -38,6 +38,8 @@ BINS = (
     ("Quarantine", "Q-01", BinKind.RESERVED),
     ("Quarantine", "D-01", BinKind.DAMAGED),
 )
+ON_THE_WAY = 4
+"""So many days pass between submitting a replenishment and its goods."""
 BIRCH_SKUS = (
     ("BIR-LAMP-OAK", "Desk lamp, oak", Workflow.NO),
     ("BIR-LAMP-ASH", "Desk lamp, ash", Workflow.NO),
@@ -138,23 +140,24 @@ class _Story:
         return made
 
     def submit(self, supplier: str, goods: Sequence[tuple[Sku, int]], days: float) -> Replenishment:
-        """The same, submitted: its units are Incoming."""
-        return submitting.submit(replenishment_id=self.plan(supplier, goods, days).pk, actor=self.planner)
+        """The same, submitted so many days ago: its units are Incoming."""
+        made = self.plan(supplier, goods, days)
+        return submitting.submit(replenishment_id=made.pk, actor=self.planner, occurred_at=_ago(days))
 
     def receive_all(self, supplier: str, goods: Sequence[tuple[Sku, int]], days: float) -> None:
         """The same, received to the last piece."""
-        made = self.submit(supplier, goods, days)
+        made = self.submit(supplier, goods, days + ON_THE_WAY)
         self._receive(made, [self._line(made, sku, quantity) for sku, quantity in goods], days)
 
     def receive_part(self, supplier: str, sku: Sku, quantity: int, missing: int, days: float) -> None:
         """Some pieces have not come yet."""
-        made = self.submit(supplier, [(sku, quantity)], days)
+        made = self.submit(supplier, [(sku, quantity)], days + ON_THE_WAY)
         line = self._line(made, sku, quantity)
         self._receive(made, [replace(line, quantity=quantity - missing, units=line.units[missing:])], days)
 
     def receive_a_wrong_one(self, supplier: str, sku: Sku, quantity: int, days: float) -> None:
         """The supplier packed a unit that was not planned."""
-        made = self.submit(supplier, [(sku, quantity)], days)
+        made = self.submit(supplier, [(sku, quantity)], days + ON_THE_WAY)
         line = self._line(made, sku, quantity)
         stranger = IncomingUnit("TBX-9904417", self.picks[0].name)
         self._receive(made, [replace(line, units=(*line.units[:-1], stranger))], days)

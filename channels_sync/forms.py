@@ -7,7 +7,8 @@ from django.utils.translation import gettext_lazy as _
 
 from channels_sync.contract import Adapter, BaseConfigForm, Support
 from channels_sync.models import Connection
-from channels_sync.services.connections import Settings
+from channels_sync.queries.lists import has_exchanged
+from channels_sync.services.connections import OTHER_TENANT, Settings
 from oms.models import Bin, BinKind, WarehouseLink
 
 
@@ -97,7 +98,9 @@ def _initial(instance: Connection | None) -> dict[str, Any] | None:
 
 
 def config_form(adapter: type[Adapter], data: Any, instance: Connection | None = None) -> BaseConfigForm:
-    """The system's own settings; saved secrets are never shown, and kept where nothing is entered."""
+    """The system's own settings; saved secrets are never shown, and kept where nothing is entered. What says whose
+    documents these are is fixed once there are some.
+    """
     form = adapter.ConfigForm(data, prefix="config", initial=instance.config if instance else None)
     for name in adapter.ConfigForm.secret_fields:
         field = form.fields[name]
@@ -105,6 +108,9 @@ def config_form(adapter: type[Adapter], data: Any, instance: Connection | None =
         if instance is not None and instance.secrets:
             field.required = False
             field.help_text = _("Leave it empty to keep the saved one. It is never shown again.")
+    if instance is not None and has_exchanged(instance):
+        for name in adapter.ConfigForm.identity_fields:
+            form.fields[name].disabled, form.fields[name].help_text = True, OTHER_TENANT
     return form
 
 

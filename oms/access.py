@@ -1,7 +1,8 @@
 """Every way into an account: web requests, Celery tasks, management commands and streaming answers.
 
 A view under `/<account>/…` declares the roles that may use it with `require_role`; a view that declares none does not
-run. The account of the address, the person's membership and the transaction are in place before the view is called.
+run. The account of the address, the person's membership and the transaction are in place before the view is called;
+a view that waits for another system declares it with `waits_outside` and is called without the transaction.
 """
 
 from argparse import ArgumentParser
@@ -14,7 +15,7 @@ from django import forms
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.core.management.base import BaseCommand, CommandError
-from django.db import transaction
+from django.db import connection, transaction
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils import timezone
@@ -22,7 +23,7 @@ from django.utils.translation import gettext as _
 from django_htmx.middleware import HtmxDetails
 
 from oms.models import Account, Membership, Person, Role
-from oms.tenancy import AccountModel, account_context
+from oms.tenancy import AccountModel, account_context, has_account
 
 SLUG = "account_slug"
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
@@ -53,11 +54,34 @@ def require_role(roles: Collection[Role], *, write: Collection[Role] | None = No
     return declare
 
 
+def waits_outside(view: View) -> View:
+    """Call a view of an account outside of its transaction, because it waits for another system.
+
+    Who may call it is checked as ever, but no account is current: the view enters `account_context(request.account)`
+    for what it reads or writes, each time a transaction of its own that no later failure takes back, and calls
+    `give_back_connection` before it waits. Its answer is rendered outside too.
+    """
+    view.is_outside = True  # type: ignore[attr-defined]
+    return view
+
+
+def give_back_connection() -> None:
+    """Let others have this request's database connection; the next query takes one again.
+
+    Raises RuntimeError inside an account: nobody waits for a network with a transaction open.
+    """
+    if has_account():
+        raise RuntimeError("Leave the account before you wait for another system.")
+    if not connection.in_atomic_block:  # true only in a test that runs in one transaction
+        connection.close()
+
+
 class AccountMiddleware:
     """Opens the account that the address names, around the view and the rendering of its answer.
 
     Nobody signed in: the sign-in page. Not a member, or no such account: 404, which is the same for both. A role that
-    the view does not allow: 403. An answer of 500 or an exception rolls everything back.
+    the view does not allow: 403. An answer of 500 or an exception rolls everything back. A view that is declared with
+    `waits_outside` is checked in the same way, and then called without account and transaction.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -70,7 +94,7 @@ class AccountMiddleware:
             request.has_failed = False  # type: ignore[attr-defined]
             response = self.get_response(request)
             has_failed = request.has_failed or response.status_code >= 500  # type: ignore[attr-defined]
-            if has_failed and hasattr(request, "account"):
+            if has_failed and has_account():
                 transaction.set_rollback(True)
         return response
 
@@ -97,7 +121,8 @@ class AccountMiddleware:
                 _("Your role in this account (%(role)s) may not do this.") % {"role": membership.get_role_display()}
             )
         stack: ExitStack = request.account_stack  # type: ignore[attr-defined]
-        stack.enter_context(account_context(membership.account))
+        if not getattr(view, "is_outside", False):
+            stack.enter_context(account_context(membership.account))
         stack.enter_context(timezone.override(membership.account.time_zone))
         return None
 

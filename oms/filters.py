@@ -89,7 +89,7 @@ class MemberFilter(FilterSet):
     person = TextFilter("person__name", label=_("Name"), placeholder=_("Name"))
     email = TextFilter("person__email", label=_("Email"), placeholder=_("Email"))
     role = ChoiceFilter(label=_("Role"), choices=Role.choices)
-    since = DayRangeFilter(field_name="created_at", label=_("Member since"))
+    since = DayRangeFilter(field_name="joined_at", label=_("Member since"))
 
     class Meta:
         model = Membership

@@ -187,6 +187,11 @@ def dismiss(*, job_id: int) -> None:
     Job.objects.filter(pk=job_id, state__in=_FINAL, seen_at=None).update(seen_at=Now())
 
 
+def dismiss_all(*, person: Person) -> None:
+    """Take every job that is over out of a person's tray."""
+    Job.objects.filter(person=person, state__in=_FINAL, seen_at=None).update(seen_at=Now())
+
+
 # --- what workers do --------------------------------------------------------------------------------------------------
 def run_next(account_id: int) -> JobState | None:
     """Run the oldest job of an account that waits, and see to it that the others are run; None where none waits."""

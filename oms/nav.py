@@ -130,11 +130,12 @@ def _account_frame(request: AccountRequest) -> dict[str, Any]:
 
 def _tray(request: AccountRequest) -> dict[str, Any]:
     """The running and just finished jobs, for ui/_jobs_tray.html; one query."""
-    found = jobs.open_jobs(request.user)
+    found, address = jobs.open_jobs(request.user), {"account_slug": request.account.slug}
     return {
         "jobs": found,
         "jobs_running": any(job.is_open for job in found),
-        "jobs_url": reverse("job_tray", kwargs={"account_slug": request.account.slug}),
+        "jobs_url": reverse("job_tray", kwargs=address),
+        "jobs_dismiss_url": reverse("job_dismiss_all", kwargs=address) if any(job.dismiss_url for job in found) else "",
     }
 
 

@@ -74,9 +74,17 @@ def drain(account_id: int) -> int:
 
 
 def forget(account_id: int, before: datetime) -> int:
-    """Delete the messages of an account that were delivered before a moment; returns how many. Open ones stay."""
+    """Delete the messages of an account that were delivered before a moment; returns how many.
+
+    Open ones stay, and those that a row of another app refers to.
+    """
     with account_context(account_id):
-        count: int = OutboxMessage.objects.filter(done_at__lt=before).delete()[0]
+        rows = OutboxMessage.objects.filter(done_at__lt=before)
+        for field in OutboxMessage._meta.get_fields(include_hidden=True):
+            if isinstance(field, models.ManyToOneRel):
+                others = field.related_model.objects.filter(**{field.field.name: OuterRef("pk")})  # type: ignore[attr-defined]
+                rows = rows.exclude(Exists(others))
+        count: int = rows.delete()[0]
     return count
 
 

@@ -131,10 +131,15 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
-# Jobs have a queue of their own, so that a few long ones need not keep the dispatcher from its two seconds. A worker
-# without -Q takes both; `worker -Q celery` and `worker -Q jobs` side by side is the better installation.
-CELERY_TASK_QUEUES = {name: {"exchange": name, "routing_key": name} for name in ("celery", "jobs", "sync")}
-CELERY_TASK_ROUTES = {"oms.tasks.run_jobs": {"queue": "jobs"}, "channels_sync.tasks.*": {"queue": "sync"}}
+# Two workers, each with its queues: a few long jobs must keep neither the dispatcher from its two seconds nor the sync.
+# What may take minutes belongs to `jobs`. `up` and docker-compose.yml start exactly these.
+WORKERS = {"worker": ("celery", "sync"), "jobs": ("jobs",)}
+CELERY_TASK_QUEUES = {name: {"exchange": name, "routing_key": name} for queues in WORKERS.values() for name in queues}
+CELERY_TASK_ROUTES = {
+    "oms.tasks.run_jobs": {"queue": "jobs"},
+    "oms.tasks.tidy": {"queue": "jobs"},
+    "channels_sync.tasks.*": {"queue": "sync"},
+}
 CELERY_BEAT_SCHEDULE = {
     "dispatch": {"task": "oms.tasks.dispatch", "schedule": 2.0, "options": {"expires": 10}},
     "rounds": {"task": "oms.tasks.make_rounds", "schedule": 3600.0, "args": [["outbox", "job"]]},
@@ -244,7 +249,8 @@ DUE_TASKS = {
 OUTBOX_SUBSCRIBERS: dict[str, list[str]] = {
     "replenishment.submitted": ["channels_sync.services.outgoing.hear_replenishment"],
     "replenishment.cancelled": ["channels_sync.services.outgoing.hear_replenishment"],
-    "replenishment.closed": [],
+    "replenishment.closed": ["channels_sync.services.outgoing.hear_replenishment"],
+    "connection.serves": ["channels_sync.services.outgoing.hear_connection"],
     "discrepancy.closed": ["replenishment.services.submitting.hear_discrepancy_closed"],
 }
 # Keys that encrypt the secrets of connections, the newest first (cryptography.fernet); see channels_sync/vault.py.

@@ -8,11 +8,13 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from html.parser import HTMLParser
 from io import StringIO
 from urllib.parse import urljoin, urlsplit
 
 import httpx
+from django.conf import settings
 from django.core.cache import cache
 from django.core.management import call_command
 from django.core.management.base import CommandError
@@ -40,13 +42,15 @@ def answers(url: str) -> str:
     return "/healthz/ is 200"
 
 
-def worker_runs_a_task(url: str) -> str:
-    """A worker takes a task from the queue and runs it: it leaves our nonce in the cache."""
-    nonce = secrets.token_hex(8)
-    app.send_task("oms.tasks.ping", args=[nonce])
-    if not _comes_true(lambda: cache.get(f"lotline:ping:{nonce}") is not None, TASK_SECONDS):
-        raise SmokeFailed(f"no worker ran oms.tasks.ping within {TASK_SECONDS:.0f} s")
-    return "oms.tasks.ping ran"
+def workers_run_tasks(url: str) -> str:
+    """From each queue a worker takes a task and runs it: it leaves our nonce in the cache."""
+    sent = {queue: secrets.token_hex(8) for queue in settings.CELERY_TASK_QUEUES}
+    for queue, nonce in sent.items():
+        app.send_task("oms.tasks.ping", args=[nonce], queue=queue)
+    for queue, nonce in sent.items():
+        if not _comes_true(partial(cache.get, f"lotline:ping:{nonce}"), TASK_SECONDS):
+            raise SmokeFailed(f"no worker took oms.tasks.ping from the queue {queue} within {TASK_SECONDS:.0f} s")
+    return f"oms.tasks.ping ran from {', '.join(sent)}"
 
 
 def beat_sends_tasks(url: str) -> str:
@@ -85,7 +89,7 @@ def ledger_is_sound(url: str) -> str:
 
 STEPS: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("web answers", answers),
-    ("worker runs a task", worker_runs_a_task),
+    ("workers run tasks", workers_run_tasks),
     ("beat sends tasks", beat_sends_tasks),
     ("sign-ins and pages", everybody_opens_every_page),
     ("a replenishment to Ready", replenishment_becomes_ready),

@@ -11,6 +11,7 @@ from oms.models import (
     BinKind,
     Discrepancy,
     Membership,
+    MemberState,
     Order,
     OrderStatus,
     Role,
@@ -62,6 +63,7 @@ class CaseState(TextChoices):
 
 CASE_TONES = {CaseState.OPEN: Tone("warn", "triangle"), CaseState.SETTLED: Tone("good", "check")}
 ROLE_TONES = {Role.ADMIN: Tone("info", "square")}
+MEMBER_TONES = {MemberState.INVITED: Tone("warn", "ring"), MemberState.JOINED: Tone("good", "check")}
 
 
 class SkuTable(Table):
@@ -193,11 +195,12 @@ class MemberTable(Table):
     person = Column(label=gettext_lazy("Name"), accessor="person__name", order_by="person__name")
     email = Column(label=gettext_lazy("Email"), accessor="person__email", order_by="person__email")
     role = BadgeColumn(label=gettext_lazy("Role"), choices=Role, tones=ROLE_TONES)
-    since = WhenColumn(label=gettext_lazy("Member since"), accessor="created_at", order_by="created_at")
+    state = BadgeColumn(label=gettext_lazy("State"), order_by="joined_at", choices=MemberState, tones=MEMBER_TONES)
+    since = WhenColumn(label=gettext_lazy("Member since"), accessor="joined_at", order_by="joined_at")
 
     class Meta:
         model = Membership
-        fields = ("person", "email", "role", "since")
+        fields = ("person", "email", "role", "state", "since")
         order_by = "person"
 
 

@@ -36,6 +36,11 @@ def current_account_id() -> int:
     return pk
 
 
+def has_account() -> bool:
+    """Whether an account is current."""
+    return _account.get() is not None
+
+
 def _tell(pk: int | None) -> None:
     """Tell PostgreSQL's policies which account is current, until this transaction ends."""
     with connection.cursor() as cursor:

@@ -34,6 +34,7 @@ account_patterns: list[URLPattern | URLResolver] = [
     path("settings/members/<int:pk>/invite/", settings.member_invite, name="member_invite"),
     path("settings/audit/", settings.audit_log, name="audit"),
     path("jobs/tray/", jobs.tray, name="job_tray"),
+    path("jobs/dismiss/", jobs.dismiss_all, name="job_dismiss_all"),
     path("jobs/<int:pk>/", jobs.detail, name="job"),
     path("jobs/<int:pk>/cancel/", jobs.cancel, name="job_cancel"),
     path("jobs/<int:pk>/dismiss/", jobs.dismiss, name="job_dismiss"),
@@ -49,8 +50,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("sign-in/", frontdoor.SignIn.as_view(), name="sign_in"),
     path("sign-out/", LogoutView.as_view(), name="sign_out"),
     path("password/", frontdoor.Password.as_view(), name="password"),
-    path("welcome/<uidb64>/<token>/", frontdoor.Welcome.as_view(), name="welcome"),
+    path("welcome/<int:uidb64>/<token>/", frontdoor.Welcome.as_view(), name="welcome"),
     path("accounts/", frontdoor.choose_account, name="accounts"),
+    path("accounts/join/<token>/", frontdoor.join, name="join"),
     path("appearance/", frontdoor.appearance, name="appearance"),
     path("<slug:account_slug>/", include(account_patterns)),
 ]

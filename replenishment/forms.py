@@ -130,7 +130,7 @@ class LineForm(forms.Form):
         required=False,
         input_formats=["%Y-%m-%d"],
         widget=forms.DateInput(
-            attrs={"class": "input", "placeholder": "yyyy-mm-dd", "autocomplete": "off", "size": "10"}
+            attrs={"class": "input", "placeholder": gettext_lazy("yyyy-mm-dd"), "autocomplete": "off", "size": "10"}
         ),
         error_messages={"invalid": gettext_lazy("Use the form yyyy-mm-dd.")},
     )

@@ -175,12 +175,17 @@ class Receipt(AccountModel):
 
 
 class ReceiptLine(AccountModel):
-    """One line of a receipt as the warehouse sent it; `line` and `sku` are empty where Lotline does not know them."""
+    """One line of a receipt as the warehouse sent it; `line` and `sku` are empty where Lotline does not know them.
+
+    `position` counts the lines of this receipt. `sent_position` is the replenishment line's number as the warehouse
+    sent it, None where it sends none.
+    """
 
     receipt = AccountKey(Receipt, on_delete=models.PROTECT, related_name="lines")
     line = AccountKey(ReplenishmentLine, on_delete=models.PROTECT, null=True, related_name="receipt_lines")
     sku = AccountKey(Sku, on_delete=models.PROTECT, null=True, related_name="+")
     position = models.PositiveIntegerField()
+    sent_position = models.BigIntegerField(null=True)
     sku_code = models.CharField(_("SKU"), max_length=200)
     quantity = models.BigIntegerField(_("Quantity"))
     applied_quantity = models.BigIntegerField(_("Applied"), default=0)

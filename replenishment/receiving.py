@@ -47,10 +47,15 @@ class IncomingLine:
 
 @dataclass(frozen=True, slots=True)
 class IncomingReceipt:
-    """One receipt as sent; `raw` is the payload itself, JSON-ready, kept with the receipt and its discrepancies."""
+    """One receipt as sent; `raw` is the payload itself, JSON-ready, kept with the receipt and its discrepancies.
+
+    `link_id` is the warehouse link whose system sent it; None for a member of the warehouse in the browser, who may
+    receive for every warehouse of the account.
+    """
 
     external_id: str
     replenishment_number: str
     occurred_at: datetime
     lines: tuple[IncomingLine, ...]
     raw: Mapping[str, Any] = field(default_factory=dict)
+    link_id: int | None = None

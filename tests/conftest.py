@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import connections
 from django.test import Client
 from django.test.utils import setup_databases, teardown_databases
+from django.utils import timezone
 
 from oms.models import Account, Membership, Person, Role
 from oms.tenancy import account_context
@@ -177,7 +178,8 @@ def _person(name, **roles_by_slug):
     """A person; `roles_by_slug` maps an account's address to a role."""
     person = Person.objects.create_user(email=f"{name.lower()}@example.com", password=PASSWORD, name=name)
     for slug, role in roles_by_slug.items():
-        Membership.objects.create(person=person, account=Account.objects.get(slug=slug), role=role)
+        account = Account.objects.get(slug=slug)
+        Membership.objects.create(person=person, account=account, role=role, joined_at=timezone.now())
     return person
 
 
@@ -209,6 +211,14 @@ def wes(account_a, account_b):
 def cid(account_b):
     """Admin of B, a stranger to A."""
     return _person("Cid", bolt=Role.ADMIN)
+
+
+@pytest.fixture
+def ida(account_a, account_b):
+    """Admin of B. A invited her as an admin, too, and she has not accepted."""
+    ida = _person("Ida", bolt=Role.ADMIN)
+    Membership.with_invited.create(person=ida, account=account_a, role=Role.ADMIN)
+    return ida
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A real Celery worker, with beat, on the test database: a process of its own that tests may kill.
+"""A real Celery worker on the test database: a process of its own that tests may kill. It serves all queues, with beat.
 
     from tests import worker_process
 
@@ -17,7 +17,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
@@ -42,19 +42,20 @@ def wait_until(is_so: Callable[[], object], *, what: str, seconds: float = 60) -
 
 
 class WorkerProcess:
-    """One `celery worker --beat` with two children."""
+    """One `celery worker --beat` with two children; or another, by its command line."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, argv: Sequence[str] = (), env: Mapping[str, str] | None = None) -> None:
         self.log = folder / "worker.log"
+        both = (
+            *(sys.executable, "-m", "celery", "--quiet", "-A", "oms.celery", "worker"),
+            *("--beat", f"--schedule={folder / 'beat'}", "--concurrency=2", "--loglevel=INFO"),
+            *("--without-gossip", "--without-mingle"),
+        )
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "celery", "--quiet", "-A", "oms.celery", "worker"),
-                    *("--beat", f"--schedule={folder / 'beat'}", "--concurrency=2", "--loglevel=INFO"),
-                    *("--without-gossip", "--without-mingle", "--queues=celery,jobs"),
-                ],
+                argv or both,
                 cwd=ROOT,
-                env=_environment(),
+                env={**environment(), **(env or {})},
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -70,10 +71,10 @@ class WorkerProcess:
         pids = (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit())
         return {pid for pid in pids if _parent(pid) == self.pid}
 
-    def wait_until_ready(self) -> None:
+    def wait_until_ready(self, queue: str = "celery") -> None:
         """Until a task that was sent has run."""
         nonce = uuid4().hex
-        app.send_task("oms.tasks.ping", args=[nonce])
+        app.send_task("oms.tasks.ping", args=[nonce], queue=queue)
         wait_until(lambda: cache.get(f"lotline:ping:{nonce}") or self._process.poll() is not None, what=self.said())
         assert self._process.poll() is None, self.said()
 
@@ -98,7 +99,8 @@ def _parent(pid: int) -> int:
         return 0
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
+    """The environment of a process that works on the test database with the settings of tests."""
     urls = {}
     for alias, variable in (("default", "DATABASE_URL"), ("owner", "DATABASE_OWNER_URL")):
         parts = connections[alias].settings_dict

@@ -37,6 +37,7 @@ class SandboxConfigForm(BaseConfigForm):
     """Where the sandbox is, and as whom it knows us."""
 
     secret_fields = frozenset({"token"})
+    identity_fields = frozenset({"client"})
 
     url = forms.URLField(label=_("Address"), assume_scheme="http", help_text=_("For example http://127.0.0.1:8055"))
     client = forms.CharField(
@@ -122,7 +123,7 @@ class SandboxWms(WmsAdapter):
         return RemoteRef(id=str(found["id"]), reference=po.number)
 
     def cancel_purchase_order(self, ref: RemoteRef) -> RemoteRef:
-        """Cancel it; what is not there needs none."""
+        """Cancel it, or what of it has not come; what is not there needs none."""
         pk = ref.id or str((self._find(ref.reference) or {}).get("id", ""))
         if pk:
             self.http.request(
@@ -199,7 +200,7 @@ def _payload(item: Json) -> Payload:
 
 def _read_line(line: Json) -> RemoteLine:
     return RemoteLine(
-        position=line["line"],
+        position=None if line["line"] is None else int(line["line"]),
         sku_code=line["sku"],
         quantity=int(line["quantity"]),
         units=tuple(RemoteUnit(unit["serial"], unit.get("bin") or "", unit.get("lot") or "") for unit in line["units"]),

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from channels_sync.contract import Adapter, Capability, Support, Text
-from channels_sync.models import Connection, Cursor, Delivery, InboundMessage, Run
+from channels_sync.models import Connection, Cursor, Delivery, Fault, InboundMessage, Run
 from channels_sync.registry import all_adapters
 from oms.models import AuditEntry
 
@@ -56,6 +56,13 @@ def last_runs(connection: Connection) -> list[Run]:
 def cursors(connection: Connection) -> list[Cursor]:
     """The streams of a connection."""
     return list(Cursor.objects.filter(connection=connection).order_by("pk"))
+
+
+def has_exchanged(connection: Connection) -> bool:
+    """Whether a document was stored from a connection, or sent over it (also one whose answer was lost)."""
+    untried = Q(attempts=0, remote_id="", fault=Fault.NONE)
+    sent = Delivery.objects.filter(connection=connection).exclude(untried)
+    return bool(sent.exists() or InboundMessage.objects.filter(connection=connection).exists())
 
 
 def history(connection: Connection) -> list[AuditEntry]:

@@ -1,13 +1,13 @@
 """A receipt as a warehouse system sent it, as Lotline applies it: without what is off, and without what was applied."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
-from django.db.models import Q, Sum
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from channels_sync.contract import Capability, Json, LotPart, Rejected, RemoteLine, RemoteReceipt
+from channels_sync.contract import Capability, Json, LotPart, Rejected, RemoteLine, RemoteReceipt, RemoteUnit
 from oms.models import Discrepancy
 from replenishment.models import Outcome, Receipt, ReceiptLine, ReceivedSerial
 from replenishment.receiving import IncomingLine, IncomingLot, IncomingReceipt, IncomingUnit
@@ -15,13 +15,18 @@ from serials.numbering import normalise
 
 APPLIED = (Outcome.MATCHED, Outcome.NEW, Outcome.SAVED)
 Key = tuple[int | None, str]
+"""What tells the lines of a receipt apart: the position as sent (None where the source sends none) and the SKU."""
 
 
 @dataclass(frozen=True)
 class Applied:
-    """What earlier messages about one receipt have brought into the warehouse already."""
+    """What earlier messages about one receipt have brought into the warehouse already.
 
-    pieces: Counter[str]
+    Pieces by line, pieces by line and lot (only where the lot's quantity was sent), and (SKU, serial) of the units.
+    """
+
+    pieces: Counter[Key]
+    lots: Counter[tuple[Key, str]]
     serials: frozenset[tuple[str, str]]
 
 
@@ -40,45 +45,101 @@ def has_open_cases(source: str) -> bool:
 def applied_before(source: str) -> Applied:
     """What was applied under a source or under one that continues it."""
     own = Q(receipt__source=source) | Q(receipt__source__startswith=f"{source}@")
-    rows = ReceiptLine.objects.filter(own).values("sku_code").annotate(pieces=Sum("applied_quantity")).order_by()
+    pieces: Counter[Key] = Counter()
+    lots: Counter[tuple[Key, str]] = Counter()
+    for row in ReceiptLine.objects.filter(own, applied_quantity__gt=0).prefetch_related("lots"):
+        key = _key(row.sent_position, row.sku_code)
+        pieces[key] += row.applied_quantity
+        for number, quantity in _applied_lots(row):
+            lots[key, number] += quantity
     theirs = Q(receipt_line__receipt__source=source) | Q(receipt_line__receipt__source__startswith=f"{source}@")
     serials = ReceivedSerial.objects.filter(theirs, outcome__in=APPLIED).values_list("receipt_line__sku_code", "serial")
-    pieces: Counter[str] = Counter()
-    for row in rows:
-        pieces[row["sku_code"].upper()] += row["pieces"] or 0
-    return Applied(pieces, frozenset((code.upper(), normalise(serial)) for code, serial in serials))
+    return Applied(pieces, lots, frozenset((_key(None, code)[1], normalise(serial)) for code, serial in serials))
+
+
+def _key(position: int | None, sku_code: str) -> Key:
+    return position, sku_code.strip().upper()
+
+
+def _applied_lots(row: ReceiptLine) -> Iterator[tuple[str, int]]:
+    """(number, quantity) of the lots of an applied line, as `apply_receipt` took them."""
+    sent = [
+        (lot.number.strip(), lot.quantity) for lot in row.lots.all() if lot.lot_id and lot.quantity and lot.quantity > 0
+    ]
+    if len(sent) == 1 and sent[0][1] == row.quantity:  # of all pieces, so also of just those that were applied
+        yield sent[0][0], row.applied_quantity
+    elif sum(quantity for _number, quantity in sent) <= row.quantity:  # else none was: their sum made no sense
+        yield from sent
 
 
 def rest_of(receipt: RemoteReceipt, applied: Applied) -> RemoteReceipt:
-    """What of a receipt is not in the warehouse yet.
+    """What of a receipt is not in the warehouse yet, counted line by line; it keeps its lots.
 
-    Raises Rejected where it takes back something that was applied: that needs a person.
+    Raises Rejected where it takes back pieces, units, or a lot's pieces that were applied: that needs a person.
     """
-    left, gone = Counter(applied.pieces), set(applied.serials)
+    pieces, lots, gone = Counter(applied.pieces), Counter(applied.lots), set(applied.serials)
     lines = []
-    for line in receipt.lines:
-        code = line.sku_code.upper()
-        known = {unit.serial for unit in line.units if (code, normalise(unit.serial)) in applied.serials}
-        gone -= {(code, normalise(serial)) for serial in known}
-        taken = min(left[code], line.quantity)
-        left[code] -= taken
+    # Lines that cannot be told apart take what was applied in the order of what is known of them.
+    for line in sorted(receipt.lines, key=lambda line: -_familiar(line, applied)):
+        key = _key(line.position, line.sku_code)
+        known = {unit.serial for unit in line.units if _unit(key, unit) in applied.serials}
+        gone -= {_unit(key, unit) for unit in line.units}
+        taken = max(0, min(pieces[key], line.quantity))
+        pieces[key] -= taken
         units = tuple(unit for unit in line.units if unit.serial not in known)
-        if line.quantity - taken or units:
-            lots = () if taken else line.lots
-            lines.append(replace(line, quantity=line.quantity - taken, units=units, lots=lots))
-    if left.total() or gone:
-        what = ", ".join(
-            sorted({*(code for code, count in left.items() if count), *(serial for _, serial in gone)})[:5]
-        )
+        rest = replace(line, quantity=line.quantity - taken, units=units)
+        rest = replace(rest, lots=tuple(_rest_of_lots(line, rest, lots)))
+        if rest.quantity or units:
+            lines.append(rest)
+    back = (
+        {code for _position, code in +pieces} | {number for _line, number in +lots} | {serial for _sku, serial in gone}
+    )
+    if back:
         raise Rejected(
             _("The warehouse takes back what it received (%(what)s). Correct units or stock, then close this.")
-            % {"what": what}
+            % {"what": ", ".join(sorted(back)[:5])}
         )
     return replace(receipt, lines=tuple(lines))
 
 
-def incoming(receipt: RemoteReceipt, *, options: Collection[str], default_bin: str, raw: Json) -> IncomingReceipt:
-    """The receipt as `apply_receipt` takes it; lots and serials only where the connection passes them through."""
+def _unit(key: Key, unit: RemoteUnit) -> tuple[str, str]:
+    return key[1], normalise(unit.serial)
+
+
+def _familiar(line: RemoteLine, applied: Applied) -> int:
+    """How much of a line was applied before, as far as its serials and lots tell."""
+    key = _key(line.position, line.sku_code)
+    units = sum(1 for unit in line.units if _unit(key, unit) in applied.serials)
+    return units + sum(min(applied.lots[key, lot.number.strip()], lot.quantity or 0) for lot in line.lots)
+
+
+def _rest_of_lots(line: RemoteLine, rest: RemoteLine, left: Counter[tuple[Key, str]]) -> Iterator[LotPart]:
+    """The lots of what is left of a line; what was applied of them is taken from `left`.
+
+    One lot of the whole line stays the lot of the whole rest. A lot of which nothing is left stays while a unit names
+    it.
+    """
+    is_whole = len(line.lots) == 1 and line.lots[0].quantity == line.quantity
+    named = {unit.lot_number.strip() for unit in rest.units}
+    for lot in line.lots:
+        place = _key(line.position, line.sku_code), lot.number.strip()
+        if lot.quantity is None:
+            del left[place]  # how much of it there is, is not said: nothing is taken back
+            yield lot
+            continue
+        taken = max(0, min(left[place], lot.quantity))
+        left[place] -= taken
+        quantity = rest.quantity if is_whole else lot.quantity - taken
+        if quantity or place[1] in named:
+            yield replace(lot, quantity=quantity)
+
+
+def incoming(
+    receipt: RemoteReceipt, *, link_id: int, options: Collection[str], default_bin: str, raw: Json
+) -> IncomingReceipt:
+    """The receipt of a connection's warehouse as `apply_receipt` takes it; lots and serials only where the connection
+    passes them through.
+    """
     has_lots, has_serials = Capability.RECEIPT_LOTS_IN in options, Capability.RECEIPT_SERIALS_IN in options
     return IncomingReceipt(
         external_id=receipt.external_id,
@@ -86,6 +147,7 @@ def incoming(receipt: RemoteReceipt, *, options: Collection[str], default_bin: s
         occurred_at=receipt.occurred_at,
         lines=tuple(_line(line, default_bin, has_lots=has_lots, has_serials=has_serials) for line in receipt.lines),
         raw=raw,
+        link_id=link_id,
     )
 
 

@@ -109,6 +109,10 @@ class Store:
         """Move a purchase order on, inside a transaction."""
         self.run("UPDATE purchase_order SET state = ?, due_at = NULL WHERE id = ?", state, pk)
 
+    def state(self, pk: int) -> str:
+        """Where a purchase order stands."""
+        return str(self.rows("SELECT state FROM purchase_order WHERE id = ?", pk)[0]["state"])
+
     def due(self, moment: float) -> list[dict[str, Any]]:
         """The purchase orders whose goods arrive by now."""
         rows = self.rows(

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from channels_sync.sandbox.faults import Faults
@@ -10,6 +11,9 @@ from channels_sync.sandbox.store import Store, now
 
 AISLES, PLACES, LEVELS = "AB", 4, 3
 WATCH_SECONDS = 0.2
+AFTER_CANCEL = {"open": "cancelled", "partial": "closed"}
+"""What cancelling makes of a purchase order; one that is received, cancelled or closed stays as it is."""
+NOT_EXPECTED = {"cancelled", "closed"}
 
 
 class Refused(Exception):
@@ -57,15 +61,19 @@ class Warehouse:
         while not self._is_over.wait(WATCH_SECONDS):
             if not self.faults.is_down:
                 for order in self.store.due(time.time()):
-                    self.receive(order, None)
+                    with suppress(Refused):  # it was cancelled a moment ago
+                        self.receive(order, None)
 
     def receive(self, order: Mapping[str, Any], lines: list[dict[str, Any]] | None) -> dict[str, Any]:
         """Receive a purchase order, whole or the given `lines` of it; the receipt.
 
-        A line of the receipt without units is counted by quantity only.
+        A line of the receipt without units is counted by quantity only. Raises Refused (409) where nothing more is
+        expected.
         """
         is_whole = lines is None
         with self.store.transaction():
+            if self.store.state(order["id"]) in NOT_EXPECTED:
+                raise Refused(409, "Nothing more is expected of this purchase order.")
             found = [self._counted(line) for line in order["lines"]] if lines is None else lines
             found = self._with_faults(found) if is_whole else found
             receipt = {
@@ -82,6 +90,13 @@ class Warehouse:
             self.store.save_receipt(order["client"], receipt)
             self.store.set_state(order["id"], "received" if is_whole else "partial")
         return receipt
+
+    def cancel(self, order: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Expect nothing more of a purchase order; what has arrived stays. The order as it is then."""
+        with self.store.transaction():
+            if after := AFTER_CANCEL.get(self.store.state(order["id"])):
+                self.store.set_state(order["id"], after)
+            return self.store.find(order["client"], pk=order["id"])
 
     def change(self, receipt: Mapping[str, Any], lines: list[dict[str, Any]]) -> dict[str, Any]:
         """A later version of a receipt with other lines; the bins are left to whoever asks for this."""

@@ -90,8 +90,10 @@ def _apply_receipt(message: InboundMessage, adapter: type[Adapter]) -> str:
     rest = receipt if is_first else rest_of(receipt, applied_before(source))
     if rest.lines or is_first:
         found = message.connection
+        if found.link_id is None:
+            raise Rejected(_("This connection runs no warehouse, so nothing can be received over it."))
         default_bin = found.default_bin.name if found.default_bin else ""
-        told = incoming(rest, options=found.options, default_bin=default_bin, raw=message.raw)
+        told = incoming(rest, link_id=found.link_id, options=found.options, default_bin=default_bin, raw=message.raw)
         apply_receipt(told, source=source if is_first else next_source(source))
     return source
 

@@ -10,15 +10,22 @@ from django.utils.translation import gettext as _, gettext_lazy
 
 from channels_sync.contract import BaseConfigForm, Capability, Support, SyncError
 from channels_sync.models import Connection, Cursor
+from channels_sync.queries.lists import has_exchanged
 from channels_sync.registry import adapter_class
 from channels_sync.services import health
-from channels_sync.services.adapters import open_adapter, opened
+from channels_sync.services.adapters import Opened, open_adapter
 from channels_sync.vault import HIDDEN, seal, unseal
+from oms import outbox
 from oms.errors import Conflict, DomainError
 from oms.models import Bin, Person, WarehouseLink
 from oms.services import audit
 
 TEST_SECONDS = 8.0
+SERVES = "connection.serves"
+OTHER_TENANT = gettext_lazy(
+    "This connection has exchanged messages, so it cannot become another one's: documents would be mixed up. "
+    "Add a new connection and switch this one off."
+)
 TAKEN = {
     "connection_name": gettext_lazy("There is already a connection with this name."),
     "connection_one_per_warehouse": gettext_lazy("Another active connection runs this warehouse."),
@@ -40,7 +47,10 @@ class Settings:
 
 @transaction.atomic
 def add(*, kind: str, given: Settings, actor: Person | None) -> Connection:
-    """Make a connection. Raises DomainError where the name is taken, the warehouse has another one, or without keys."""
+    """Make a connection; it is told what its warehouse expects already.
+
+    Raises DomainError where the name is taken, the warehouse has another one, or without keys.
+    """
     found = Connection(kind=kind)
     _take_over(found, given)
     _save(found)
@@ -54,29 +64,45 @@ def add(*, kind: str, given: Settings, actor: Person | None) -> Connection:
         label=found.name,
         changes={name: (None, value) for name, value in _said(found).items()},
     )
+    if _served(found):
+        outbox.publish(SERVES, found)
     health.look_again()
     return found
 
 
 @transaction.atomic
 def change(*, connection_id: int, version: int, given: Settings, actor: Person | None) -> Connection:
-    """Change a connection; it is called again at once, with what its old settings had stopped.
+    """Change a connection; it is called again at once, with what its old settings had stopped. Where it starts to serve
+    a warehouse, it is told what that expects already.
 
-    Raises Conflict where somebody else changed it since `version`, DomainError as `add` does.
+    Raises Conflict where somebody else changed it since `version`, DomainError as `add` does, or where it would become
+    another tenant's connection although it has exchanged messages.
     """
     found: Connection = Connection.objects.select_for_update(of=("self",)).get(pk=connection_id)
     if found.version != version:
         raise Conflict(_("Somebody else changed this connection meanwhile. Look at it and try again."))
-    before, sealed = _said(found), found.secrets
+    before, config, sealed, served = _said(found), found.config, found.secrets, _served(found)
     _take_over(found, given)
+    names = adapter_class(found.kind).ConfigForm.identity_fields
+    if any(config.get(name) != found.config.get(name) for name in names):
+        if has_exchanged(found):
+            raise DomainError(OTHER_TENANT)
+        Cursor.objects.filter(connection=found).update(at=None)  # it may have moved over pages without documents
     found.version += 1
     _save(found)
     changes = {name: (before.get(name), value) for name, value in _said(found).items() if before.get(name) != value}
     if found.secrets != sealed:
         changes["secrets"] = (HIDDEN, _("changed"))
     audit.record(actor=actor, action="change", kind="connection", object_id=found.pk, label=found.name, changes=changes)
+    if _served(found) not in {None, served}:
+        outbox.publish(SERVES, found)
     health.resume(found.pk)
     return found
+
+
+def _served(found: Connection) -> int | None:
+    """The warehouse link that a connection serves, None where it serves none or is off."""
+    return found.link_id if found.is_active else None
 
 
 def _take_over(found: Connection, given: Settings) -> None:
@@ -132,10 +158,10 @@ class Tested:
     words: str
 
 
-def test(found: Connection) -> Tested:
-    """Call the other side now, for TEST_SECONDS at most: a person waits for it. Notes nothing."""
+def test(found: Opened) -> Tested:
+    """Call the other side now, for TEST_SECONDS at most: a person waits for it. Notes nothing, needs no database."""
     try:
-        with open_adapter(opened(found), seconds=TEST_SECONDS) as adapter:
+        with open_adapter(found, seconds=TEST_SECONDS) as adapter:
             return Tested(is_good=True, words=adapter.check())
     except SyncError as error:
         return Tested(is_good=False, words=str(error) or type(error).__name__)
@@ -173,7 +199,7 @@ def connect_sandbox(
         options=[option.value for option in adapter_class("sandbox_wms").options],
         seconds=2,
     )
-    known = Connection.objects.filter(kind="sandbox_wms", link=link).first()
+    known = Connection.objects.filter(kind="sandbox_wms", link=link).order_by("-is_active", "pk").first()
     if known is not None:  # the sandbox may have moved to another port since
         return change(connection_id=known.pk, version=known.version, given=given, actor=actor)
     return add(kind="sandbox_wms", given=given, actor=actor)

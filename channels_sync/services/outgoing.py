@@ -20,26 +20,67 @@ from oms.models import Discrepancy, OutboxMessage, Person
 from oms.services import audit
 from oms.services.discrepancies import close_discrepancy
 from oms.tenancy import current_account_id
+from replenishment.lifecycle import OPEN
 from replenishment.models import Replenishment
+from replenishment.services.submitting import CANCELLED, CLOSED, SUBMITTED
 
-ACTIONS = {"replenishment.submitted": Action.SEND_PO, "replenishment.cancelled": Action.CANCEL_PO}
+ACTIONS = {SUBMITTED: Action.SEND_PO, CANCELLED: Action.CANCEL_PO, CLOSED: Action.CANCEL_PO}
 
 
 def hear_replenishment(message: OutboxMessage) -> None:
-    """Outbox subscriber: a replenishment was submitted or cancelled; its warehouse's system is told.
+    """Outbox subscriber: a replenishment was submitted, cancelled or closed short; its warehouse's system is told.
 
     A connection that is switched off takes its message too, and sends it when it is on again.
     """
     pk = message.payload.get("replenishment_id", message.payload.get("id"))
     replenishment = Replenishment.objects.get(pk=pk)
-    takers = [kind for kind, cls in all_adapters().items() if Flow.PURCHASE_ORDERS in cls.flows]
-    for connection in Connection.objects.filter(link=replenishment.link_id, kind__in=takers):
+    for connection in _takers().filter(link=replenishment.link_id):
         _enqueue(message, connection, replenishment)
+
+
+def hear_connection(message: OutboxMessage) -> None:
+    """Outbox subscriber: a connection starts to serve a warehouse; it is told what was submitted before and is open.
+
+    Each replenishment once, however often it starts. One of which something has arrived is left to whoever receives it:
+    the other side would expect all of it again.
+    """
+    connection = _takers().filter(pk=message.payload["id"], is_active=True, link__isnull=False).first()
+    if connection is None:
+        return
+    told = Delivery.objects.filter(connection=connection, action=Action.SEND_PO).values_list("aggregate", flat=True)
+    rows = Replenishment.objects.filter(link=connection.link_id, status__in=OPEN, received_quantity=0)
+    known = set(told)
+    for replenishment in rows.order_by("pk"):
+        if _aggregate(replenishment) not in known:
+            _enqueue(_submitted(replenishment), connection, replenishment)
+
+
+def _takers() -> "QuerySet[Connection]":
+    """The connections that can be told of purchase orders."""
+    kinds = [kind for kind, cls in all_adapters().items() if Flow.PURCHASE_ORDERS in cls.flows]
+    rows: QuerySet[Connection] = Connection.objects.filter(kind__in=kinds)
+    return rows
+
+
+def _submitted(replenishment: Replenishment) -> OutboxMessage:
+    """The message that a replenishment was submitted.
+
+    One that was forgotten is made again, as delivered: whoever else heard it then must not hear it twice.
+    """
+    aggregate = f"{replenishment._meta.label_lower}:{replenishment.pk}"
+    found: OutboxMessage | None = OutboxMessage.objects.filter(topic=SUBMITTED, aggregate=aggregate).first()
+    return found or OutboxMessage.objects.create(
+        topic=SUBMITTED, aggregate=aggregate, payload={"id": replenishment.pk}, done_at=Now()
+    )
+
+
+def _aggregate(replenishment: Replenishment) -> str:
+    return f"replenishment:{replenishment.pk}"
 
 
 def _enqueue(message: OutboxMessage, connection: Connection, replenishment: Replenishment) -> None:
     action = ACTIONS[message.topic]
-    aggregate = f"replenishment:{replenishment.pk}"
+    aggregate = _aggregate(replenishment)
     earlier = open_deliveries(connection.pk, aggregate)
     key = f"{connection.uid.hex}-{message.pk}"
     payload, notes = _document(action, connection, replenishment, key)

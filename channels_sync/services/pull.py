@@ -16,9 +16,10 @@ from django.db import DatabaseError, connection as database
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from channels_sync.contract import Flow, Page, Retry, SyncError
-from channels_sync.models import Cursor, InboundMessage
+from channels_sync.models import Connection, Cursor, InboundMessage
 from channels_sync.payloads import digest
 from channels_sync.services import health, runs
 from channels_sync.services.adapters import Opened, open_adapter, opened
@@ -143,8 +144,11 @@ def _store(account_id: int, turn: Turn, page: Page, run_id: int, cursor: datetim
         )
         rows[row.external_id, row.digest] = row
     with account_context(account_id):
+        if Connection.objects.get(pk=turn.connection.pk).config != turn.connection.config:
+            # Whose documents are these? Nothing may be stored for another tenant than the one that was asked.
+            raise Retry(_("The settings were changed meanwhile."))
         own = InboundMessage.objects.filter(connection=turn.connection.pk, stream=turn.flow)
-        known = set(own.filter(external_id__in=[name for name, _ in rows]).values_list("external_id", "digest"))
+        known = set(own.filter(external_id__in=[name for name, _digest in rows]).values_list("external_id", "digest"))
         fresh = [row for key, row in rows.items() if key not in known]
         InboundMessage.objects.bulk_create(fresh, ignore_conflicts=True, batch_size=500)
         if page.through:

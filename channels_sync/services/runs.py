@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import F
 from django.db.models.functions import Now
+from django.utils.translation import gettext as _
 
 from channels_sync.contract import Flow
 from channels_sync.models import Run, RunState
@@ -17,7 +18,7 @@ def start(account_id: int, connection_id: int, flow: Flow) -> int:
     with account_context(account_id):
         own = Run.objects.filter(connection=connection_id, flow=flow)
         own.filter(state=RunState.RUNNING, started_at__lt=Now() - timedelta(minutes=15)).update(
-            state=RunState.FAILED, error="The worker was stopped.", finished_at=Now()
+            state=RunState.FAILED, error=_("The worker was stopped."), finished_at=Now()
         )
         own.filter(started_at__lt=Now() - KEPT).delete()
         run: Run = Run.objects.create(connection_id=connection_id, flow=flow)

@@ -17,11 +17,13 @@ from channels_sync.models import Condition, Connection, RunState
 from channels_sync.queries import lists
 from channels_sync.registry import all_adapters
 from channels_sync.services import connections as services
+from channels_sync.services.adapters import opened
 from channels_sync.tables import CONDITION_TONES, RUN_TONES, ConnectionTable, system_name
 from channels_sync.vault import HIDDEN
-from oms.access import AccountRequest, require_role
+from oms.access import AccountRequest, give_back_connection, require_role, waits_outside
 from oms.errors import DomainError
 from oms.models import ADMINS, EVERYONE, OFFICE
+from oms.tenancy import account_context
 from oms.ui.audit import timeline
 from oms.ui.views import Empty, PageAction, TableView
 
@@ -115,10 +117,13 @@ def connection(request: AccountRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
+@waits_outside
 @require_role(ADMINS)
 def connection_test(request: AccountRequest, pk: int) -> HttpResponse:
-    """Call the other side and say what it answered."""
-    found = get_object_or_404(Connection, pk=pk)
+    """Call the other side and say what it answered; it may take its time, so nothing is held meanwhile."""
+    with account_context(request.account):
+        found = opened(get_object_or_404(Connection, pk=pk))
+    give_back_connection()
     tested = services.test(found)
     if tested.is_good:
         messages.success(request, _("It works. %(words)s") % {"words": tested.words})

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import redis
+from django.conf import settings
 
 from oms.bootstrap import GIVEN, ROOT
 from oms.embedded.ports import HOST
@@ -15,6 +16,7 @@ from oms.embedded.valkey import quick_client
 
 # Celery's warning; that this runs as root is the choice of whoever started it.
 AS_ROOT = "ignore:You're running the worker with superuser privileges"
+MOST_KILOBYTES = 300_000
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,8 @@ class Setting:
 
 def children(setting: Setting) -> tuple[Service, ...]:
     """All processes in the order they start. They stop in the opposite one: nothing new comes in, then tasks end."""
-    return *sandbox(setting), worker(setting), web(setting), beat(setting)
+    workers = (worker(setting, name) for name in settings.WORKERS)
+    return *sandbox(setting), *workers, web(setting), beat(setting)
 
 
 def command(setting: Setting, name: str, *arguments: str) -> Service:
@@ -69,16 +72,26 @@ def web(setting: Setting) -> Service:
     )
 
 
-def worker(setting: Setting) -> Service:
-    """Celery: two processes for tasks. Its warm stop waits for the running ones; what is ended is handed out again."""
+def worker(setting: Setting, name: str) -> Service:
+    """Celery: two processes for the tasks of its queues; one that a big job has made big is replaced when that is over.
+
+    Its warm stop waits for the tasks that run; what is ended is handed out again.
+    """
     client = quick_client(setting.environment["REDIS_URL"])
-    options = ("--concurrency=2", "--without-gossip", "--without-mingle")
+    options = (
+        f"--queues={','.join(settings.WORKERS[name])}",
+        f"--hostname={name}@%h",
+        "--concurrency=2",
+        f"--max-memory-per-child={MOST_KILOBYTES}",
+        "--without-gossip",
+        "--without-mingle",
+    )
     return Service(
-        name="worker",
+        name=name,
         argv=(*_celery(setting, "worker"), *options),
         env={**setting.environment, "PYTHONWARNINGS": ",".join(filter(None, [GIVEN.get("PYTHONWARNINGS"), AS_ROOT]))},
         cwd=ROOT,
-        ready=lambda: waits_for_tasks(client),
+        ready=lambda: wait_for_tasks(client, len(settings.WORKERS)),
         grace=20.0,
     )
 
@@ -91,17 +104,21 @@ def beat(setting: Setting) -> Service:
     number.unlink(missing_ok=True)  # of one that was killed: if a stranger had that number by now, beat would not start
     return Service(
         name="beat",
-        argv=(*_celery(setting, "beat"), f"--schedule={folder / 'schedule'}", f"--pidfile={number}"),
+        argv=(
+            *_celery(setting, "beat", app="oms.celery:clock"),
+            f"--schedule={folder / 'schedule'}",
+            f"--pidfile={number}",
+        ),
         env=setting.environment,
         cwd=ROOT,
         ready=number.exists,
     )
 
 
-def _celery(setting: Setting, part: str) -> tuple[str, ...]:
+def _celery(setting: Setting, part: str, *, app: str = "oms.celery") -> tuple[str, ...]:
     level = "info" if setting.is_talkative else "warning"
     banner = () if setting.is_talkative else ("--quiet",)
-    return (sys.executable, "-m", "celery", *banner, "-A", "oms.celery", part, f"--loglevel={level}")
+    return (sys.executable, "-m", "celery", *banner, "-A", app, part, f"--loglevel={level}")
 
 
 def is_healthy(port: int) -> bool:
@@ -116,10 +133,10 @@ def is_healthy(port: int) -> bool:
         connection.close()
 
 
-def waits_for_tasks(client: redis.Redis) -> bool:
-    """Whether some worker asks the queue for work."""
+def wait_for_tasks(client: redis.Redis, count: int) -> bool:
+    """Whether so many workers ask their queues for work: nothing there tells them apart, and they start together."""
     try:
-        return any(found["cmd"] == "brpop" for found in client.client_list())
+        return sum(found["cmd"] == "brpop" for found in client.client_list()) >= count
     except redis.ResponseError:  # a managed server that keeps its clients secret: not ours, nothing to wait for
         return True
     except redis.RedisError:

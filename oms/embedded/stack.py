@@ -145,7 +145,7 @@ class Stack:
         return bool(json.loads(report.read_text())["has_demo"])
 
     def start_children(self) -> None:
-        """Start web, worker and beat at once, and wait until each is ready."""
+        """Start all of Lotline's own processes at once, and wait until each is ready."""
         services = children(self.setting)
         with self.step(", ".join(service.name for service in services)):
             self.supervisor.wait_ready([self.supervisor.start(service) for service in services])

@@ -8,7 +8,19 @@ from oms.models.audit import AuditEntry
 from oms.models.catalogue import Sku, Workflow
 from oms.models.discrepancies import Discrepancy
 from oms.models.orders import Order, OrderLine, OrderStatus
-from oms.models.people import ADMINS, EVERYONE, OFFICE, Account, Density, Membership, Person, Role, Theme, Warehouse
+from oms.models.people import (
+    ADMINS,
+    EVERYONE,
+    OFFICE,
+    Account,
+    Density,
+    Membership,
+    MemberState,
+    Person,
+    Role,
+    Theme,
+    Warehouse,
+)
 from oms.models.plumbing import Due, Job, JobState, OutboxMessage, StoredFile
 from oms.models.stock import NO_LOT, Bin, BinKind, Location, Stock, StockMove, WarehouseLink
 
@@ -27,6 +39,7 @@ __all__ = [
     "Job",
     "JobState",
     "Location",
+    "MemberState",
     "Membership",
     "Order",
     "OrderLine",

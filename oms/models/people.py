@@ -154,14 +154,36 @@ class Account(models.Model):
         return self.name
 
 
+class MemberState(models.TextChoices):
+    """Whether a person is in an account or was only asked to come."""
+
+    INVITED = "invited", _("Invited")
+    JOINED = "joined", _("Joined")
+
+
+class JoinedManager(models.Manager["Membership"]):
+    """The memberships that count. An invitation opens nothing until the person has accepted it."""
+
+    def get_queryset(self) -> models.QuerySet["Membership"]:
+        """Those that were accepted."""
+        return super().get_queryset().filter(joined_at__isnull=False)
+
+
 class Membership(models.Model):
-    """One person's one role in one account."""
+    """One person's one role in one account; an invitation until it is accepted.
+
+    Nobody proves that an email is theirs, so an admin alone lets nobody in: somebody else may sign in with that email.
+    """
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="memberships")
     person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="memberships")
     role = models.CharField(_("role"), max_length=16, choices=Role)
     created_at = models.DateTimeField(auto_now_add=True)
+    joined_at = models.DateTimeField(null=True, editable=False)
     last_opened_at = models.DateTimeField(null=True, editable=False)
+
+    objects: ClassVar[JoinedManager] = JoinedManager()  # first, so that account.memberships are these, too
+    with_invited: ClassVar[models.Manager["Membership"]] = models.Manager()
 
     class Meta:
         verbose_name = _("member")
@@ -173,6 +195,11 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.person} ({self.get_role_display()})"
+
+    @property
+    def state(self) -> MemberState:
+        """Invited or joined."""
+        return MemberState.INVITED if self.joined_at is None else MemberState.JOINED
 
 
 class Warehouse(models.Model):

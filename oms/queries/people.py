@@ -7,7 +7,7 @@ from oms.tenancy import current_account_id
 
 
 def memberships(person: Person) -> QuerySet[Membership]:
-    """A person's memberships with their accounts, by the account's name."""
+    """A person's memberships with their accounts, by the account's name; none to which they are only invited."""
     return Membership.objects.filter(person=person).select_related("account").order_by("account__name", "pk")
 
 
@@ -20,8 +20,13 @@ def last_opened(person: Person) -> Membership | None:
 
 
 def members() -> QuerySet[Membership]:
-    """The members of the current account with their people."""
-    return Membership.objects.filter(account_id=current_account_id()).select_related("person")
+    """The members of the current account with their people, the invited ones too."""
+    return Membership.with_invited.filter(account_id=current_account_id()).select_related("person")
+
+
+def membership_to_choose_by(pk: int) -> Membership | None:
+    """The membership, of any account, by whose link somebody may choose the first password."""
+    return Membership.with_invited.select_related("person").filter(pk=pk).first()
 
 
 def audit_rows() -> QuerySet[AuditEntry]:

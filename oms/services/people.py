@@ -3,21 +3,25 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.backends import BaseBackend
 from django.contrib.auth.hashers import make_password
-from django.contrib.auth.tokens import default_token_generator
+from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.core.exceptions import ValidationError
+from django.core.signing import BadSignature, TimestampSigner
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
-from django.utils.encoding import force_bytes
-from django.utils.http import urlsafe_base64_encode
 from django.utils.translation import gettext_lazy as _
 
 from oms.errors import Conflict, DomainError
 from oms.models import Account, Density, Membership, Person, Role, Theme
 from oms.services import audit
 from oms.tenancy import account_context, current_account_id
+
+JOINING = TimestampSigner(salt="oms.services.people.join")
 
 
 class PersonBackend(BaseBackend):
@@ -50,14 +54,20 @@ def signing_in_as(request: HttpRequest, credentials: dict[str, Any] | None = Non
 
 @transaction.atomic
 def create_account(*, name: str, slug: str, admin: Person, time_zone: str = "UTC") -> Account:
-    """Open an account with its first admin. Raises DomainError where the address is taken or not usable."""
+    """Open an account with its first admin, who need not accept: the caller answers for who they are.
+
+    Raises DomainError where the address is taken or not usable.
+    """
     account = Account(name=name, slug=slug, time_zone=time_zone)
     try:
         account.full_clean()
     except ValidationError as error:
         raise DomainError(" ".join(error.messages)) from error
     account.save()
-    Membership.objects.create(account=account, person=admin, role=Role.ADMIN)
+    Membership.objects.create(account=account, person=admin, role=Role.ADMIN, joined_at=timezone.now())
+    if not admin.has_usable_password():  # another account's link must not choose the password of this one's admin
+        admin.set_unusable_password()
+        admin.save(update_fields=["password"])
     with account_context(account):
         audit.record(actor=admin, action="create", kind="account", object_id=account.pk, label=name)
     return account
@@ -65,59 +75,117 @@ def create_account(*, name: str, slug: str, admin: Person, time_zone: str = "UTC
 
 @dataclass(frozen=True)
 class Invitation:
-    """A new member; `path` is where a person who never signed in chooses a password, empty for who can sign in."""
+    """A member who is not in yet, and the page that lets them in: `sets_password`, or they sign in there and join."""
 
     membership: Membership
-    uid: str = ""
-    token: str = ""
+    path: str
+    sets_password: bool
+
+
+class FirstPasswordTokens(PasswordResetTokenGenerator):
+    """The tokens of one membership with which its person chooses the first password."""
+
+    key_salt = "oms.services.people.FirstPasswordTokens"
+
+    def __init__(self, membership: Membership) -> None:
+        super().__init__()
+        self.membership_id = membership.pk
+
+    def _make_hash_value(self, user: Person, timestamp: int) -> str:
+        return f"{self.membership_id} {super()._make_hash_value(user, timestamp)}"
 
 
 @transaction.atomic
 def add_member(*, email: str, name: str, role: Role, actor: Person | None) -> Invitation:
-    """Make somebody a member of the current account, and a person first where the email is new.
+    """Invite somebody into the current account, and make a person first where the email is new.
 
-    Raises DomainError where they are a member already, or were invited by another account and have not chosen a
-    password yet: with a link of this account somebody here would choose it, and be that person there.
+    Nobody is in by this alone: who signs in with that email may be an admin of another account, who invited it there.
+    Raises DomainError where they are a member or invited already.
     """
     person = Person.objects.filter(email=email.strip().lower()).first()
-    if person is not None and _is_somebody_elses(person):
-        raise DomainError(
-            _("%(email)s was invited by another account and has not chosen a password yet. Add them once they have.")
-            % {"email": person.email}
-        )
     if person is None:
         try:
             with transaction.atomic():
                 person = Person.objects.create_user(email, name=name)
         except IntegrityError as error:
             raise Conflict(_("Somebody added this person a moment ago. Try again.")) from error
-    membership, is_new = Membership.objects.get_or_create(
+    membership, is_new = Membership.with_invited.get_or_create(
         account_id=current_account_id(), person=person, defaults={"role": role}
     )
     if not is_new:
-        raise DomainError(_("%(email)s is a member already. Change the role in the list.") % {"email": person.email})
-    _record(actor, "add", membership, {"role": (None, role.value)})
-    if person.has_usable_password():
-        return Invitation(membership)
+        raise DomainError(
+            _("%(email)s is a member already, or invited. Change the role in the list.") % {"email": person.email}
+        )
+    _record(actor, "invite", membership, {"role": (None, role.value)})
     return invite(membership)
 
 
 def invite(membership: Membership) -> Invitation:
-    """A link's parts for a member who has no password yet. Raises DomainError for one who has."""
+    """The link of a member who is not in yet. Raises DomainError for one who is.
+
+    Where nobody has chosen the person's password, the link of the account that invited them first does: it accepts the
+    membership of that account and no other. With every other link they must sign in before they can join, so that no
+    account makes itself somebody who is in another, and a person may be invited by many before they have a password.
+    """
     person = membership.person
-    if person.has_usable_password():
-        raise DomainError(_("%(name)s has a password already.") % {"name": person})
-    if _is_somebody_elses(person):
-        raise DomainError(_("%(name)s was invited by another account, too: the link is theirs.") % {"name": person})
+    before = Q(pk__lt=membership.pk) | Q(joined_at__isnull=False)
+    others = Membership.with_invited.filter(before, person=person).exclude(pk=membership.pk)
+    if not person.has_usable_password() and not others.exists():
+        return Invitation(membership, first_password_path(membership), sets_password=True)
+    if membership.joined_at is not None:
+        raise DomainError(_("%(name)s has joined already.") % {"name": person})
     return Invitation(
-        membership, urlsafe_base64_encode(force_bytes(person.pk)), default_token_generator.make_token(person)
+        membership, reverse("join", kwargs={"token": JOINING.sign(str(membership.pk))}), sets_password=False
     )
 
 
-def _is_somebody_elses(person: Person) -> bool:
-    """Nobody has chosen this person's password yet, and another account than the current one wants to let them in."""
-    others = Membership.objects.filter(person=person).exclude(account_id=current_account_id())
-    return not person.has_usable_password() and others.exists()
+def first_password_path(membership: Membership) -> str:
+    """Where a member chooses the first password, once; for `invite`, and for who may open accounts."""
+    token = FirstPasswordTokens(membership).make_token(membership.person)
+    return reverse("welcome", kwargs={"uidb64": membership.pk, "token": token})
+
+
+@transaction.atomic
+def choose_password(*, membership: Membership, password: str) -> None:
+    """Set the first password of an invited person, which accepts this membership and no other.
+
+    Raises DomainError where the person, as they were read with the membership, got a password meanwhile or was removed.
+    """
+    with account_context(membership.account_id):
+        found = _locked(membership.pk)
+        person = Person.objects.select_for_update().get(pk=found.person_id)
+        if person.password != membership.person.password:
+            raise DomainError(_("This link was used a moment ago."))
+        person.set_password(password)
+        person.save(update_fields=["password"])
+        _let_in(found)
+
+
+def invitation(token: str, person: Person) -> Membership | None:
+    """The membership that a link to join is of; None where it is forged, too old, taken back or used by another."""
+    try:
+        pk = JOINING.unsign(token, max_age=settings.PASSWORD_RESET_TIMEOUT)
+    except BadSignature:
+        return None
+    found = Membership.with_invited.select_related("account", "person")
+    return found.filter(Q(joined_at=None) | Q(person=person), pk=pk).first()
+
+
+@transaction.atomic
+def join(*, membership: Membership, person: Person) -> None:
+    """Accept an invitation. Raises DomainError where it is somebody else's, or was taken back meanwhile."""
+    with account_context(membership.account_id):
+        found = _locked(membership.pk)
+        if found.person_id != person.pk:
+            raise DomainError(_("This invitation is for somebody else."))
+        _let_in(found)
+
+
+def _let_in(membership: Membership) -> None:
+    if membership.joined_at is None:
+        membership.joined_at = timezone.now()
+        membership.save(update_fields=["joined_at"])
+        _record(membership.person, "join", membership, {"role": (None, membership.role)})
 
 
 @transaction.atomic
@@ -143,10 +211,6 @@ def remove_member(*, membership_id: int, actor: Person) -> Membership:
         _refuse_last_admin(membership)
     _record(actor, "remove", membership, {"role": (membership.role, None)})
     membership.delete()
-    person = membership.person
-    if not person.has_usable_password():  # no link that was shown here opens anything any more
-        person.set_unusable_password()
-        person.save(update_fields=["password"])
     return membership
 
 
@@ -162,9 +226,15 @@ def set_appearance(*, person: Person, theme: Theme | None = None, density: Densi
 
 
 def _locked(membership_id: int) -> Membership:
-    """The membership, if it is of the current account, and its account locked against a second change of members."""
+    """The membership, and the current account locked against a second change of members.
+
+    Raises DomainError where the account has no such membership any more.
+    """
     account = Account.objects.select_for_update().get(pk=current_account_id())
-    return Membership.objects.select_related("person").get(pk=membership_id, account=account)
+    found = Membership.with_invited.select_related("person").filter(pk=membership_id, account=account).first()
+    if found is None:
+        raise DomainError(_("This person is not a member any more."))
+    return found
 
 
 def _refuse_last_admin(membership: Membership) -> None:

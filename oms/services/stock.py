@@ -9,13 +9,17 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from oms.errors import DomainError
-from oms.models import NO_LOT, Bin, BinKind, Location, Person, Warehouse, WarehouseLink
+from oms.models import NO_LOT, Bin, BinKind, Location, Person, Warehouse, WarehouseLink, Workflow
 from oms.services import audit
 from oms.tenancy import current_account_id
 
 
 class NotEnoughStock(DomainError):
     """A movement would make stock of some place negative; nothing was written."""
+
+
+class UnitsNeeded(RuntimeError):
+    """Pieces of an In/Out SKU were about to move without their units: an error of the caller; nothing was written."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,9 @@ class Cause:
 
 # KEY SHARE: goods of one SKU may move side by side and its name may change meanwhile, but not its workflow, which takes
 # the same rows FOR UPDATE.
-LOCK_SKUS = "SELECT id FROM oms_sku WHERE account_id = %(account)s AND id = ANY(%(sku_ids)s) ORDER BY id FOR KEY SHARE"
+LOCK_SKUS = """
+SELECT id, workflow FROM oms_sku WHERE account_id = %(account)s AND id = ANY(%(sku_ids)s) ORDER BY id FOR KEY SHARE
+"""
 
 _MOVED = """
 SELECT * FROM unnest(%(sku_ids)s::bigint[], %(bin_ids)s::bigint[], %(lot_keys)s::bigint[], %(deltas)s::bigint[])
@@ -79,11 +85,14 @@ WHERE s.account_id = %(account)s AND (s.sku_id, s.bin_id, s.lot_key) = (summed.s
 
 
 @transaction.atomic
-def post_moves(moves: Sequence[Move], *, cause: Cause) -> None:
+def post_moves(moves: Sequence[Move], *, cause: Cause, by_unit: bool = False) -> None:
     """Write movements and the stock they change, in four statements whatever their number.
 
     Raises NotEnoughStock, with nothing written, where a place would go below 0. The SKUs are share-locked, so that a
     Serial attribute never changes while goods move.
+
+    `by_unit` is the ledger's own word that these pieces are units which it moves in the same transaction. Without it
+    moves of an In/Out SKU raise UnitsNeeded: its stock is its units, so they go through serials.services.record_event.
     """
     if not moves:
         return
@@ -100,7 +109,10 @@ def post_moves(moves: Sequence[Move], *, cause: Cause) -> None:
     }
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            for statement in (LOCK_SKUS, MAKE_PLACES, LOCK_PLACES, POST_MOVES):
+            cursor.execute(LOCK_SKUS, params)
+            if not by_unit and (found := [pk for pk, workflow in cursor.fetchall() if workflow == Workflow.IN_OUT]):
+                raise UnitsNeeded(f"SKU {found[0]} is In/Out: its stock moves with its units, through the ledger.")
+            for statement in (MAKE_PLACES, LOCK_PLACES, POST_MOVES):
                 cursor.execute(statement, params)
     except IntegrityError as error:
         if "stock_not_negative" not in str(error):

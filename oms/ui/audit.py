@@ -18,6 +18,8 @@ ACTIONS = {
     "change": gettext_lazy("Changed"),
     "add": gettext_lazy("Added"),
     "remove": gettext_lazy("Removed"),
+    "invite": gettext_lazy("Invited"),
+    "join": gettext_lazy("Joined"),
 }
 MODELS: dict[str, type[Model]] = {"sku": Sku, "member": Membership, "bin": Bin, "warehouse": WarehouseLink}
 

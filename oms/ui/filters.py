@@ -88,7 +88,7 @@ class _DayRangeWidget(django_filters.widgets.SuffixedMultiWidget):
             # Not type="date": browsers show that in their own order of day and month, and a scanner cannot type
             # into it.
             attrs = {
-                "placeholder": "yyyy-mm-dd",
+                "placeholder": _("yyyy-mm-dd"),
                 "aria-label": words,
                 "class": "date",
                 "autocomplete": "off",

@@ -13,11 +13,12 @@ from django.utils.decorators import method_decorator
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _, gettext_lazy
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from oms.access import AccountRequest, require_role
+from oms.errors import DomainError
 from oms.models import EVERYONE, Density, Person, Theme
-from oms.queries.people import last_opened, memberships
+from oms.queries.people import last_opened, membership_to_choose_by, memberships
 from oms.services import people
 
 
@@ -50,10 +51,25 @@ class Welcome(auth.PasswordResetConfirmView):
     success_url = reverse_lazy("sign_in")
     extra_context: dict[str, Any] = {"page_title": gettext_lazy("Welcome to Lotline")}  # noqa: RUF012
 
+    def get_user(self, uidb64: int) -> Person | None:  # type: ignore[override]
+        """The invited person. The number, which Django's view calls so, is that of the membership."""
+        found = membership_to_choose_by(uidb64)
+        if found is None:
+            return None
+        self.membership = found
+        self.token_generator = people.FirstPasswordTokens(found)
+        return found.person
+
     def form_valid(self, form: Any) -> HttpResponse:
-        """Save and lead to the sign-in page."""
+        """Save, which lets the person into the account that invited them, and lead to the sign-in page."""
+        try:
+            people.choose_password(membership=self.membership, password=form.cleaned_data["new_password1"])
+        except DomainError as error:
+            form.add_error(None, str(error))
+            return self.form_invalid(form)
+        del self.request.session[auth.INTERNAL_RESET_SESSION_TOKEN]
         messages.success(self.request, _("Your password is set. Sign in with it."))
-        return super().form_valid(form)
+        return HttpResponseRedirect(self.get_success_url())
 
 
 @require_GET
@@ -81,6 +97,25 @@ def choose_account(request: HttpRequest) -> HttpResponse:
     if not accounts:
         return render(request, "people/no_account.html", {"page_title": _("No account yet")})
     return render(request, "people/choose_account.html", {"page_title": _("Choose an account"), "accounts": accounts})
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+def join(request: HttpRequest, token: str) -> HttpResponse:
+    """Accept the invitation of a link. Somebody else than who is invited learns whom it is for, not into what."""
+    person: Person = request.user  # type: ignore[assignment]
+    invited = people.invitation(token, person)
+    is_own = invited is not None and invited.person_id == person.pk
+    if invited is not None and is_own and (request.method == "POST" or invited.joined_at):  # or a second click
+        try:
+            people.join(membership=invited, person=person)
+        except DomainError as error:
+            messages.error(request, str(error))
+            return redirect("home")
+        messages.success(request, _("You are a member of %(account)s now.") % {"account": invited.account})
+        return redirect("account_home", account_slug=invited.account.slug)
+    context = {"page_title": _("Invitation"), "invited": invited, "is_own": is_own}
+    return render(request, "people/join.html", context, status=200 if is_own else 403 if invited else 404)
 
 
 @require_GET

@@ -45,8 +45,8 @@ def detail(request: AccountRequest, pk: int) -> HttpResponse:
 @require_GET
 @require_role(EVERYONE)
 def tray(request: AccountRequest) -> HttpResponse:
-    """The person's running and just finished jobs, for the top bar: the frame of every page has all that it needs."""
-    return render(request, "ui/_jobs_tray.html")
+    """The person's running and just finished jobs, for the top bar."""
+    return _tray(request)
 
 
 @require_POST
@@ -69,9 +69,26 @@ def dismiss(request: AccountRequest, pk: int) -> HttpResponse:
     """Take a job that is over out of the tray."""
     get_object_or_404(queries.visible_jobs(request.membership).filter(person=request.user), pk=pk)
     jobs.dismiss(job_id=pk)
+    return _after_dismissing(request)
+
+
+@require_POST
+@require_role(EVERYONE)
+def dismiss_all(request: AccountRequest) -> HttpResponse:
+    """Take all of the person's jobs that are over out of the tray."""
+    jobs.dismiss_all(person=request.user)
+    return _after_dismissing(request)
+
+
+def _after_dismissing(request: AccountRequest) -> HttpResponse:
     if request.htmx:
-        return tray(request)
+        return _tray(request)
     return _back(request, reverse("account_home", kwargs={"account_slug": request.account.slug}))
+
+
+def _tray(request: AccountRequest) -> HttpResponse:
+    """The tray alone: the frame of every page has all that it needs."""
+    return render(request, "ui/_jobs_tray.html")
 
 
 def _back(request: AccountRequest, otherwise: str) -> HttpResponse:

@@ -60,7 +60,7 @@ audit_log = AuditList.page(ADMINS)
 @require_http_methods(["GET", "POST"])
 @require_role(ADMINS)
 def member_new(request: AccountRequest) -> HttpResponse:
-    """Add a member; somebody new to Lotline gets a link to choose a password, shown once."""
+    """Invite somebody; the link that lets them in is shown, for the admin to send."""
     form = MemberForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
@@ -71,19 +71,19 @@ def member_new(request: AccountRequest) -> HttpResponse:
         except DomainError as error:
             form.add_error("email", str(error))
         else:
-            return _welcome(request, invitation)
+            return _link_page(request, invitation)
     context = {"form": form, "page_title": _("Add member"), "submit_label": _("Add member"), **_around(request)}
     return render(request, "ui/form.html", context, status=422 if form.errors else 200)
 
 
-def _welcome(request: AccountRequest, invitation: services.Invitation) -> HttpResponse:
-    """Back to the list, or the page that shows the link of somebody who has no password yet."""
-    person = invitation.membership.person
-    if not invitation.token:
-        messages.success(request, _("%(name)s is a member now.") % {"name": person})
-        return redirect("members", account_slug=request.account.slug)
-    link = reverse("welcome", kwargs={"uidb64": invitation.uid, "token": invitation.token})
-    context = {"link": request.build_absolute_uri(link), "page_title": _("Send this link"), "member": person}
+def _link_page(request: AccountRequest, invitation: services.Invitation) -> HttpResponse:
+    """The page that shows an invitation's link."""
+    context = {
+        "link": request.build_absolute_uri(invitation.path),
+        "page_title": _("Send this link"),
+        "member": invitation.membership.person,
+        "sets_password": invitation.sets_password,
+    }
     return render(request, "people/invitation.html", {**context, **_around(request)})
 
 
@@ -124,10 +124,10 @@ def member_remove(request: AccountRequest, pk: int) -> HttpResponse:
 @require_POST
 @require_role(ADMINS)
 def member_invite(request: AccountRequest, pk: int) -> HttpResponse:
-    """Show a new link for a member who has not chosen a password yet."""
+    """Show a new link for a member who is not in yet."""
     found = get_object_or_404(queries.members(), pk=pk)
     try:
-        return _welcome(request, services.invite(found))
+        return _link_page(request, services.invite(found))
     except DomainError as error:
         messages.error(request, str(error))
         return redirect("member", account_slug=request.account.slug, pk=pk)

@@ -36,7 +36,9 @@ WHERE l.account_id = %(account)s AND l.id = t.line
 
 
 class UnknownReplenishment(DomainError):
-    """A receipt for a replenishment that Lotline does not have, or has not submitted; nothing was written."""
+    """A receipt for a replenishment that Lotline does not have, has not submitted, or that is another warehouse's;
+    nothing was written.
+    """
 
 
 @transaction.atomic
@@ -62,6 +64,11 @@ def apply_receipt(receipt: IncomingReceipt, *, source: str, actor: Person | None
     if found is None or found.status == Status.INCOMPLETE:
         words = {"number": receipt.replenishment_number[:80]}
         raise UnknownReplenishment(_("There is no submitted replenishment %(number)s to receive.") % words)
+    if receipt.link_id is not None and receipt.link_id != found.link_id:
+        words = {"number": found.number, "warehouse": found.link}
+        raise UnknownReplenishment(
+            _("%(number)s is for the warehouse %(warehouse)s, but another one says that it received it.") % words
+        )
     hold_workflows(found)
     row = Receipt.objects.create(
         replenishment=found,
@@ -199,8 +206,9 @@ class _Application:
             line_id=one,
             sku=result.sku,
             position=result.place,
+            sent_position=None if incoming.position is None else _held(incoming.position),
             sku_code=clean(incoming.sku_code)[:200],
-            quantity=max(-(2**62), min(incoming.quantity, 2**62)),
+            quantity=_held(incoming.quantity),
             applied_quantity=result.pieces.total(),
             bin_id=self._bin(incoming.bin_name) if result.candidates else None,
         )
@@ -258,6 +266,11 @@ class _Application:
             )
             for case in self.lots.contradictions
         ]
+
+
+def _held(number: int) -> int:
+    """A number as it was sent, cut to what a column holds."""
+    return max(-(2**62), min(number, 2**62))
 
 
 def _bin_names(result: LineResult) -> list[str]:

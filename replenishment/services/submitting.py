@@ -1,5 +1,7 @@
 """Submitting a replenishment, and its other ends: cancelled, closed short, archived; and what discrepancies leave."""
 
+from datetime import datetime
+
 from django.db import connection, transaction
 from django.db.models import Count, F, Q
 from django.utils import timezone
@@ -61,14 +63,17 @@ class CannotSubmit(DomainError):
 
 
 @transaction.atomic
-def submit(*, replenishment_id: int, actor: Person | None) -> Replenishment:
+def submit(*, replenishment_id: int, actor: Person | None, occurred_at: datetime | None = None) -> Replenishment:
     """Send an Incomplete replenishment off: its planned serials become Incoming units, and the warehouse is told.
 
     All or nothing, and once: a second tab gets Conflict "already submitted". Raises CannotSubmit with every fault where
     a line has serials but not exactly as many as units, where its SKU is not In/Out any more, or where a serial was
     registered elsewhere meanwhile.
+
+    `occurred_at` is when it happened (now, if None): for imports and the demo, which tell of the past.
     """
     found = locked(replenishment_id, Step.SUBMIT)
+    occurred_at = occurred_at or timezone.now()
     hold_workflows(found)
     faults = _faults(found)
     if faults:
@@ -79,6 +84,7 @@ def submit(*, replenishment_id: int, actor: Person | None) -> Replenishment:
         actor_id=actor.pk if actor else None,
         process_id=found.number,
         source=f"replenishment:{found.pk}:submit",
+        occurred_at=occurred_at,
     )
     try:
         count = record_event(fact, Staging(EXPECTED, [current_account_id(), found.pk])).count
@@ -86,7 +92,7 @@ def submit(*, replenishment_id: int, actor: Person | None) -> Replenishment:
         if taken := _taken(found):
             raise CannotSubmit(taken) from error
         raise
-    found.status, found.submitted_at, found.submitted_by = Status.IN_TRANSIT, timezone.now(), actor
+    found.status, found.submitted_at, found.submitted_by = Status.IN_TRANSIT, occurred_at, actor
     touch(found, "status", "submitted_at", "submitted_by")
     _record(found, actor, "Submitted", {"serials": (None, count)})
     outbox.publish(SUBMITTED, found)

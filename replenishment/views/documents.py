@@ -114,7 +114,10 @@ def close_short(request: AccountRequest, pk: int) -> HttpResponse:
     """Expect nothing more, with a reason."""
     words = {
         "page_title": _("Close short"),
-        "intro": _("Nothing more is expected. Serials that did not arrive become void. This cannot be undone."),
+        "intro": _(
+            "Nothing more is expected, and the warehouse is told. Serials that did not arrive become void. "
+            "This cannot be undone."
+        ),
     }
     return _end(request, pk, submitting.close_short, words, _("%(number)s is closed short."))
 

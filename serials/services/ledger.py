@@ -156,7 +156,7 @@ def _apply(cursor: Any, fact: Fact, params: dict[str, Any], staged: int) -> Reco
     cursor.execute(sql.FREE_LINES, {**params, "attention": _attention(fact)})
     freed: int = cursor.fetchone()[0]
     cursor.execute(sql.STOCK_DELTAS, params)
-    stock.post_moves([stock.Move(*row) for row in cursor.fetchall()], cause=_cause(fact))
+    stock.post_moves([stock.Move(*row) for row in cursor.fetchall()], cause=_cause(fact), by_unit=True)
     cursor.execute(sql.SHORT_PLACES, params)
     for sku, place in cursor.fetchall():
         raise stock.NotEnoughStock(

@@ -85,7 +85,14 @@ on("click", (event) => {
   openRowMenu(button);
 });
 
-// The jobs tray is swapped every two seconds: one that was open stays open.
-let wasOpen = false;
-on("htmx:beforeSwap", () => { wasOpen = Boolean($("[data-keep-open][open]")); });
-on("htmx:afterSwap", () => { if (wasOpen) $("[data-keep-open]")?.setAttribute("open", ""); });
+// The jobs tray is swapped every two seconds: one that was open stays open. A button there takes itself away with its job,
+// so the keyboard goes on from the tray, or from the page when nothing is left in it.
+let wasOpen = false, wasUsed = false;
+on("htmx:beforeSwap", ({ detail }) => {
+  wasOpen = Boolean($("[data-keep-open][open]"));
+  wasUsed = detail.requestConfig.elt.matches("#jobs-tray form");
+});
+on("htmx:afterSwap", () => {
+  if (wasOpen) $("[data-keep-open]")?.setAttribute("open", "");
+  if (wasUsed) ($("#jobs-summary") ?? $("#main")).focus();
+});

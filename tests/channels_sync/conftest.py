@@ -1,5 +1,14 @@
 """Fixtures of the sync's tests."""
 
-from tests.channels_sync.warehouse import connection, warehouse, warehouse_process
+from tests.channels_sync.warehouse import (
+    ask,
+    connection,
+    deliveries,
+    seen,
+    sent,
+    told,
+    warehouse,
+    warehouse_process,
+)
 
-__all__ = ["connection", "warehouse", "warehouse_process"]
+__all__ = ["ask", "connection", "deliveries", "seen", "sent", "told", "warehouse", "warehouse_process"]

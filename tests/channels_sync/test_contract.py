@@ -85,6 +85,7 @@ def test_secrets_are_typed_unseen(adapter):
     for name in adapter.ConfigForm.secret_fields:
         assert isinstance(fields[name].widget, forms.PasswordInput)
         assert not fields[name].widget.render_value
+    assert adapter.ConfigForm.identity_fields <= set(fields) - adapter.ConfigForm.secret_fields
 
 
 def test_adapters_see_the_contract_and_the_client_only():

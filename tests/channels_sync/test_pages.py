@@ -1,11 +1,14 @@
 """The pages of the sync, as people use them; who may open which is in tests/meta/test_url_sweep.py."""
 
 import pytest
+from django.utils import timezone
 
-from channels_sync.models import Connection, Delivery, DeliveryState, Health, InboundMessage, InboundState
+from channels_sync.models import Connection, Cursor, Delivery, DeliveryState, Health, InboundMessage, InboundState
+from channels_sync.services import connections as services
+from oms.errors import DomainError
 from oms.models import AuditEntry
 from oms.tenancy import account_context
-from tests.channels_sync.samples import fields, make_connection, make_delivery, make_inbound
+from tests.channels_sync.samples import fields, make_connection, make_delivery, make_inbound, make_run
 from tests.factories import make_bin, make_warehouse_link
 
 pytestmark = pytest.mark.django_db
@@ -69,6 +72,41 @@ def test_a_saved_secret_goes_to_no_other_address(as_ana, account_a, change):
     assert "Enter the secrets again" in answer.content.decode()
     assert in_a(account_a, Connection.objects.get).config == made.config
     assert as_ana.post(url, {**posted, "config-token": "new"}).status_code == 302
+
+
+@pytest.mark.parametrize("has_exchanged", [False, True])
+def test_a_connection_with_documents_stays_the_same_tenants(as_ana, account_a, has_exchanged):
+    """Another client's documents may have the same ids, and would be taken for seen."""
+    with account_context(account_a):
+        made = (make_inbound() if has_exchanged else make_run()).connection
+        Cursor.objects.update(at=timezone.now())
+        posted = fields(made.link, version=made.version, **{"config-client": "other"})
+        given = services.Settings(made.name, made.link, {**made.config, "client": "other", "token": "new"})
+    url = f"{CONNECTIONS}{made.pk}/change/"
+    page = as_ana.get(url)
+    assert page.context["config_form"].fields["client"].disabled == has_exchanged
+    assert ("cannot become another one" in page.content.decode()) == has_exchanged
+    as_ana.post(url, posted)
+    found = in_a(account_a, Connection.objects.get)
+    assert found.config["client"] == ("acme" if has_exchanged else "other")
+    assert (in_a(account_a, Cursor.objects.get).at is None) == (not has_exchanged), (
+        "another tenant is read from the start"
+    )
+    if has_exchanged:
+        with account_context(account_a), pytest.raises(DomainError, match="Add a new connection"):
+            services.change(connection_id=made.pk, version=found.version, given=given, actor=None)
+
+
+def test_a_server_that_moved_keeps_cursor_and_documents(as_ana, account_a):
+    made = in_a(account_a, make_inbound).connection
+    at = timezone.now()
+    with account_context(account_a):
+        Cursor.objects.update(at=at)
+        posted = fields(made.link, version=made.version, **{"config-url": "http://127.0.0.1:10"})
+    assert as_ana.post(f"{CONNECTIONS}{made.pk}/change/", posted).status_code == 302
+    with account_context(account_a):
+        assert Connection.objects.get().config == {"url": "http://127.0.0.1:10", "client": "acme"}
+        assert (Cursor.objects.get().at, InboundMessage.objects.count()) == (at, 1)
 
 
 def test_mistakes_are_said_at_the_field(as_ana, account_a):

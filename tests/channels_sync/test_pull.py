@@ -9,74 +9,23 @@ from django.utils import timezone
 
 from channels_sync.contract import Flow
 from channels_sync.models import Connection, Cursor, Health, InboundMessage, InboundState, Run
-from channels_sync.services import applying
+from channels_sync.services import applying, pull as pulling
 from channels_sync.services.health import PULL
 from channels_sync.services.pull import pull
-from channels_sync.services.push import push
-from oms import dispatch, outbox
+from oms import dispatch
 from oms.errors import Conflict, DomainError
 from oms.models import Bin, Discrepancy, Stock, StockMove
 from oms.tenancy import account_context
 from replenishment.lifecycle import Status
 from replenishment.models import Receipt
 from replenishment.services import submitting
-from serials.models import Unit, UnitEvent
-from tests.channels_sync.warehouse import submitted
+from serials.models import UnitEvent
+from tests.channels_sync.warehouse import state_of, submitted, units
 from tests.factories import make_serialized_sku, make_sku
+from tests.replenishment.factories import make_submitted
 from tests.worker_process import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def told(account_a, connection):
-    """`told()` submits a replenishment and sends it to the warehouse; the replenishment."""
-
-    def submit(*lines, **more):
-        with account_context(account_a):
-            made = submitted(connection, *lines, **more)
-        outbox.drain(account_a.pk)
-        assert push(account_a.pk) == 1
-        return made
-
-    return submit
-
-
-@pytest.fixture
-def ask(account_a):
-    """`ask()` pulls now."""
-
-    def pulled():
-        with account_context(account_a):
-            Cursor.objects.update(next_at=timezone.now())
-            Connection.objects.update(resting_until=None)
-        return pull(account_a.pk)
-
-    return pulled
-
-
-@pytest.fixture
-def seen(account_a):
-    def read(model=InboundMessage, **conditions):
-        with account_context(account_a):
-            return list(model.objects.filter(**conditions).order_by("pk"))
-
-    return read
-
-
-def state_of(account):
-    """Everything that a receipt may change."""
-    with account_context(account):
-        return {
-            model.__name__: sorted(map(repr, model.objects.values_list()))
-            for model in (Unit, UnitEvent, Stock, StockMove, Receipt, Discrepancy)
-        }
-
-
-def units(account, **conditions):
-    with account_context(account):
-        rows = Unit.objects.filter(**conditions).order_by("pk").values_list("serial", "status", "bin__name")
-        return {serial: (status, bin_name) for serial, status, bin_name in rows}
 
 
 def test_exactly_those_serials_lie_where_the_warehouse_says(account_a, warehouse, connection, told, ask, seen):
@@ -90,7 +39,9 @@ def test_exactly_those_serials_lie_where_the_warehouse_says(account_a, warehouse
     with account_context(account_a):
         made.refresh_from_db()
         assert made.status == Status.COMPLETED
-        assert set(Bin.objects.filter(name__startswith="A-").values_list("needs_review", flat=True)) == {True}
+        assert set(Bin.objects.filter(name__in=warehouse.units().values()).values_list("needs_review", flat=True)) == {
+            True
+        }
 
 
 def test_again_changes_nothing(account_a, warehouse, connection, told, ask, seen):
@@ -157,51 +108,6 @@ def test_a_wrong_serial_waits_and_the_rest_is_applied(account_a, warehouse, conn
     assert (case.kind, case.serial[:5], case.is_open) == ("unexpected_serial", "WRONG", True)
 
 
-def test_a_later_version_brings_the_rest(account_a, warehouse, connection, told, ask, seen):
-    """The warehouse corrects its typing error: the right serial is received, what was there stays as it is."""
-    made = told()
-    right = warehouse.order(made.number)["lines"][0]["serials"]
-    warehouse.fault(do="wrong_serial")
-    receipt = warehouse.receive(made.number)
-    ask()
-    lines = [dict(line) for line in receipt["lines"]]
-    wrong = next(unit for unit in lines[0]["units"] if unit["serial"].startswith("WRONG"))
-    wrong["serial"] = next(serial for serial in right if serial not in {unit["serial"] for unit in lines[0]["units"]})
-    warehouse.change(receipt, lines)
-    ask()
-    assert {status for status, _bin in units(account_a).values()} == {"ready"}
-    assert len(seen(UnitEvent, event="receive")) == 3
-    assert [row.version for row in seen()] == [1, 2]
-
-
-def test_an_older_version_never_overwrites(account_a, warehouse, connection, told, ask, seen):
-    """The second version was seen first; the first one, which comes late, changes nothing."""
-    made = told()
-    receipt = warehouse.receive(made.number)
-    warehouse.change(receipt, receipt["lines"])
-    ask()
-    before = state_of(account_a)
-    with account_context(account_a):
-        late = InboundMessage.objects.create(
-            connection=connection, stream=Flow.RECEIPTS, external_id=receipt["id"], version=1, digest="1", raw=receipt
-        )
-        assert applying.apply_message(message_id=late.pk) == InboundState.SUPERSEDED
-    assert state_of(account_a) == before
-
-
-def test_taking_back_what_was_received_needs_a_person(account_a, warehouse, connection, told, ask, seen):
-    made = told()
-    receipt = warehouse.receive(made.number)
-    ask()
-    before = units(account_a)
-    line = receipt["lines"][0]
-    warehouse.change(receipt, [{**line, "quantity": 2, "units": line["units"][:2]}])
-    ask()
-    assert units(account_a) == before
-    assert seen()[-1].state == InboundState.DISCREPANCY
-    assert "takes back" in seen()[-1].error
-
-
 def test_parts_come_one_after_the_other(account_a, warehouse, connection, told, ask):
     made = told()
     line = warehouse.order(made.number)["lines"][0]
@@ -248,6 +154,32 @@ def test_a_receipt_that_nobody_expects_waits_for_replay(account_a, ana, warehous
     assert [case.is_open for case in seen(Discrepancy)] == [False, False]
 
 
+def test_a_connection_receives_for_its_own_warehouse_only(account_a, warehouse, connection, ask, seen):
+    """Two warehouses, one merchant: what the first says of the second's replenishment waits."""
+    with account_context(account_a):
+        made = make_submitted((make_sku(code="OURS"), 2), planned=False)
+        assert made.link_id != connection.link_id
+    line = {"line": 1, "sku": "OURS", "quantity": 2, "serialized": False}
+    body = {"client": warehouse.client, "reference": made.number, "lines": [line]}
+    assert warehouse.http.post("/purchase-orders", json=body).status_code == 201
+    warehouse.receive(made.number)
+    ask()
+    (message,) = seen()
+    assert message.state == InboundState.DISCREPANCY
+    assert f"{made.number} is for the warehouse" in message.error
+    assert seen(Receipt) == seen(StockMove) == []
+
+
+def test_a_connection_without_a_warehouse_receives_nothing(account_a, warehouse, connection, told, ask, seen):
+    made = told()
+    warehouse.receive(made.number)
+    with account_context(account_a):
+        Connection.objects.update(link=None)
+    ask()
+    assert "runs no warehouse" in seen()[0].error
+    assert seen(Receipt) == []
+
+
 def test_a_message_can_be_closed_with_a_reason(account_a, ana, warehouse, connection, told, ask, seen):
     made = told()
     warehouse.fault(do="wrong_serial")
@@ -269,6 +201,18 @@ def test_nobody_understands_it_and_it_is_kept(account_a, warehouse, connection, 
         assert applying.apply_message(message_id=row.pk) == InboundState.DISCREPANCY
     (case,) = seen(Discrepancy)
     assert "cannot be read" in case.summary
+
+
+def test_what_was_asked_with_settings_of_before_is_not_stored(account_a, warehouse, connection, told, ask, seen):
+    """They were changed while the other side thought about its answer."""
+    warehouse.receive(told().number)
+    turn = pulling._take_turn(account_a.pk)
+    with account_context(account_a):
+        Connection.objects.update(config={**connection.config, "client": "other"})
+    pulling._pull(account_a.pk, turn)
+    assert seen() == []
+    assert "settings were changed" in seen(Run)[-1].error
+    assert seen(Cursor)[0].at is None
 
 
 def test_the_cursor_moves_when_all_is_stored_and_looks_back(account_a, warehouse, connection, told, ask, seen):

@@ -1,6 +1,7 @@
 """The sandbox itself: what it counts is evidence, so it must count right."""
 
 import signal
+import time
 
 import httpx
 import pytest
@@ -58,6 +59,29 @@ def test_goods_arrive_with_their_numbers_and_survive_a_kill(place):
     place.start()
     assert place.units() == before
     assert place.counts()["by_reference"] == {"R1": 1, "R2": 1}
+
+
+def test_a_cancelled_one_is_not_received_any_more(tmp_path):
+    """Neither by its time nor by hand, whatever of it had come before; one that came in full stays as it is."""
+    place = WarehouseProcess(tmp_path, delay=3)
+    place.client = "me"
+
+    def act(reference, action, **body):
+        pk = place.order(reference)["id"]
+        return place.http.post(f"/purchase-orders/{pk}/{action}", params={"client": "me"}, json=body)
+
+    for reference in ("FULL", "OPEN", "PART"):
+        order(place, reference, reference)
+    part = {**LINE, "quantity": 1, "units": [{"serial": "P1", "bin": "A-01-1"}]}
+    assert act("PART", "receive", lines=[part]).status_code == 201
+    assert act("FULL", "receive").status_code == 201
+    before = place.units()
+    for reference, state in (("FULL", "received"), ("OPEN", "cancelled"), ("PART", "closed")):
+        assert [act(reference, "cancel").json()["state"] for _twice in range(2)] == [state] * 2
+    assert [act(reference, "receive").status_code for reference in ("OPEN", "PART")] == [409, 409]
+    time.sleep(3.5)
+    assert (place.counts()["receipts"], place.units()) == (2, before)
+    place.end()
 
 
 def test_others_see_nothing_of_ours(place):

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,7 +12,7 @@ from oms.tenancy import account_context
 from serials.models import Unit, UnitEvent
 from tests.channels_sync.warehouse import TOKEN, WarehouseProcess, connect, submitted
 from tests.factories import make_serialized_sku
-from tests.worker_process import ROOT, WorkerProcess, _environment, wait_until
+from tests.worker_process import WorkerProcess, wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("sync_worker")]
 QUICK = {
@@ -25,29 +23,9 @@ QUICK = {
 }
 
 
-class SyncWorker(WorkerProcess):
-    """A worker that takes the queue of the sync too, with short leases."""
-
-    def __init__(self, folder) -> None:
-        self.log = folder / "worker.log"
-        with self.log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "celery", "--quiet", "-A", "oms.celery", "worker"),
-                    *("--beat", f"--schedule={folder / 'beat'}", "--concurrency=2", "--loglevel=INFO"),
-                    *("--without-gossip", "--without-mingle"),
-                ],
-                cwd=ROOT,
-                env={**_environment(), **QUICK},
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-
-
 @pytest.fixture(scope="module")
 def worker(django_db_setup, django_db_blocker, tmp_path_factory):
-    process = SyncWorker(tmp_path_factory.mktemp("worker"))
+    process = WorkerProcess(tmp_path_factory.mktemp("worker"), env=QUICK)
     try:
         process.wait_until_ready()
         yield process

@@ -9,10 +9,17 @@ from pathlib import Path
 
 import httpx
 import pytest
+from django.utils import timezone
 
-from channels_sync.models import Connection
+from channels_sync.models import Connection, Cursor, Delivery, InboundMessage
 from channels_sync.services import connections
+from channels_sync.services.pull import pull
+from channels_sync.services.push import push
+from oms import outbox
+from oms.models import Discrepancy, Stock, StockMove
 from oms.tenancy import account_context
+from replenishment.models import Receipt
+from serials.models import Unit, UnitEvent
 from tests.factories import make_bin, make_serialized_sku, make_warehouse_link
 from tests.replenishment.factories import make_submitted
 
@@ -122,3 +129,76 @@ def connection(warehouse, account_a):
 def submitted(connection, *lines, **more):
     """A submitted replenishment for the connection's warehouse: 3 units of an In/Out SKU, with planned serials."""
     return make_submitted(*(lines or ((make_serialized_sku(), 3),)), link=connection.link, **more)
+
+
+@pytest.fixture
+def told(account_a, connection):
+    """`told()` submits a replenishment and sends it to the warehouse; the replenishment."""
+
+    def submit(*lines, **more):
+        with account_context(account_a):
+            made = submitted(connection, *lines, **more)
+        outbox.drain(account_a.pk)
+        assert push(account_a.pk) == 1
+        return made
+
+    return submit
+
+
+@pytest.fixture
+def ask(account_a):
+    """`ask()` pulls now."""
+
+    def pulled():
+        with account_context(account_a):
+            Cursor.objects.update(next_at=timezone.now())
+            Connection.objects.update(resting_until=None)
+        return pull(account_a.pk)
+
+    return pulled
+
+
+@pytest.fixture
+def seen(account_a):
+    def read(model=InboundMessage, **conditions):
+        with account_context(account_a):
+            return list(model.objects.filter(**conditions).order_by("pk"))
+
+    return read
+
+
+@pytest.fixture
+def sent(account_a, connection):
+    """`sent()` submits a replenishment and hands its message to the connection; the replenishment."""
+
+    def submit(*lines, **more):
+        with account_context(account_a):
+            made = submitted(connection, *lines, **more)
+        outbox.drain(account_a.pk)
+        return made
+
+    return submit
+
+
+@pytest.fixture
+def deliveries(account_a):
+    def read(**conditions):
+        with account_context(account_a):
+            return list(Delivery.objects.filter(**conditions).select_related("connection").order_by("pk"))
+
+    return read
+
+
+def state_of(account):
+    """Everything that a receipt may change."""
+    with account_context(account):
+        return {
+            model.__name__: sorted(map(repr, model.objects.values_list()))
+            for model in (Unit, UnitEvent, Stock, StockMove, Receipt, Discrepancy)
+        }
+
+
+def units(account, **conditions):
+    with account_context(account):
+        rows = Unit.objects.filter(**conditions).order_by("pk").values_list("serial", "status", "bin__name")
+        return {serial: (status, bin_name) for serial, status, bin_name in rows}

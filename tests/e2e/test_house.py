@@ -3,10 +3,12 @@
 import re
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import expect
 
 from oms import demo, jobs
-from oms.models import AuditEntry, Sku
+from oms.models import AuditEntry, Job, JobState, Sku
+from oms.services import people
 from oms.tenancy import account_context
 from tests import factories
 from tests.conftest import PASSWORD
@@ -166,6 +168,24 @@ def test_upload_a_real_catalogue_with_bad_rows(page_for, olga, account_a):
         assert Sku.objects.count() == AuditEntry.objects.filter(kind="sku", actor=olga).count() == 86
 
 
+def test_dismissing_jobs_leaves_the_tray_open_and_the_keyboard_in_it(page_for, olga, account_a, assert_accessible):
+    with account_context(account_a):
+        for number in "123":
+            facts = {"kind": "ui.export", "title": f"Export {number}", "idempotency_key": number, "person": olga}
+            Job.objects.create(**facts, state=JobState.DONE, finished_at=timezone.now())
+    page = page_for(olga)
+    page.goto("/acme/inventory/skus/")
+    page.get_by_text("3 jobs").click()
+    assert_accessible(page)
+    page.get_by_role("button", name="Dismiss Export 1").press("Enter")
+    expect(page.get_by_text("2 jobs")).to_be_visible()
+    expect(page.get_by_role("button", name="Dismiss Export 2")).to_be_visible()
+    expect(page.locator("#jobs-summary")).to_be_focused()
+    page.get_by_role("button", name="Dismiss all").press("Enter")
+    expect(page.locator("#jobs-tray")).to_be_empty()
+    expect(page.locator("#main")).to_be_focused()
+
+
 def test_without_scripts_everything_still_works(page_for, ana, stocked, account_a):
     page = page_for(ana, java_script_enabled=False)
     page.goto("/acme/inventory/skus/")
@@ -212,6 +232,20 @@ def test_a_phone_shows_everything_without_scrolling_sideways(page_for, ana, stoc
     page.goto(f"/acme/{path}")
     assert no_sideways_scroll(page)
     assert_accessible(page)
+
+
+def test_an_invitation_is_accepted(page_for, ida, nia, account_a, assert_accessible):
+    with account_context(account_a):
+        path = people.invite(ida.memberships(manager="with_invited").get(account=account_a)).path
+    for person in (nia, ida):
+        page = page_for(person, **PHONE)
+        page.faults.expect("403")
+        page.goto(path)
+        assert no_sideways_scroll(page)
+        assert_accessible(page)
+    page.get_by_role("button", name="Join").click()
+    expect(page).to_have_url(re.compile("/acme/"))
+    expect(page.get_by_text("You are a member of Acme now.")).to_be_visible()
 
 
 @pytest.mark.parametrize("path", ["/sign-in/", "/"])

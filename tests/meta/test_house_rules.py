@@ -29,7 +29,10 @@ ALLOWED = {
     "_base_manager": set(),
     "_raw_delete": set(),
     "_default_manager": set(),
-    "models.Manager()": set(),
+    "models.Manager()": {"oms/models/people.py"},  # of no account table: the memberships that are not accepted yet
+    "with_invited": {"oms/models/people.py", "oms/queries/people.py", "oms/services/people.py"},
+    "oms_membership": set(),  # neither raw SQL nor a join leaves out who is only invited
+    "memberships__": set(),
     "Due.objects": SPANS_ACCOUNTS,
     "oms_due": SPANS_ACCOUNTS,
     "lotline.account": {"oms/tenancy.py", "oms/walls.py", *OWN_CONNECTION},

@@ -13,6 +13,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, get_resolver, reverse
+from django.utils import timezone
 
 from oms.models import Membership, Role
 from oms.tenancy import AccountModel, account_context
@@ -63,7 +64,7 @@ def fingerprint(account):
     """Every row of an account, so that any change shows."""
     with account_context(account), connection.cursor() as cursor:
         cursor.execute(DIGESTS)
-        members = sorted(account.memberships.values_list("pk", "person", "role"))
+        members = sorted(account.memberships(manager="with_invited").values_list("pk", "person", "role", "joined_at"))
         return {**dict(cursor.fetchall()), "members": members}
 
 
@@ -152,10 +153,11 @@ def test_what_is_not_there_is_404(client_for, ana, account_a, name, method):
 
 # --- the other account ------------------------------------------------------------------------------------------------
 @every_use
-def test_a_stranger_gets_404_at_our_address(client_for, ana, cid, nia, account_a, name, method):
+def test_a_stranger_gets_404_at_our_address(client_for, ana, cid, ida, nia, account_a, name, method):
+    """So does Ida, whom A invited: an invitation that is not accepted opens nothing."""
     case = make(account_a, name, ana)
     before = fingerprint(account_a)
-    for person in (cid, nia):
+    for person in (cid, nia, ida):
         assert ask(client_for(person), method, address(name, "acme", case), case).status_code == 404
     assert fingerprint(account_a) == before
 
@@ -163,7 +165,7 @@ def test_a_stranger_gets_404_at_our_address(client_for, ana, cid, nia, account_a
 @every_use
 def test_our_ids_are_unknown_in_another_account(client_for, ana, cid, account_a, account_b, name, method):
     """Cid is admin of B. So is Ana here: what she may do in A does not open A's rows at B's address."""
-    Membership.objects.create(person=ana, account=account_b, role=Role.ADMIN)
+    Membership.objects.create(person=ana, account=account_b, role=Role.ADMIN, joined_at=timezone.now())
     case = make(account_a, name, ana)
     before = fingerprint(account_a)
     for person in (cid, ana):
@@ -234,9 +236,12 @@ def test_a_list_shows_rows_of_its_account_only(client_for, ana, cid, account_a, 
 
 
 # --- outside accounts -------------------------------------------------------------------------------------------------
+ARGUMENTS = {"welcome": {"uidb64": 1, "token": "x-y"}, "join": {"token": "1:x:y"}}
+
+
 @pytest.mark.parametrize("name", PLATFORM)
 def test_platform_addresses_ask_to_sign_in(client_for, nia, name):
-    url = reverse(name, kwargs={"uidb64": "MQ", "token": "x-y"} if name == "welcome" else None)
+    url = reverse(name, kwargs=ARGUMENTS.get(name))
     for method in METHODS:
         answer = ask(Client(), method, url)
         is_sent_away = answer.status_code == 302 and answer.headers["Location"].startswith("/sign-in/?next=")
@@ -251,6 +256,7 @@ def test_somebody_without_an_account_is_told_so(client_for, nia, account_a):
     assert "Acme" not in answer.content.decode()
 
 
-def test_the_choice_of_accounts_is_ones_own(client_for, cid, wes):
-    assert "Acme" not in ask(client_for(cid), "get", reverse("accounts")).body
+def test_the_choice_of_accounts_is_ones_own(client_for, cid, ida, wes):
+    for person in (cid, ida):
+        assert "Acme" not in ask(client_for(person), "get", reverse("accounts")).body
     assert "Acme" in ask(client_for(wes), "get", reverse("accounts")).body

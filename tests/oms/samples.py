@@ -139,6 +139,7 @@ SAMPLES = {
     "job": Sample(job, get=EVERYONE),
     "job_cancel": Sample(job, post=EVERYONE),
     "job_dismiss": Sample(job, post=EVERYONE),
+    "job_dismiss_all": Sample(post=EVERYONE),
     "file": Sample(result_file, get=EVERYONE),
 }
 
@@ -151,5 +152,6 @@ PLATFORM = {
     "password": False,
     "welcome": True,
     "accounts": False,
+    "join": False,
     "appearance": False,
 }

@@ -22,7 +22,6 @@ from django.views.decorators.http import require_POST
 from oms import urls as real
 from oms.access import AccountCommand, AccountForm, AccountTask, require_role, stream_in_account
 from oms.celery import app
-from oms.errors import DomainError
 from oms.models import ADMINS, EVERYONE, Location, Membership, Role, Sku
 from oms.services import people
 from oms.tenancy import ForeignAccount, NoAccount, account_context
@@ -362,17 +361,29 @@ def test_a_form_for_another_account_than_the_current_one_is_not_saved(account_a,
 
 # --- people are shared, accounts are not ------------------------------------------------------------------------------
 def test_an_account_gets_no_link_to_somebody_whom_another_account_invited(account_a, account_b, ana, cid):
-    """Jane is admin of A without a password yet. With a link of his own Cid of B would choose it, and be Jane."""
+    """Jane was invited to A and has no password yet. With a link of his own Cid of B would choose it, and be Jane."""
+    jane = {"email": "jane@example.com", "name": "Jane"}
     with account_context(account_a):
-        assert people.add_member(email="jane@example.com", name="Jane", role=Role.ADMIN, actor=ana).token
+        ours = people.add_member(**jane, role=Role.ADMIN, actor=ana)
     with account_context(account_b):
-        try:
-            invitation = people.add_member(email="jane@example.com", name="Jane", role=Role.VIEWER, actor=cid)
-        except DomainError:
-            return
-        assert invitation.token == ""
-        with pytest.raises(DomainError):
-            people.invite(invitation.membership)
+        theirs = people.add_member(**jane, role=Role.VIEWER, actor=cid)
+        assert [ours.sets_password, theirs.sets_password] == [True, False]
+        assert not people.invite(theirs.membership).sets_password
+    with account_context(account_a):
+        assert people.invite(ours.membership).sets_password, "B took nothing from A"
+        people.remove_member(membership_id=ours.membership.pk, actor=ana)
+    with account_context(account_b):
+        assert people.invite(theirs.membership).sets_password, "nobody else has Jane now"
+
+
+def test_nobody_chooses_the_password_of_an_admin_whom_the_operator_let_in(client, account_b, cid):
+    """Cid invited Jane to B. Then she gets account C from whoever runs Lotline: Cid's link must not open that."""
+    with account_context(account_b):
+        invited = people.add_member(email="jane@example.com", name="Jane", role=Role.VIEWER, actor=cid)
+    call_command("create_account", name="C", slug="c", admin="jane@example.com")
+    assert "used up" in client.get(invited.path, follow=True).content.decode()
+    with account_context(account_b):
+        assert not people.invite(Membership.with_invited.get(pk=invited.membership.pk)).sets_password
 
 
 def test_the_roles_are_those_of_the_product():

@@ -252,11 +252,15 @@ def test_an_environment_that_is_shared_by_a_link_is_used_and_never_changed(clone
     assert (status, seen.get("argv"), err) == (0, ["check"], "")
     assert (installed.folder / ".venv/lotline-stamp.json").read_text() == stamp
 
-    (clone.folder / ".venv").unlink()
-    (clone.folder / ".venv").symlink_to(clone.folder / "wheels")
-    status, _, err = clone.run("check")
-    assert (status, "is a link" in err) == (1, True)
+    nothing = clone.folder / "nothing"
+    for unusable in (clone.folder / "wheels", nothing):
+        (clone.folder / ".venv").unlink()
+        (clone.folder / ".venv").symlink_to(unusable)
+        status, _, err = clone.run("check")
+        assert (status, "is a link" in err, "installing" in err) == (1, True, False)
+        assert (clone.folder / ".venv").is_symlink()
     assert len(list((clone.folder / "wheels").iterdir())) == 3
+    assert not nothing.exists()
 
 
 # --- what cannot be mended is said ------------------------------------------------------------------------------------

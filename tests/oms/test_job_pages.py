@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from django.db import transaction
 from django.db.models.functions import Now
+from django.test import Client
 from django.utils import timezone
 
 from oms import jobs
@@ -128,6 +129,62 @@ def test_the_tray_has_a_persons_open_jobs_and_those_they_have_not_seen(
     client_for(olga).post(f"/acme/jobs/{done.pk}/dismiss/")
     client_for(olga).post(f"/acme/jobs/{waiting.pk}/dismiss/")  # open: it stays
     assert tray(account_a, olga) == [waiting.pk]
+
+
+HTMX = {"HX-Request": "true"}
+
+
+def done_jobs(account, person, count):
+    made = [start(account, person=person, title=f"Job {number}", count=0) for number in range(count)]
+    for job in made:
+        jobs.run(account.pk, job.pk)
+    return [job.pk for job in made]
+
+
+def test_what_is_over_can_be_dismissed_from_the_tray(account_a, olga, client_for):
+    client = client_for(olga)
+    (done,), waiting = done_jobs(account_a, olga, 1), start(account_a, person=olga)
+    html = client.get("/acme/jobs/tray/").content.decode()
+    assert f'action="/acme/jobs/{done}/dismiss/"' in html
+    assert f'hx-post="/acme/jobs/{done}/dismiss/"' in html
+    assert 'aria-label="Dismiss Job 0"' in html
+    assert f"/acme/jobs/{waiting.pk}/dismiss/" not in html
+    assert html.count("csrfmiddlewaretoken") == 3  # cancel one, dismiss the other, dismiss all
+
+    response = client.post(f"/acme/jobs/{done}/dismiss/", headers=HTMX)
+    assert response.status_code == 200
+    assert response.content.decode().strip().startswith('<div id="jobs-tray"')
+    assert "Job 0" not in response.content.decode()
+    assert "Dismiss" not in response.content.decode(), "nothing is left to dismiss"
+    seen = now(account_a, waiting).seen_at, now(account_a, Job(pk=done)).seen_at
+    assert seen[0] is None
+
+    again = client.post(f"/acme/jobs/{done}/dismiss/", headers=HTMX)  # a second tab still shows it
+    assert (again.status_code, now(account_a, Job(pk=done)).seen_at) == (200, seen[1])
+    assert client.post(f"/acme/jobs/{done}/dismiss/").url == "/acme/"  # without scripts
+
+
+def test_all_that_is_over_is_dismissed_of_ones_own_and_of_this_account(account_a, account_b, ana, wes, client_for):
+    done, anas, elsewhere = done_jobs(account_a, wes, 2), done_jobs(account_a, ana, 1), done_jobs(account_b, wes, 1)
+    waiting = start(account_a, person=wes)
+    html = client_for(wes).get("/acme/jobs/tray/").content.decode()
+    assert html.count('hx-post="/acme/jobs/dismiss/"') == 1
+    for _tab in range(2):
+        response = client_for(wes).post("/acme/jobs/dismiss/", headers=HTMX)
+        assert response.status_code == 200
+        assert tray(account_a, wes) == [waiting.pk]
+    assert (tray(account_a, ana), tray(account_b, wes)) == (anas, elsewhere)
+    assert all(now(account_a, Job(pk=pk)).seen_at for pk in done)
+    assert client_for(wes).post("/acme/jobs/dismiss/").url == "/acme/"
+
+
+@pytest.mark.parametrize("path", ["{job}/dismiss/", "dismiss/"])
+def test_dismissing_needs_the_token_of_the_form(account_a, olga, path):
+    (done,) = done_jobs(account_a, olga, 1)
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(olga)
+    assert client.post(f"/acme/jobs/{path.format(job=done)}").status_code == 403
+    assert tray(account_a, olga) == [done]
 
 
 def test_who_looks_at_the_end_of_a_job_has_seen_it(account_a, olga, ana, client_for):

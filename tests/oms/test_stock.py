@@ -7,7 +7,7 @@ from django.db import IntegrityError, connection, connections, transaction
 
 from oms.models import BinKind, Location, Stock, StockMove, WarehouseLink
 from oms.services import stock
-from oms.services.stock import Cause, Move, NotEnoughStock
+from oms.services.stock import Cause, Move, NotEnoughStock, UnitsNeeded
 from oms.tenancy import NoAccount, account_context
 from tests import factories
 
@@ -40,6 +40,17 @@ def test_what_would_go_below_zero_is_refused_with_all_that_came_with_it(in_a):
     assert StockMove.objects.count() == 1
     stock.post_moves([Move(sku, place, -2)], cause=CAUSE)
     assert kept() == {(sku, place, 0): 0}
+
+
+def test_pieces_of_an_in_out_sku_move_with_their_units_only(in_a):
+    """Else its stock would not be its units any more."""
+    plain, serialized, place = factories.make_sku(), factories.make_serialized_sku(), factories.make_bin()
+    with pytest.raises(UnitsNeeded, match="In/Out"):
+        stock.post_moves([Move(plain.pk, place.pk, 1), Move(serialized.pk, place.pk, 1)], cause=CAUSE)
+    assert not kept()
+    assert not StockMove.objects.exists()
+    stock.post_moves([Move(serialized.pk, place.pk, 1)], cause=CAUSE, by_unit=True)  # as the ledger does
+    assert kept() == {(serialized.pk, place.pk, 0): 1}
 
 
 def test_the_cause_is_on_every_movement(in_a, wes):

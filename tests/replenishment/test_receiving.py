@@ -1,5 +1,6 @@
 """Receipts against replenishments, on a real PostgreSQL: product.md, "Receive"."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -18,7 +19,7 @@ from replenishment.receiving import IncomingLot, IncomingUnit
 from replenishment.services import submitting
 from replenishment.services.receiving import UnknownReplenishment, apply_receipt
 from serials.models import Lot, Unit, UnitEvent
-from tests.factories import make_bin, make_serialized_sku, make_sku
+from tests.factories import make_bin, make_serialized_sku, make_sku, make_warehouse_link
 from tests.replenishment.factories import incoming, incoming_line, line_of, make_replenishment, make_submitted
 from tests.replenishment.test_planning import at_once
 
@@ -296,6 +297,19 @@ def test_nothing_is_received_against_a_draft_an_unknown_or_a_foreign_replenishme
     with account_context(account_b):
         assert foreign.number == draft.number
         assert not Receipt.objects.exists()
+
+
+def test_a_warehouse_receives_for_itself_only(in_a):
+    sku = make_sku()
+    made, other = make_submitted((sku, 5), planned=False), make_warehouse_link()
+    fact = incoming(made, incoming_line(sku, quantity=2))
+    with pytest.raises(UnknownReplenishment, match=f"{made.number} is for the warehouse {made.link}, but another"):
+        apply_receipt(replace(fact, link_id=other.pk), source="wms:1")
+    assert not Receipt.objects.exists()
+    assert stock_of(sku) == 0
+    apply_receipt(replace(fact, link_id=made.link_id), source="wms:1")
+    apply_receipt(fact, source="browser:1")  # a member of the warehouse, in the browser
+    assert stock_of(sku) == 4
 
 
 def test_a_payload_with_what_no_database_holds_is_kept(in_a):

@@ -1,6 +1,9 @@
 """Submitting a replenishment and its other ends, on a real PostgreSQL."""
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from oms.errors import Conflict, DomainError
 from oms.models import OutboxMessage, Sku, Workflow
@@ -30,6 +33,14 @@ def test_submit_makes_as_many_incoming_units_tied_to_the_replenishment(in_a, olg
     assert set(PlannedSerial.objects.values_list("state", flat=True)) == {PlannedState.PLANNED}
     message = OutboxMessage.objects.get(topic="replenishment.submitted")
     assert message.payload == {"id": done.pk}
+
+
+def test_what_happened_in_the_past_keeps_its_time(in_a):
+    made, past = make_replenishment(), timezone.now() - timedelta(days=9)
+    generate(made)
+    done = submitting.submit(replenishment_id=made.pk, actor=None, occurred_at=past)
+    assert done.submitted_at == past
+    assert set(UnitEvent.objects.values_list("occurred_at", flat=True)) == {past}
 
 
 def test_submitting_twice_is_a_conflict_and_changes_nothing(in_a):

@@ -220,7 +220,7 @@ def test_stock_of_in_out_that_is_not_its_units_is_named(lived, account_a):
     """Consistent with its movements, and still wrong: a piece without a unit."""
     with account_context(account_a):
         move = stock.Move(lived["sku"].pk, lived["pick"].pk, 1)
-        stock.post_moves([move], cause=stock.Cause(event="receive", process_type="replenishment"))
+        stock.post_moves([move], cause=stock.Cause(event="receive", process_type="replenishment"), by_unit=True)
     status, said = run()
     assert status == 1
     assert "stock and units differ" in said

@@ -43,5 +43,6 @@ def _people() -> tuple[dict[str, Account], dict[str, Person]]:
         for slug, role in person.roles:
             if role != Role.ADMIN:
                 with account_context(accounts[slug]):
-                    people.add_member(email=person.email, name=person.name, role=role, actor=admins[slug])
+                    invited = people.add_member(email=person.email, name=person.name, role=role, actor=admins[slug])
+                    people.join(membership=invited.membership, person=made[person])
     return accounts, {person.name.split()[0].lower(): row for person, row in made.items()}

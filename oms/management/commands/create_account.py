@@ -3,14 +3,10 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.contrib.auth.tokens import default_token_generator
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.core.validators import validate_email
 from django.db import transaction
-from django.urls import reverse
-from django.utils.encoding import force_bytes
-from django.utils.http import urlsafe_base64_encode
 
 from oms.errors import DomainError
 from oms.models import Person
@@ -47,6 +43,9 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         self.stdout.write(f"{account} is at /{account.slug}/, its admin is {person.email}.")
         if not person.has_usable_password():
-            uid = urlsafe_base64_encode(force_bytes(person.pk))
-            path = reverse("welcome", kwargs={"uidb64": uid, "token": default_token_generator.make_token(person)})
+            path = people.first_password_path(account.memberships.get())
             self.stdout.write(f"A password is chosen here, once: {path}")
+        else:
+            self.stdout.write(
+                "They keep their password: be sure that they chose it, and not an account that invited them."
+            )

@@ -13,7 +13,7 @@ from oms import smoke
 class Command(BaseCommand):
     """Run the steps of `oms.smoke`."""
 
-    help = "Uses a running Lotline with demo data from outside: health, worker, beat, every person and page."
+    help = "Uses a running Lotline with demo data from outside: health, workers, beat, every person and page."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Where it runs, and where to write the seconds of each step."""

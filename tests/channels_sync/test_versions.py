@@ -1,0 +1,114 @@
+"""Later versions of a receipt: what is new in them is applied, what takes back waits."""
+
+import pytest
+
+from channels_sync.contract import Flow
+from channels_sync.models import InboundMessage, InboundState
+from channels_sync.services import applying
+from channels_sync.services.push import push
+from oms import outbox
+from oms.models import Stock
+from oms.tenancy import account_context
+from replenishment.services import submitting
+from serials.models import Lot, Unit, UnitEvent
+from tests.channels_sync.warehouse import state_of, units
+from tests.factories import make_serialized_sku, make_sku
+from tests.replenishment.factories import generate, make_replenishment
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_a_later_version_brings_the_rest(account_a, warehouse, connection, told, ask, seen):
+    """The warehouse corrects its typing error: the right serial is received, what was there stays as it is."""
+    made = told()
+    right = warehouse.order(made.number)["lines"][0]["serials"]
+    warehouse.fault(do="wrong_serial")
+    receipt = warehouse.receive(made.number)
+    ask()
+    lines = [dict(line) for line in receipt["lines"]]
+    wrong = next(unit for unit in lines[0]["units"] if unit["serial"].startswith("WRONG"))
+    wrong["serial"] = next(serial for serial in right if serial not in {unit["serial"] for unit in lines[0]["units"]})
+    warehouse.change(receipt, lines)
+    ask()
+    assert {status for status, _bin in units(account_a).values()} == {"ready"}
+    assert len(seen(UnitEvent, event="receive")) == 3
+    assert [row.version for row in seen()] == [1, 2]
+
+
+def half_planned(account, connection):
+    """A replenishment, told, of two lines of an In/Out SKU with serials and one of a plain SKU; and that SKU."""
+    with account_context(account):
+        sku, plain = make_serialized_sku(), make_sku()
+        made = make_replenishment((sku, 3), (sku, 2), (plain, 9), link=connection.link)
+        generate(made, 1, 2)
+        submitting.submit(replenishment_id=made.pk, actor=None)
+    outbox.drain(account.pk)
+    push(account.pk)
+    return made, plain
+
+
+def test_a_later_version_of_a_partly_applied_line_keeps_its_lot(account_a, warehouse, connection, ask, seen):
+    """And two lines of one SKU do not take each other's pieces."""
+    made, plain = half_planned(account_a, connection)
+    first, second, third = (dict(one) for one in warehouse.order(made.number)["lines"])
+    right = [{"serial": serial, "bin": "A-01-1"} for serial in first["serials"]]
+    units_of_second = [{"serial": serial, "bin": "A-01-2"} for serial in second["serials"]]
+    wrong = [{**right[0], "serial": "WRONG"}, *right[1:]]
+    lots = [{"number": "L-1", "quantity": 3}]
+    lines = [
+        {**first, "units": wrong, "lots": lots},
+        {**second, "units": units_of_second, "lots": []},
+        {**third, "quantity": 5, "units": [], "lots": [{"number": "P-1", "quantity": 5}], "bin": "A-01-3"},
+    ]
+    receipt = warehouse.receive(made.number, lines)
+    ask()
+    lots_of_third = [{"number": "P-1", "quantity": 6}, {"number": "P-2", "quantity": 3}]
+    corrected = [{**lines[0], "units": right}, lines[1], {**lines[2], "quantity": 9, "lots": lots_of_third}]
+    warehouse.change(receipt, corrected)
+    ask()
+    with account_context(account_a):
+        assert set(Unit.objects.values_list("status", "lot__number", "bin__name")) == {
+            ("ready", "L-1", "A-01-1"),
+            ("ready", None, "A-01-2"),
+        }
+        lot_names = dict(Lot.objects.filter(sku=plain).values_list("pk", "number"))
+        stock = dict(Stock.objects.filter(sku=plain).values_list("lot_key", "quantity"))
+        assert {lot_names[pk]: quantity for pk, quantity in stock.items()} == {"P-1": 6, "P-2": 3}
+        made.refresh_from_db()
+        assert made.received_quantity == made.quantity == 14
+    before = state_of(account_a)
+    warehouse.change(receipt, [*corrected[:2], {**corrected[2], "lots": [{**lots_of_third[0], "quantity": 9}]}])
+    ask()
+    assert "takes back what it received (P-2)" in seen()[-1].error
+    after = state_of(account_a)
+    assert {name: after[name] for name in after if name != "Discrepancy"} == {
+        name: before[name] for name in before if name != "Discrepancy"
+    }
+
+
+def test_an_older_version_never_overwrites(account_a, warehouse, connection, told, ask, seen):
+    """The second version was seen first; the first one, which comes late, changes nothing."""
+    made = told()
+    receipt = warehouse.receive(made.number)
+    warehouse.change(receipt, receipt["lines"])
+    ask()
+    before = state_of(account_a)
+    with account_context(account_a):
+        late = InboundMessage.objects.create(
+            connection=connection, stream=Flow.RECEIPTS, external_id=receipt["id"], version=1, digest="1", raw=receipt
+        )
+        assert applying.apply_message(message_id=late.pk) == InboundState.SUPERSEDED
+    assert state_of(account_a) == before
+
+
+def test_taking_back_what_was_received_needs_a_person(account_a, warehouse, connection, told, ask, seen):
+    made = told()
+    receipt = warehouse.receive(made.number)
+    ask()
+    before = units(account_a)
+    line = receipt["lines"][0]
+    warehouse.change(receipt, [{**line, "quantity": 2, "units": line["units"][:2]}])
+    ask()
+    assert units(account_a) == before
+    assert seen()[-1].state == InboundState.DISCREPANCY
+    assert "takes back" in seen()[-1].error
