@@ -24,8 +24,18 @@ class NotesForm(forms.Form):
 class AttributeForm(forms.Form):
     """One attribute: a name and a value; both empty is nothing."""
 
-    name = forms.CharField(label=gettext_lazy("Attribute"), required=False, max_length=NAME_LENGTH)
-    value = forms.CharField(label=gettext_lazy("Value"), required=False, max_length=VALUE_LENGTH)
+    name = forms.CharField(
+        label=gettext_lazy("Attribute"),
+        required=False,
+        max_length=NAME_LENGTH,
+        widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off"}),
+    )
+    value = forms.CharField(
+        label=gettext_lazy("Value"),
+        required=False,
+        max_length=VALUE_LENGTH,
+        widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off"}),
+    )
 
     def clean(self) -> dict[str, Any]:
         """Both, or neither."""
