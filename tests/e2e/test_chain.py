@@ -1,7 +1,7 @@
 """The main job in a real browser: the seed's replenishment steps in their order, to Ready in the grid.
 
-A real worker pushes the purchase order to the sandbox warehouse, a process of its own, and pulls its receipt. Afterwards
-everything that counts pieces is compared: units, history, stock, and the sandbox's own count.
+A real worker pushes the purchase order to the sandbox warehouse, a process of its own, and pulls its receipt. Then all
+that counts pieces is compared: units, history, stock, and the sandbox's own count.
 """
 
 from contextlib import suppress
