@@ -1,0 +1,119 @@
+"""The main job in a real browser: the seed's replenishment steps in their order, to Ready in the grid.
+
+A real worker pushes the purchase order to the sandbox warehouse, a process of its own, and pulls its receipt. Then all
+that counts pieces is compared: units, history, stock, and the sandbox's own count.
+"""
+
+from contextlib import suppress
+
+import pytest
+from django.db.models import Sum
+
+from oms.models import Stock
+from oms.tenancy import account_context
+from serials.models import Unit, UnitEvent
+from tests.channels_sync.test_worker import QUICK, wait_until
+from tests.channels_sync.warehouse import WarehouseProcess, connect
+from tests.e2e.test_replenishment import insert
+from tests.factories import make_serialized_sku, make_sku
+from tests.serials.test_labels import pages, read
+from tests.worker_process import WorkerProcess
+
+pytestmark = pytest.mark.django_db(transaction=True)
+SERIALS = [f"SN0000000{number}" for number in range(1, 6)]
+
+
+@pytest.fixture
+def worker(django_db_setup, django_db_blocker, tmp_path):
+    process = WorkerProcess(tmp_path, env=QUICK)
+    try:
+        process.wait_until_ready()
+        yield process
+    finally:
+        process.stop()
+
+
+@pytest.fixture
+def warehouse(tmp_path, settings):
+    """A sandbox that receives after a moment."""
+    settings.LOTLINE_PRIVATE_HOSTS = ["*"]
+    process = WarehouseProcess(tmp_path, delay=0.5)
+    process.client = "acme"
+    yield process
+    with suppress(ProcessLookupError, ValueError):
+        process.end()
+
+
+@pytest.fixture
+def goods(account_a, warehouse):
+    with account_context(account_a):
+        connect(warehouse)
+        return [make_serialized_sku(code="LAP-1"), make_serialized_sku(code="LAP-2"), make_sku(code="MOUSE")]
+
+
+def plan(page):
+    """Select all lines, Generate Serials, download all serials and all labels; their bytes."""
+    page.get_by_role("button", name="Generate Serials").click()
+    popup, files = page.get_by_role("dialog"), []
+    for name in ("Download all serials", "Labels for all SKUs"):
+        with page.expect_download() as file:
+            popup.get_by_role("link", name=name).click()
+        files.append(file.value.path().read_bytes())
+    page.keyboard.press("Escape")
+    return files
+
+
+def received(account):
+    with account_context(account):
+        return dict(Unit.objects.exclude(bin=None).values_list("serial", "bin__name"))
+
+
+def test_the_steps_of_the_seed_to_ready_in_the_grid(page_for, olga, account_a, goods, warehouse, worker):
+    page = page_for(olga)
+    page.faults.expect("ERR_ABORTED")  # what Chromium calls a navigation that turned out to be a download
+    insert(page)
+    csv, labels = plan(page)
+    assert [line.split(",")[1] for line in csv.decode("utf-8-sig").split()[1:]] == SERIALS
+    assert [read(label) for label in pages(labels)] == [[serial] for serial in SERIALS]
+    page.get_by_role("link", name="Submit Replenishment").click()
+    page.get_by_role("dialog").get_by_role("button", name="Submit Replenishment").click()
+    page.locator(".page-title .badge", has_text="In-Transit").wait_for()
+    wait_until(lambda: len(received(account_a)) == 5, what=f"5 units are received. {worker.log}", seconds=90)
+
+    page.goto("/acme/inventory/serials/?process_id=R-1001&sort=serial")
+    rows = page.locator("tbody tr[id^=row-unit]")
+    assert rows.count() == 5
+    cells = {name: rows.locator(f"td[data-label={name}]").all_inner_texts() for name in ("Serial", "BIN", "Status")}
+    assert cells["Serial"] == SERIALS
+    assert cells["Status"] == ["Ready"] * 5
+    assert dict(zip(cells["Serial"], cells["BIN"], strict=True)) == received(account_a) == warehouse.units()
+    rows.first.locator("a.expander").click()
+    history = page.locator(".row-detail tbody tr")
+    history.first.wait_for()
+    assert [history.nth(n).locator("td[data-label=Status]").inner_text() for n in range(2)] == ["Ready", "Incoming"]
+    assert history.count() == 2
+
+    page.goto("/acme/inventory/stock/?sort=sku")
+    stock = page.locator("tbody tr[id^=row-stock]")
+    shown = zip(
+        *(stock.locator(f"td[data-label={name}]").all_inner_texts() for name in ("SKU", "Quantity")), strict=True
+    )
+    totals = {}
+    for sku, quantity in shown:
+        totals[sku] = totals.get(sku, 0) + int(quantity)
+    assert totals == {"LAP-1": 3, "LAP-2": 2, "MOUSE": 10}
+    with account_context(account_a):
+        assert Stock.objects.aggregate(Sum("quantity"))["quantity__sum"] == 15
+        assert sorted(UnitEvent.objects.values_list("serial", "event")) == sorted(
+            (serial, event) for serial in SERIALS for event in ("expect", "receive")
+        )
+    theirs = warehouse.http.get("/stock", params={"client": warehouse.client}).json()["items"]
+    counted = {}
+    for row in theirs:
+        counted[row["sku"]] = counted.get(row["sku"], 0) + row["quantity"]
+    assert counted == totals
+    counts = warehouse.counts()
+    assert (counts["by_reference"], counts["receipts"], counts["units"]) == ({"R-1001": 1}, 1, 5)
+    page.goto("/acme/replenishments/")
+    page.get_by_role("link", name="R-1001").click()
+    assert page.locator(".page-title .badge").inner_text() == "Completed"
