@@ -14,7 +14,8 @@ class BadSerial(ValueError):
 
 def normalise(serial: str) -> str:
     """The form in which two serials are the same: Unicode NFKC, trimmed, upper case; inner spaces and dashes stay."""
-    return unicodedata.normalize("NFKC", serial).strip().upper()
+    plain = serial if serial.isascii() else unicodedata.normalize("NFKC", serial)  # ASCII is normal as it is
+    return plain.strip().upper()
 
 
 def check(serial: str) -> str:

@@ -114,7 +114,8 @@ def write_staged(*, overwrite: bool, by: By) -> Applied:
         same, other = cursor.fetchone()
         cursor.execute(WRITE.format(conflict=OVERWRITE if overwrite else KEEP), params)
         changed = cursor.fetchall()
-    annotate_units(rows=(Row(unit_id=unit, reason=_reason(names)) for unit, names, _count in changed), by=by)
+    reasons = {names: _reason(names) for names in {names for _unit, names, _count in changed}}
+    annotate_units(rows=(Row(unit_id=unit, reason=reasons[names]) for unit, names, _count in changed), by=by)
     written = sum(count for _unit, _names, count in changed)
     return Applied(written, len(changed), 0 if overwrite else other, same)
 

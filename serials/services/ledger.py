@@ -226,8 +226,17 @@ def _check_texts(*texts: tuple[str, int]) -> None:
             raise DomainError(
                 _("“%(start)s…” is too long: %(most)s characters at most.") % {"start": _shown(text), "most": most}
             )
-        if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+        if "\0" in text or not _is_unicode(text):
             raise DomainError(_("“%(start)s” holds characters that cannot be stored.") % {"start": _shown(text)})
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether UTF-8 can say it: half of a surrogate pair is no character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _shown(text: str) -> str:
