@@ -7,6 +7,7 @@ that all rows will be read, and writes with the csv module.
 
 import resource
 from collections import defaultdict
+from typing import Any
 
 from django.db import connection, connections
 from django.test import Client
@@ -74,7 +75,7 @@ class Site:
             for n in range(SKUS):
                 catalogue.create_sku(actor=None, code=f"BENCH-{n}", name=f"Bench {n}", workflow=Workflow.OUT)
             skus = list(Sku.objects.order_by("pk").values_list("pk", flat=True))
-        self.params = {
+        self.params: dict[str, Any] = {
             "account": self.account.pk,
             "skus": skus,
             "sku_count": len(skus),

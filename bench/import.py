@@ -7,7 +7,8 @@ into a table without an index. The ORM's way looks units up 5,000 at a time and 
 row for each unit, made with bulk_create, and the unit's time of update. Without those it is only told, not a bar.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import count, islice
 
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -114,15 +115,15 @@ def run(*, rows: int, runs: int) -> tuple[list[Measure], str]:
     site, rounds = Site(-(-rows // len(NAMES))), Rounds()
     files = Files(site, rows)
     ours(site, _text(files.fresh()))
+    ways: dict[str, Callable[[list[Cells]], None]] = {
+        "ours": lambda cells: ours(site, _text(cells)),
+        "COPY": lambda cells: copy(_text(cells)),
+        "ORM": lambda cells: upsert(site, cells, has_history=True),
+        "ORM, no history": lambda cells: upsert(site, cells, has_history=False),
+    }
     for _n in range(runs):
-        for name, work in (
-            ("ours", lambda cells: ours(site, _text(cells))),
-            ("COPY", lambda cells: copy(_text(cells))),
-            ("ORM", lambda cells: upsert(site, cells, has_history=True)),
-            ("ORM, no history", lambda cells: upsert(site, cells, has_history=False)),
-        ):
-            cells = files.fresh()
-            rounds.time(name, lambda work=work, cells=cells: work(cells))
+        for name, way in ways.items():
+            rounds.time(name, partial(way, files.fresh()))
     seconds = rounds.seconds
     measures = [
         compare(
