@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET
 
 from oms.access import AccountRequest, require_role
 from oms.errors import DomainError
-from oms.models import EVERYONE
+from oms.models import EVERYONE, OFFICE
 from oms.ui.links import document_url
 from serials import labels_jobs
 from serials.lifecycle import LOOKS, Status
@@ -48,9 +48,7 @@ def unit_detail(request: AccountRequest, pk: int) -> HttpResponse:
         "status": {"label": _status_label(unit), "tone": tone, "shape": shape},
         "facts": _facts(request, unit),
         "history": None,
-        "secondary_actions": [
-            {"label": _("Label"), "icon": "printer", "url": _url(request, "serial_label", pk)},
-        ],
+        "secondary_actions": _actions(request, pk),
         **_history(request, unit),
     }
     return render(request, "serials/unit.html", context)
@@ -66,6 +64,16 @@ def label(request: AccountRequest, pk: int) -> HttpResponseBase:
     except DomainError as error:
         messages.error(request, str(error))
         return redirect("serial", account_slug=request.account.slug, pk=pk)
+
+
+def _actions(request: AccountRequest, pk: int) -> list[dict[str, Any]]:
+    """What the row menu of the grid offers, too."""
+    notes = {"label": _("OMS Notes"), "icon": "pencil", "url": _url(request, "serial_notes", pk), "is_dialog": True}
+    return [
+        *([notes] if request.membership.role in OFFICE else []),
+        {"label": _("Attributes"), "icon": "tag", "url": _url(request, "serial_attributes", pk), "is_dialog": True},
+        {"label": _("Label"), "icon": "printer", "url": _url(request, "serial_label", pk)},
+    ]
 
 
 def _history(request: AccountRequest, unit: Unit) -> dict[str, Any]:
