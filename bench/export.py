@@ -130,38 +130,43 @@ def run(*, units: int, runs: int) -> tuple[list[Measure], str]:
         rounds.time("ours", lambda: site.export(""))
         rounds.time("COPY", site.copy)
         rounds.time("ORM", site.orm)
-    seconds = rounds.seconds
-    measures = [
+    return [*_measures(rounds, total), _memory(growth)], (
+        f"{units:,} units, {total:,} history rows, {len(NAMES)} attributes as columns; each file is written by the job"
+    )
+
+
+def _measures(rounds: Rounds, total: int) -> list[Measure]:
+    limits = (
+        ("COPY", COPY_BAR, "COPY flat TO STDOUT (FORMAT csv): the same cells, joined and pivoted beforehand"),
+        ("ORM", ORM_BAR, "UnitEvent.objects…values_list().iterator(5000) with csv.writer, attributes from a dict"),
+    )
+    ours = rounds.seconds["ours"]
+    return [
         compare(
             f"export vs {name}",
             count=total,
-            ours=seconds["ours"],
-            limits=seconds[name],
+            ours=ours,
+            limits=rounds.seconds[name],
             bar=bar,
             sql=sql,
             unit="rows/s",
         )
-        for name, bar, sql in (
-            ("COPY", COPY_BAR, "COPY flat TO STDOUT (FORMAT csv): the same cells, joined and pivoted beforehand"),
-            ("ORM", ORM_BAR, "UnitEvent.objects…values_list().iterator(5000) with csv.writer, attributes from a dict"),
-        )
+        for name, bar, sql in limits
     ]
-    measures.append(
-        Measure(
-            measure="memory vs 20 MB",
-            value=round(growth, 1),
-            unit="MB",
-            limit=MOST_GROWTH,
-            ratio=round(MOST_GROWTH / growth, 2),
-            bar=1.0,
-            p50=0.0,
-            p95=0.0,
-            runs=1,
-            sql="growth of the process's peak from the first, smaller file to the whole one",
-        )
-    )
-    return measures, (
-        f"{units:,} units, {total:,} history rows, {len(NAMES)} attributes as columns; each file is written by the job"
+
+
+def _memory(growth: float) -> Measure:
+    return Measure(
+        measure="memory vs 20 MB",
+        value=round(growth, 1),
+        unit="MB",
+        limit=MOST_GROWTH,
+        ratio=round(MOST_GROWTH / growth, 2),
+        bar=1.0,
+        p50=0.0,
+        p95=0.0,
+        runs=1,
+        sql="growth of the process's peak from the first, smaller file to the whole one",
     )
 
 
