@@ -4,6 +4,7 @@ A real worker pushes the purchase order to the sandbox warehouse, a process of i
 that counts pieces is compared: units, history, stock, and the sandbox's own count.
 """
 
+from collections import Counter
 from contextlib import suppress
 
 import pytest
@@ -68,6 +69,38 @@ def received(account):
         return dict(Unit.objects.exclude(bin=None).values_list("serial", "bin__name"))
 
 
+def texts(rows, label):
+    return rows.locator(f"td[data-label='{label}']").all_inner_texts()
+
+
+def grid(page):
+    """serial → bin of the Serials page; every unit is Ready, and its history says how it came."""
+    page.goto("/acme/inventory/serials/?process_id=R-1001&sort=serial")
+    rows = page.locator("tbody tr[id^=row-unit]")
+    assert texts(rows, "Serial") == SERIALS
+    assert texts(rows, "Status") == ["Ready"] * 5
+    found = dict(zip(texts(rows, "Serial"), texts(rows, "BIN"), strict=True))
+    rows.first.locator("a.expander").click()
+    history = page.locator(".row-detail tbody tr")
+    history.first.wait_for()
+    assert texts(history, "Status") == ["Ready", "Incoming"]
+    return found
+
+
+def stock(page):
+    """SKU → pieces of the Stock page."""
+    page.goto("/acme/inventory/stock/")
+    rows = page.locator("tbody tr[id^=row-stock]")
+    return total(zip(texts(rows, "SKU"), map(int, texts(rows, "Quantity")), strict=True))
+
+
+def total(pairs):
+    found = Counter()
+    for sku, quantity in pairs:
+        found[sku] += quantity
+    return found
+
+
 def test_the_steps_of_the_seed_to_ready_in_the_grid(page_for, olga, account_a, goods, warehouse, worker):
     page = page_for(olga)
     page.faults.expect("ERR_ABORTED")  # what Chromium calls a navigation that turned out to be a download
@@ -80,38 +113,15 @@ def test_the_steps_of_the_seed_to_ready_in_the_grid(page_for, olga, account_a, g
     page.locator(".page-title .badge", has_text="In-Transit").wait_for()
     wait_until(lambda: len(received(account_a)) == 5, what=f"5 units are received. {worker.log}", seconds=90)
 
-    page.goto("/acme/inventory/serials/?process_id=R-1001&sort=serial")
-    rows = page.locator("tbody tr[id^=row-unit]")
-    assert rows.count() == 5
-    cells = {name: rows.locator(f"td[data-label={name}]").all_inner_texts() for name in ("Serial", "BIN", "Status")}
-    assert cells["Serial"] == SERIALS
-    assert cells["Status"] == ["Ready"] * 5
-    assert dict(zip(cells["Serial"], cells["BIN"], strict=True)) == received(account_a) == warehouse.units()
-    rows.first.locator("a.expander").click()
-    history = page.locator(".row-detail tbody tr")
-    history.first.wait_for()
-    assert [history.nth(n).locator("td[data-label=Status]").inner_text() for n in range(2)] == ["Ready", "Incoming"]
-    assert history.count() == 2
-
-    page.goto("/acme/inventory/stock/?sort=sku")
-    stock = page.locator("tbody tr[id^=row-stock]")
-    shown = zip(
-        *(stock.locator(f"td[data-label={name}]").all_inner_texts() for name in ("SKU", "Quantity")), strict=True
+    assert grid(page) == received(account_a) == warehouse.units()
+    theirs = warehouse.http.get("/stock", params={"client": warehouse.client}).json()["items"]
+    assert (
+        stock(page) == total((row["sku"], row["quantity"]) for row in theirs) == {"LAP-1": 3, "LAP-2": 2, "MOUSE": 10}
     )
-    totals = {}
-    for sku, quantity in shown:
-        totals[sku] = totals.get(sku, 0) + int(quantity)
-    assert totals == {"LAP-1": 3, "LAP-2": 2, "MOUSE": 10}
     with account_context(account_a):
         assert Stock.objects.aggregate(Sum("quantity"))["quantity__sum"] == 15
-        assert sorted(UnitEvent.objects.values_list("serial", "event")) == sorted(
-            (serial, event) for serial in SERIALS for event in ("expect", "receive")
-        )
-    theirs = warehouse.http.get("/stock", params={"client": warehouse.client}).json()["items"]
-    counted = {}
-    for row in theirs:
-        counted[row["sku"]] = counted.get(row["sku"], 0) + row["quantity"]
-    assert counted == totals
+        rows = sorted(UnitEvent.objects.values_list("serial", "event"))
+    assert rows == sorted((serial, event) for serial in SERIALS for event in ("expect", "receive"))
     counts = warehouse.counts()
     assert (counts["by_reference"], counts["receipts"], counts["units"]) == ({"R-1001": 1}, 1, 5)
     page.goto("/acme/replenishments/")
