@@ -133,7 +133,8 @@ def open_deliveries(connection_id: int, aggregate: str) -> "QuerySet[Delivery]":
 
 @transaction.atomic
 def replay(*, delivery_id: int, actor: Person | None) -> Delivery:
-    """Send a failed message again, made anew from what Lotline knows now; its idempotency key stays.
+    """Send a failed message again, made anew from what Lotline knows now; its idempotency key stays, and so does the
+    count of its tries: that it may have arrived is remembered.
 
     Raises Conflict where it is not waiting for that.
     """
@@ -143,7 +144,7 @@ def replay(*, delivery_id: int, actor: Person | None) -> Delivery:
     found.payload, found.notes = _document(found.action, found.connection, subject(found), found.key)
     found.state, found.fault, found.error = DeliveryState.WAITING, Fault.NONE, ""
     found.save(update_fields=["payload", "notes", "state", "fault", "error"])
-    Delivery.objects.filter(pk=found.pk).update(next_at=Now(), attempts=0)
+    Delivery.objects.filter(pk=found.pk).update(next_at=Now())
     unpark(found.connection_id, found.aggregate)
     _record(found, actor, "replay", "")
     due(current_account_id(), PUSH)

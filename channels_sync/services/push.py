@@ -66,9 +66,10 @@ def push(account_id: int) -> int:
             break
     if run_id is not None:
         runs.finish(account_id, run_id)
-        with account_context(account_id):
-            if _ready_connections().exists():
-                due(account_id, health.PUSH)
+    with account_context(account_id):
+        if _ready_connections().exists():
+            # Where nothing was claimed, somebody holds it just for this moment.
+            due(account_id, health.PUSH, at=timezone.now() + timedelta(seconds=1) if run_id is None else None)
     return sent
 
 
