@@ -30,9 +30,14 @@ class Applied:
     serials: frozenset[tuple[str, str]]
 
 
+def from_source(source: str, prefix: str = "") -> Q:
+    """Receipts under a source, and those that continue it."""
+    return Q(**{f"{prefix}source": source}) | Q(**{f"{prefix}source__startswith": f"{source}@"})
+
+
 def next_source(source: str) -> str:
     """The source of what continues a receipt: `…`, `…@1`, `…@2`."""
-    count = Receipt.objects.filter(Q(source=source) | Q(source__startswith=f"{source}@")).count()
+    count = Receipt.objects.filter(from_source(source)).count()
     return f"{source}@{count}" if count else source
 
 
@@ -44,15 +49,14 @@ def has_open_cases(source: str) -> bool:
 
 def applied_before(source: str) -> Applied:
     """What was applied under a source or under one that continues it."""
-    own = Q(receipt__source=source) | Q(receipt__source__startswith=f"{source}@")
     pieces: Counter[Key] = Counter()
     lots: Counter[tuple[Key, str]] = Counter()
-    for row in ReceiptLine.objects.filter(own, applied_quantity__gt=0).prefetch_related("lots"):
+    for row in ReceiptLine.objects.filter(from_source(source, "receipt__"), applied_quantity__gt=0).prefetch_related("lots"):
         key = _key(row.sent_position, row.sku_code)
         pieces[key] += row.applied_quantity
         for number, quantity in _applied_lots(row):
             lots[key, number] += quantity
-    theirs = Q(receipt_line__receipt__source=source) | Q(receipt_line__receipt__source__startswith=f"{source}@")
+    theirs = from_source(source, "receipt_line__receipt__")
     serials = ReceivedSerial.objects.filter(theirs, outcome__in=APPLIED).values_list("receipt_line__sku_code", "serial")
     return Applied(pieces, lots, frozenset((_key(None, code)[1], normalise(serial)) for code, serial in serials))
 
