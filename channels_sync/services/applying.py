@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
-from channels_sync.contract import Adapter, Flow, Misconfigured, Rejected, RemoteReceipt, WmsAdapter
+from channels_sync.contract import Adapter, Capability, Flow, Misconfigured, Rejected, RemoteReceipt, WmsAdapter
 from channels_sync.models import InboundMessage, InboundState
 from channels_sync.queries.receipts import applied_before, from_source, has_open_cases, incoming, next_source, rest_of
 from channels_sync.queries.tenants import of_same_tenant, tenant
@@ -90,7 +90,7 @@ def _apply_receipt(message: InboundMessage, adapter: type[Adapter]) -> str:
     source, receipt = receipt_source(message), adapter.read_receipt(message.raw)
     _refuse_other_document(source, receipt)
     is_first = not _versions(message).filter(applied_at__isnull=False).exists()
-    rest = receipt if is_first else rest_of(receipt, applied_before(source))
+    rest = receipt if is_first else _rest(message, receipt)
     if rest.lines or is_first:
         found = message.connection
         if found.link_id is None:
@@ -151,9 +151,14 @@ def _has_rest(message: InboundMessage) -> bool:
     if not issubclass(adapter, WmsAdapter):
         return False
     try:
-        return bool(rest_of(adapter.read_receipt(message.raw), applied_before(receipt_source(message))).lines)
+        return bool(_rest(message, adapter.read_receipt(message.raw)).lines)
     except Rejected:
         return False
+
+
+def _rest(message: InboundMessage, receipt: RemoteReceipt) -> RemoteReceipt:
+    has_lots = Capability.RECEIPT_LOTS_IN in message.connection.options
+    return rest_of(receipt, applied_before(receipt_source(message)), has_lots=has_lots)
 
 
 # --- rows -------------------------------------------------------------------------------------------------------------
