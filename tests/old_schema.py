@@ -24,7 +24,7 @@ class OldSchema:
 
 @contextmanager
 def old_schema(app: str, name: str) -> Iterator[OldSchema]:
-    """The schema at a migration of `app`, with all that depends on later ones undone; the newest one again afterwards."""
+    """The schema at a migration of `app`, with all that builds on later ones undone; the newest again afterwards."""
     found = OldSchema()
     try:
         found.migrate(app, name)

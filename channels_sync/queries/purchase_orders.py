@@ -24,8 +24,8 @@ class Outgoing:
 def expected(connection: Connection) -> "QuerySet[Replenishment]":
     """The replenishments that the other side shall expect as a whole: open, for its warehouse, and none of it has come.
 
-    Once something has arrived it is left to whoever receives it: the other side would expect all of it again. Goods that
-    came and wait for a person have a receipt, but are not received.
+    Once something has arrived it is left to whoever receives it: the other side would expect all of it again. Goods
+    that came and wait for a person have a receipt, but are not received.
     """
     arrived = Receipt.objects.filter(replenishment=OuterRef("pk"))
     rows: QuerySet[Replenishment] = Replenishment.objects.filter(

@@ -22,8 +22,8 @@ Key = tuple[int | None, str]
 class Applied:
     """What earlier messages about one receipt have brought into the warehouse already.
 
-    Pieces by line, pieces by line and lot, and (SKU, serial) of the units. `vague` are the lots that were named, by line,
-    without anybody saying how many of the applied pieces are theirs: nothing is counted for these.
+    Pieces by line, pieces by line and lot, and (SKU, serial) of the units. `vague` are the lots that were named, by
+    line, without anybody saying how many of the applied pieces are theirs: nothing is counted for these.
     """
 
     pieces: Counter[Key]
@@ -54,7 +54,9 @@ def applied_before(source: str) -> Applied:
     pieces: Counter[Key] = Counter()
     lots: Counter[tuple[Key, str]] = Counter()
     vague: set[tuple[Key, str]] = set()
-    for row in ReceiptLine.objects.filter(from_source(source, "receipt__"), applied_quantity__gt=0).prefetch_related("lots"):
+    for row in ReceiptLine.objects.filter(from_source(source, "receipt__"), applied_quantity__gt=0).prefetch_related(
+        "lots"
+    ):
         key = _key(row.sent_position, row.sku_code)
         pieces[key] += row.applied_quantity
         sent = [(lot.number.strip(), lot.quantity) for lot in row.lots.all() if lot.lot_id]
@@ -73,11 +75,8 @@ def _key(position: int | None, sku_code: str) -> Key:
 
 
 def applied_lots(sent: Sequence[tuple[str, int | None]], *, quantity: int, applied: int) -> Counter[str]:
-    """How many pieces of which lot an applied line brought in, as `apply_receipt` took them.
-
-    Args:
-        sent: number and quantity of the line's lots.
-        quantity, applied: pieces of the line, and those of them that were applied.
+    """How many pieces of which lot a line brought in, as `apply_receipt` took them: of the `quantity` pieces that it had
+    `applied` were, and `sent` are number and quantity of its lots.
     """
     told = [(number, count) for number, count in sent if count and count > 0]
     if len(told) == 1 and told[0][1] == quantity:  # of all pieces, so also of just those that were applied
@@ -92,8 +91,8 @@ def applied_lots(sent: Sequence[tuple[str, int | None]], *, quantity: int, appli
 def rest_of(receipt: RemoteReceipt, applied: Applied, *, has_lots: bool = True) -> RemoteReceipt:
     """What of a receipt is not in the warehouse yet, counted line by line; it keeps its lots.
 
-    Raises Rejected where it takes back pieces, units, or a lot's pieces that were applied, and, if the connection passes
-    lots through, where it names lots of pieces that were applied without them: that needs a person.
+    Raises Rejected where it takes back pieces, units, or a lot's pieces that were applied, and, if `has_lots` are passed
+    through, where it names lots of pieces that were applied without them: that needs a person.
     """
     pieces, lots, gone = Counter(applied.pieces), Counter(applied.lots), set(applied.serials)
     lines: list[RemoteLine] = []

@@ -1,4 +1,4 @@
-"""Whose documents a connection brings: the same tenant of a vendor may be connected twice, and its documents are one."""
+"""Whose documents a connection brings: a vendor's tenant may be connected twice, and its documents are the same."""
 
 from hashlib import sha256
 

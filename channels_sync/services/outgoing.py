@@ -50,7 +50,7 @@ def hear_connection(message: OutboxMessage) -> None:
     if connection is None:
         return
     known = set(_told().filter(connection=connection).values_list("aggregate", flat=True))
-    # Locked, so that one that is cancelled meanwhile is either seen as that, or its cancelling comes after this message.
+    # Locked: one that is cancelled meanwhile is either seen as that, or its cancelling comes after this message.
     held = expected(connection).select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True)
     for replenishment in expected(connection).filter(pk__in=list(held)).order_by("pk"):
         if _aggregate(replenishment) not in known:

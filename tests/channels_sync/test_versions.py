@@ -89,7 +89,9 @@ def test_a_later_version_of_a_partly_applied_line_keeps_its_lot(account_a, wareh
 def test_a_partly_applied_line_of_several_lots_is_corrected(account_a, warehouse, connection, told, ask, seen):
     made = told()
     line = warehouse.order(made.number)["lines"][0]
-    units_of = [{"serial": serial, "bin": "A-01-1", "lot": lot} for serial, lot in zip(line["serials"], "AAB", strict=True)]
+    units_of = [
+        {"serial": serial, "bin": "A-01-1", "lot": lot} for serial, lot in zip(line["serials"], "AAB", strict=True)
+    ]
     wrong = [units_of[0], {**units_of[1], "serial": "WRONG-1"}, {**units_of[2], "serial": "WRONG-2"}]
     lots = [{"number": "A", "quantity": 2}, {"number": "B", "quantity": 1}]
     receipt = warehouse.receive(made.number, [{**line, "units": wrong, "lots": lots}])
