@@ -259,7 +259,8 @@ class Hint:
 class BaseConfigForm(forms.Form):
     """What a connection of one kind must know. Fields in `secret_fields` are encrypted and never shown again. Those in
     `identity_fields` say whose documents these are (a client, a shop; not the address: a server may move). They stay as
-    they are once messages were exchanged, because another tenant's documents may have the same ids.
+    they are once messages were exchanged, because another tenant's documents may have the same ids. Within one tenant
+    an id is one document, whichever connection brings it; without identity fields each connection is a tenant.
     """
 
     secret_fields: ClassVar[frozenset[str]] = frozenset()
@@ -348,7 +349,8 @@ class WmsAdapter(Adapter):
 
     def cancel_purchase_order(self, ref: RemoteRef) -> RemoteRef:
         """Expect nothing more of it: it was cancelled or closed short. What was received stays; one that was cancelled,
-        received in full or never there is fine. Raises Rejected where the other side refuses.
+        received in full or never there is fine. Raises Rejected where the other side refuses: that waits for a person.
+        It may be asked of a connection that does not run the document's warehouse any more, if it was told of it.
         """
         raise NotImplementedError
 

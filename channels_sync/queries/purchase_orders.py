@@ -3,11 +3,14 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext as _, ngettext
 
 from channels_sync.contract import Adapter, Capability, LotPart, PurchaseOrder, PurchaseOrderLine, Support
+from channels_sync.models import Connection
 from oms.models import Workflow
-from replenishment.models import PlannedSerial, PlannedState, Replenishment, ReplenishmentLine
+from replenishment.lifecycle import OPEN
+from replenishment.models import PlannedSerial, PlannedState, Receipt, Replenishment, ReplenishmentLine
 
 
 @dataclass(frozen=True)
@@ -16,6 +19,31 @@ class Outgoing:
 
     po: PurchaseOrder
     notes: list[str]
+
+
+def expected(connection: Connection) -> "QuerySet[Replenishment]":
+    """The replenishments that the other side shall expect as a whole: open, for its warehouse, and none of it has come.
+
+    Once something has arrived it is left to whoever receives it: the other side would expect all of it again. Goods
+    that came and wait for a person have a receipt, but are not received.
+    """
+    arrived = Receipt.objects.filter(replenishment=OuterRef("pk"))
+    rows: QuerySet[Replenishment] = Replenishment.objects.filter(
+        ~Exists(arrived), link=connection.link_id, status__in=OPEN, received_quantity=0, is_closed_short=False
+    )
+    return rows
+
+
+def why_not(replenishment: Replenishment, connection: Connection) -> str:
+    """Why the other side is not told to expect a replenishment any more; empty where it is."""
+    if expected(connection).filter(pk=replenishment.pk).exists():
+        return ""
+    words = {"number": replenishment.number, "status": replenishment.get_status_display()}
+    if replenishment.link_id != connection.link_id:
+        return _("Not sent: this connection does not run the warehouse of %(number)s any more.") % words
+    if replenishment.status not in OPEN or replenishment.is_closed_short:
+        return _("Not sent: nothing of %(number)s is expected any more, it is %(status)s.") % words
+    return _("Not sent: goods of %(number)s arrived meanwhile, and all of it would be expected again.") % words
 
 
 def purchase_order(

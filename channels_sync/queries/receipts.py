@@ -1,7 +1,7 @@
 """A receipt as a warehouse system sent it, as Lotline applies it: without what is off, and without what was applied."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from django.db.models import Q
@@ -22,17 +22,24 @@ Key = tuple[int | None, str]
 class Applied:
     """What earlier messages about one receipt have brought into the warehouse already.
 
-    Pieces by line, pieces by line and lot (only where the lot's quantity was sent), and (SKU, serial) of the units.
+    Pieces by line, pieces by line and lot, and (SKU, serial) of the units. `vague` are the lots that were named, by
+    line, without anybody saying how many of the applied pieces are theirs: nothing is counted for these.
     """
 
     pieces: Counter[Key]
     lots: Counter[tuple[Key, str]]
     serials: frozenset[tuple[str, str]]
+    vague: frozenset[tuple[Key, str]] = frozenset()
+
+
+def from_source(source: str, prefix: str = "") -> Q:
+    """Receipts under a source, and those that continue it."""
+    return Q(**{f"{prefix}source": source}) | Q(**{f"{prefix}source__startswith": f"{source}@"})
 
 
 def next_source(source: str) -> str:
     """The source of what continues a receipt: `…`, `…@1`, `…@2`."""
-    count = Receipt.objects.filter(Q(source=source) | Q(source__startswith=f"{source}@")).count()
+    count = Receipt.objects.filter(from_source(source)).count()
     return f"{source}@{count}" if count else source
 
 
@@ -44,41 +51,52 @@ def has_open_cases(source: str) -> bool:
 
 def applied_before(source: str) -> Applied:
     """What was applied under a source or under one that continues it."""
-    own = Q(receipt__source=source) | Q(receipt__source__startswith=f"{source}@")
     pieces: Counter[Key] = Counter()
     lots: Counter[tuple[Key, str]] = Counter()
-    for row in ReceiptLine.objects.filter(own, applied_quantity__gt=0).prefetch_related("lots"):
+    vague: set[tuple[Key, str]] = set()
+    for row in ReceiptLine.objects.filter(from_source(source, "receipt__"), applied_quantity__gt=0).prefetch_related(
+        "lots"
+    ):
         key = _key(row.sent_position, row.sku_code)
         pieces[key] += row.applied_quantity
-        for number, quantity in _applied_lots(row):
-            lots[key, number] += quantity
-    theirs = Q(receipt_line__receipt__source=source) | Q(receipt_line__receipt__source__startswith=f"{source}@")
+        sent = [(lot.number.strip(), lot.quantity) for lot in row.lots.all() if lot.lot_id]
+        counted = applied_lots(sent, quantity=row.quantity, applied=row.applied_quantity)
+        lots.update({(key, number): quantity for number, quantity in counted.items()})
+        is_part = row.applied_quantity != row.quantity
+        vague |= {(key, number) for number, told in sent if number not in counted and (is_part or told is None)}
+    theirs = from_source(source, "receipt_line__receipt__")
     serials = ReceivedSerial.objects.filter(theirs, outcome__in=APPLIED).values_list("receipt_line__sku_code", "serial")
-    return Applied(pieces, lots, frozenset((_key(None, code)[1], normalise(serial)) for code, serial in serials))
+    units = frozenset((_key(None, code)[1], normalise(serial)) for code, serial in serials)
+    return Applied(pieces, lots, units, frozenset(vague))
 
 
 def _key(position: int | None, sku_code: str) -> Key:
     return position, sku_code.strip().upper()
 
 
-def _applied_lots(row: ReceiptLine) -> Iterator[tuple[str, int]]:
-    """(number, quantity) of the lots of an applied line, as `apply_receipt` took them."""
-    sent = [
-        (lot.number.strip(), lot.quantity) for lot in row.lots.all() if lot.lot_id and lot.quantity and lot.quantity > 0
-    ]
-    if len(sent) == 1 and sent[0][1] == row.quantity:  # of all pieces, so also of just those that were applied
-        yield sent[0][0], row.applied_quantity
-    elif sum(quantity for _number, quantity in sent) <= row.quantity:  # else none was: their sum made no sense
-        yield from sent
+def applied_lots(sent: Sequence[tuple[str, int | None]], *, quantity: int, applied: int) -> Counter[str]:
+    """How many pieces of which lot a line brought in, as `apply_receipt` took them: of the `quantity` pieces that it had
+    `applied` were, and `sent` are number and quantity of its lots.
+    """
+    told = [(number, count) for number, count in sent if count and count > 0]
+    if len(told) == 1 and told[0][1] == quantity:  # of all pieces, so also of just those that were applied
+        return Counter({told[0][0]: applied})
+    counted: Counter[str] = Counter()
+    if applied == quantity:  # else it is not known which of the lots the others belong to
+        for number, count in told:
+            counted[number] += count
+    return counted if counted.total() <= quantity else Counter()  # none was: their sum made no sense
 
 
-def rest_of(receipt: RemoteReceipt, applied: Applied) -> RemoteReceipt:
+def rest_of(receipt: RemoteReceipt, applied: Applied, *, has_lots: bool = True) -> RemoteReceipt:
     """What of a receipt is not in the warehouse yet, counted line by line; it keeps its lots.
 
-    Raises Rejected where it takes back pieces, units, or a lot's pieces that were applied: that needs a person.
+    Raises Rejected where it takes back pieces, units, or a lot's pieces that were applied, and, if `has_lots` are passed
+    through, where it names lots of pieces that were applied without them: that needs a person.
     """
     pieces, lots, gone = Counter(applied.pieces), Counter(applied.lots), set(applied.serials)
-    lines = []
+    lines: list[RemoteLine] = []
+    late: set[str] = set()
     # Lines that cannot be told apart take what was applied in the order of what is known of them.
     for line in sorted(receipt.lines, key=lambda line: -_familiar(line, applied)):
         key = _key(line.position, line.sku_code)
@@ -88,6 +106,7 @@ def rest_of(receipt: RemoteReceipt, applied: Applied) -> RemoteReceipt:
         pieces[key] -= taken
         units = tuple(unit for unit in line.units if unit.serial not in known)
         rest = replace(line, quantity=line.quantity - taken, units=units)
+        late |= _late_lots(line, rest, lots, applied.vague)
         rest = replace(rest, lots=tuple(_rest_of_lots(line, rest, lots)))
         if rest.quantity or units:
             lines.append(rest)
@@ -99,7 +118,24 @@ def rest_of(receipt: RemoteReceipt, applied: Applied) -> RemoteReceipt:
             _("The warehouse takes back what it received (%(what)s). Correct units or stock, then close this.")
             % {"what": ", ".join(sorted(back)[:5])}
         )
+    if late and has_lots:
+        raise Rejected(
+            _("The warehouse names lots of what was received without them (%(what)s). Correct stock, then close this.")
+            % {"what": ", ".join(sorted(late)[:5])}
+        )
     return replace(receipt, lines=tuple(lines))
+
+
+def _late_lots(
+    line: RemoteLine, rest: RemoteLine, left: Counter[tuple[Key, str]], vague: frozenset[tuple[Key, str]]
+) -> set[str]:
+    """The lots of a line, if they have more pieces that were not counted yet than the line has: some came without."""
+    found: Counter[str] = Counter()
+    for lot in line.lots:
+        place = _key(line.position, line.sku_code), lot.number.strip()
+        if place not in vague:
+            found[place[1]] += max(0, (1 if lot.quantity is None else lot.quantity) - left[place])
+    return set(+found) if found.total() > rest.quantity else set()
 
 
 def _unit(key: Key, unit: RemoteUnit) -> tuple[str, str]:

@@ -8,9 +8,10 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
-from channels_sync.contract import Adapter, Flow, Misconfigured, Rejected, WmsAdapter
+from channels_sync.contract import Adapter, Capability, Flow, Misconfigured, Rejected, RemoteReceipt, WmsAdapter
 from channels_sync.models import InboundMessage, InboundState
-from channels_sync.queries.receipts import applied_before, has_open_cases, incoming, next_source, rest_of
+from channels_sync.queries.receipts import applied_before, from_source, has_open_cases, incoming, next_source, rest_of
+from channels_sync.queries.tenants import of_same_tenant, tenant
 from channels_sync.registry import adapter_class
 from channels_sync.services import runs
 from channels_sync.services.outgoing import settle
@@ -19,6 +20,7 @@ from oms.models import Discrepancy, Person
 from oms.services import audit
 from oms.services.discrepancies import open_discrepancy
 from oms.tenancy import account_context
+from replenishment.models import Receipt
 from replenishment.services.receiving import apply_receipt
 
 log = logging.getLogger(__name__)
@@ -77,8 +79,8 @@ def _apply(message: InboundMessage) -> InboundState:
 
 
 def receipt_source(message: InboundMessage) -> str:
-    """The unique id of a receipt, whatever its version."""
-    return f"{message.connection_id}:receipts:{message.external_id}"
+    """The unique id of a receipt, whatever its version and whichever connection of its tenant brought it."""
+    return f"{tenant(message.connection)}:receipts:{message.external_id}"
 
 
 def _apply_receipt(message: InboundMessage, adapter: type[Adapter]) -> str:
@@ -86,8 +88,9 @@ def _apply_receipt(message: InboundMessage, adapter: type[Adapter]) -> str:
     if not issubclass(adapter, WmsAdapter):
         raise Rejected(_("This system sends no receipts."))
     source, receipt = receipt_source(message), adapter.read_receipt(message.raw)
+    _refuse_other_document(source, receipt)
     is_first = not _versions(message).filter(applied_at__isnull=False).exists()
-    rest = receipt if is_first else rest_of(receipt, applied_before(source))
+    rest = receipt if is_first else _rest(message, receipt)
     if rest.lines or is_first:
         found = message.connection
         if found.link_id is None:
@@ -96,6 +99,14 @@ def _apply_receipt(message: InboundMessage, adapter: type[Adapter]) -> str:
         told = incoming(rest, link_id=found.link_id, options=found.options, default_bin=default_bin, raw=message.raw)
         apply_receipt(told, source=source if is_first else next_source(source))
     return source
+
+
+def _refuse_other_document(source: str, receipt: RemoteReceipt) -> None:
+    """Raise Rejected where what was applied under this number belongs to another replenishment."""
+    number = Receipt.objects.filter(from_source(source)).values_list("replenishment__number", flat=True).first()
+    if number not in {None, receipt.reference}:
+        words = {"number": receipt.external_id, "known": number, "said": receipt.reference}
+        raise Rejected(_("Receipt %(number)s was applied for %(known)s before, and now is for %(said)s.") % words)
 
 
 APPLIERS: Mapping[Flow, Callable[[InboundMessage, type[Adapter]], str]] = {Flow.RECEIPTS: _apply_receipt}
@@ -140,9 +151,14 @@ def _has_rest(message: InboundMessage) -> bool:
     if not issubclass(adapter, WmsAdapter):
         return False
     try:
-        return bool(rest_of(adapter.read_receipt(message.raw), applied_before(receipt_source(message))).lines)
+        return bool(_rest(message, adapter.read_receipt(message.raw)).lines)
     except Rejected:
         return False
+
+
+def _rest(message: InboundMessage, receipt: RemoteReceipt) -> RemoteReceipt:
+    has_lots = Capability.RECEIPT_LOTS_IN in message.connection.options
+    return rest_of(receipt, applied_before(receipt_source(message)), has_lots=has_lots)
 
 
 # --- rows -------------------------------------------------------------------------------------------------------------
@@ -157,9 +173,9 @@ def _adapter(message: InboundMessage) -> type[Adapter]:
 
 
 def _versions(message: InboundMessage) -> "QuerySet[InboundMessage]":
-    """All messages about the same document."""
+    """All messages about the same document, over all connections of its tenant."""
     rows: QuerySet[InboundMessage] = InboundMessage.objects.filter(
-        connection=message.connection_id, stream=message.stream, external_id=message.external_id
+        connection__in=of_same_tenant(message.connection), stream=message.stream, external_id=message.external_id
     )
     return rows
 

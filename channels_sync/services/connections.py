@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _, gettext_lazy
 from channels_sync.contract import BaseConfigForm, Capability, Support, SyncError
 from channels_sync.models import Connection, Cursor
 from channels_sync.queries.lists import has_exchanged
+from channels_sync.queries.tenants import of_same_tenant, tenant
 from channels_sync.registry import adapter_class
 from channels_sync.services import health
 from channels_sync.services.adapters import Opened, open_adapter
@@ -49,10 +50,12 @@ class Settings:
 def add(*, kind: str, given: Settings, actor: Person | None) -> Connection:
     """Make a connection; it is told what its warehouse expects already.
 
-    Raises DomainError where the name is taken, the warehouse has another one, or without keys.
+    Raises DomainError where the name is taken, the warehouse has another one, active or for the same tenant, or without
+    keys.
     """
     found = Connection(kind=kind)
     _take_over(found, given)
+    _refuse_twin(found)
     _save(found)
     for flow in adapter_class(kind).streams():
         Cursor.objects.create(connection=found, stream=flow)
@@ -81,10 +84,12 @@ def change(*, connection_id: int, version: int, given: Settings, actor: Person |
     found: Connection = Connection.objects.select_for_update(of=("self",)).get(pk=connection_id)
     if found.version != version:
         raise Conflict(_("Somebody else changed this connection meanwhile. Look at it and try again."))
-    before, config, sealed, served = _said(found), found.config, found.secrets, _served(found)
+    before, sealed, served = _said(found), found.secrets, _served(found)
+    whose, link_id = tenant(found), found.link_id
     _take_over(found, given)
-    names = adapter_class(found.kind).ConfigForm.identity_fields
-    if any(config.get(name) != found.config.get(name) for name in names):
+    if (tenant(found), found.link_id) != (whose, link_id):
+        _refuse_twin(found)
+    if tenant(found) != whose:
         if has_exchanged(found):
             raise DomainError(OTHER_TENANT)
         Cursor.objects.filter(connection=found).update(at=None)  # it may have moved over pages without documents
@@ -98,6 +103,13 @@ def change(*, connection_id: int, version: int, given: Settings, actor: Person |
         outbox.publish(SERVES, found)
     health.resume(found.pk)
     return found
+
+
+def _refuse_twin(found: Connection) -> None:
+    """Two connections of one tenant for one warehouse would bring the same documents: raise DomainError."""
+    twins = Connection.objects.filter(pk__in=of_same_tenant(found), link=found.link_id).exclude(pk=found.pk)
+    if found.link_id is not None and (twin := twins.first()):
+        raise DomainError(_("%(name)s is a connection to just this already. Use that one instead.") % {"name": twin})
 
 
 def _served(found: Connection) -> int | None:

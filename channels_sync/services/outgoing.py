@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
@@ -11,7 +11,7 @@ from channels_sync.contract import Flow
 from channels_sync.models import Action, Connection, Delivery, DeliveryState, Fault
 from channels_sync.models.messages import OVER
 from channels_sync.payloads import to_json
-from channels_sync.queries.purchase_orders import purchase_order
+from channels_sync.queries.purchase_orders import expected, purchase_order
 from channels_sync.registry import adapter_class, all_adapters
 from channels_sync.services.health import PUSH
 from oms.dispatch import due
@@ -20,7 +20,6 @@ from oms.models import Discrepancy, OutboxMessage, Person
 from oms.services import audit
 from oms.services.discrepancies import close_discrepancy
 from oms.tenancy import current_account_id
-from replenishment.lifecycle import OPEN
 from replenishment.models import Replenishment
 from replenishment.services.submitting import CANCELLED, CLOSED, SUBMITTED
 
@@ -30,29 +29,38 @@ ACTIONS = {SUBMITTED: Action.SEND_PO, CANCELLED: Action.CANCEL_PO, CLOSED: Actio
 def hear_replenishment(message: OutboxMessage) -> None:
     """Outbox subscriber: a replenishment was submitted, cancelled or closed short; its warehouse's system is told.
 
-    A connection that is switched off takes its message too, and sends it when it is on again.
+    A connection that is switched off takes its message too, and sends it when it is on again. That nothing more is
+    expected goes to whoever may have been told to expect it, also where another connection runs the warehouse now.
     """
     pk = message.payload.get("replenishment_id", message.payload.get("id"))
     replenishment = Replenishment.objects.get(pk=pk)
-    for connection in _takers().filter(link=replenishment.link_id):
+    whose = Q(link=replenishment.link_id)
+    if ACTIONS[message.topic] == Action.CANCEL_PO:
+        whose |= Q(Exists(_told().filter(connection=OuterRef("pk"), aggregate=_aggregate(replenishment))))
+    for connection in _takers().filter(whose).order_by("pk"):
         _enqueue(message, connection, replenishment)
 
 
 def hear_connection(message: OutboxMessage) -> None:
     """Outbox subscriber: a connection starts to serve a warehouse; it is told what was submitted before and is open.
 
-    Each replenishment once, however often it starts. One of which something has arrived is left to whoever receives it:
-    the other side would expect all of it again.
+    Each replenishment once, however often it starts.
     """
     connection = _takers().filter(pk=message.payload["id"], is_active=True, link__isnull=False).first()
     if connection is None:
         return
-    told = Delivery.objects.filter(connection=connection, action=Action.SEND_PO).values_list("aggregate", flat=True)
-    rows = Replenishment.objects.filter(link=connection.link_id, status__in=OPEN, received_quantity=0)
-    known = set(told)
-    for replenishment in rows.order_by("pk"):
+    known = set(_told().filter(connection=connection).values_list("aggregate", flat=True))
+    # Locked: one that is cancelled meanwhile is either seen as that, or its cancelling comes after this message.
+    held = expected(connection).select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True)
+    for replenishment in expected(connection).filter(pk__in=list(held)).order_by("pk"):
         if _aggregate(replenishment) not in known:
             _enqueue(_submitted(replenishment), connection, replenishment)
+
+
+def _told() -> "QuerySet[Delivery]":
+    """The messages that tell somebody to expect goods, sent or not."""
+    rows: QuerySet[Delivery] = Delivery.objects.filter(action=Action.SEND_PO)
+    return rows
 
 
 def _takers() -> "QuerySet[Connection]":
@@ -76,6 +84,12 @@ def _submitted(replenishment: Replenishment) -> OutboxMessage:
 
 def _aggregate(replenishment: Replenishment) -> str:
     return f"replenishment:{replenishment.pk}"
+
+
+def subject(delivery: Delivery) -> Replenishment:
+    """What a message is about."""
+    found: Replenishment = Replenishment.objects.get(pk=int(delivery.aggregate.partition(":")[2]))
+    return found
 
 
 def _enqueue(message: OutboxMessage, connection: Connection, replenishment: Replenishment) -> None:
@@ -119,18 +133,18 @@ def open_deliveries(connection_id: int, aggregate: str) -> "QuerySet[Delivery]":
 
 @transaction.atomic
 def replay(*, delivery_id: int, actor: Person | None) -> Delivery:
-    """Send a failed message again, made anew from what Lotline knows now; its idempotency key stays.
+    """Send a failed message again, made anew from what Lotline knows now; its idempotency key stays, and so does the
+    count of its tries: that it may have arrived is remembered.
 
     Raises Conflict where it is not waiting for that.
     """
     found = _locked(delivery_id)
     if found.state not in {DeliveryState.FAILED, DeliveryState.WAITING}:
         raise Conflict(_("This message is not waiting for somebody: it is %(state)s.") % {"state": _state(found)})
-    replenishment = Replenishment.objects.get(pk=int(found.aggregate.partition(":")[2]))
-    found.payload, found.notes = _document(found.action, found.connection, replenishment, found.key)
+    found.payload, found.notes = _document(found.action, found.connection, subject(found), found.key)
     found.state, found.fault, found.error = DeliveryState.WAITING, Fault.NONE, ""
     found.save(update_fields=["payload", "notes", "state", "fault", "error"])
-    Delivery.objects.filter(pk=found.pk).update(next_at=Now(), attempts=0)
+    Delivery.objects.filter(pk=found.pk).update(next_at=Now())
     unpark(found.connection_id, found.aggregate)
     _record(found, actor, "replay", "")
     due(current_account_id(), PUSH)
@@ -148,13 +162,19 @@ def close(*, delivery_id: int, reason: str, actor: Person | None) -> Delivery:
     found = _locked(delivery_id)
     if found.is_over or found.state == DeliveryState.SENDING:
         raise Conflict(_("This message cannot be closed: it is %(state)s.") % {"state": _state(found)})
+    withdraw(found, reason, actor)
+    return found
+
+
+def withdraw(found: Delivery, reason: str, actor: Person | None) -> None:
+    """End a message that is the caller's own, unsent; later ones of its document go on."""
     found.state, found.reason, found.closed_by = DeliveryState.CLOSED, reason.strip()[:400], actor
-    found.save(update_fields=["state", "reason", "closed_by"])
+    found.lease_until = None
+    found.save(update_fields=["state", "reason", "closed_by", "lease_until"])
     settle(f"delivery:{found.pk}:", found.reason, actor)
     unpark(found.connection_id, found.aggregate)
     _record(found, actor, "close", found.reason)
     due(current_account_id(), PUSH)
-    return found
 
 
 def unpark(connection_id: int, aggregate: str) -> None:

@@ -144,8 +144,10 @@ def _store(account_id: int, turn: Turn, page: Page, run_id: int, cursor: datetim
         )
         rows[row.external_id, row.digest] = row
     with account_context(account_id):
-        if Connection.objects.get(pk=turn.connection.pk).config != turn.connection.config:
-            # Whose documents are these? Nothing may be stored for another tenant than the one that was asked.
+        held = Connection.objects.select_for_update(of=("self",), no_key=True).get(pk=turn.connection.pk)
+        if held.config != turn.connection.config:
+            # Whose documents are these? Nothing may be stored for another tenant than the one that was asked; the lock
+            # keeps the settings as they are until this is committed.
             raise Retry(_("The settings were changed meanwhile."))
         own = InboundMessage.objects.filter(connection=turn.connection.pk, stream=turn.flow)
         known = set(own.filter(external_id__in=[name for name, _digest in rows]).values_list("external_id", "digest"))

@@ -21,6 +21,7 @@ from channels_sync.contract import Flow, Rejected, RemoteRef, Retry, SyncError, 
 from channels_sync.models import Action, Connection, Delivery, DeliveryState, Fault
 from channels_sync.models.messages import OVER
 from channels_sync.payloads import from_json
+from channels_sync.queries.purchase_orders import why_not
 from channels_sync.services import health, outgoing, runs
 from channels_sync.services.adapters import Opened, open_adapter, opened
 from oms.dispatch import due
@@ -65,9 +66,10 @@ def push(account_id: int) -> int:
             break
     if run_id is not None:
         runs.finish(account_id, run_id)
-        with account_context(account_id):
-            if _ready_connections().exists():
-                due(account_id, health.PUSH)
+    with account_context(account_id):
+        if _ready_connections().exists():
+            # Where nothing was claimed, somebody holds it just for this moment.
+            due(account_id, health.PUSH, at=timezone.now() + timedelta(seconds=1) if run_id is None else None)
     return sent
 
 
@@ -102,7 +104,7 @@ def _claim(account_id: int, connection_id: int | None) -> Claim | None:
         # Asked again behind the lock: the first answer may be older than what another worker has just committed.
         if connection is None or _busy().filter(connection=connection).exists():
             return None
-        found = _ripe().filter(connection=connection).order_by("pk").first()
+        found = _next(connection)
         lease = timedelta(seconds=settings.SYNC_LEASE_SECONDS)
         if found is None or not Delivery.objects.filter(pk=found.pk, state=found.state, attempts=found.attempts).update(
             state=DeliveryState.SENDING, attempts=F("attempts") + 1, lease_until=Now() + lease
@@ -113,6 +115,17 @@ def _claim(account_id: int, connection_id: int | None) -> Claim | None:
         if connection_id is None and ready.exclude(pk=connection.pk).exists():
             due(account_id, health.PUSH)
         return _claimed(found, connection)
+
+
+def _next(connection: Connection) -> Delivery | None:
+    """The first message that is still true. What was to be expected when it was written may be over: that is closed."""
+    ripe = _ripe().filter(connection=connection).order_by("pk")
+    while found := ripe.select_for_update(of=("self",)).first():
+        reason = "" if found.action == Action.CANCEL_PO else why_not(outgoing.subject(found), connection)
+        if not reason:
+            return found
+        outgoing.withdraw(found, reason, None)
+    return None
 
 
 def _claimed(found: Delivery, connection: Connection) -> Claim:

@@ -122,7 +122,9 @@ def test_mistakes_are_said_at_the_field(as_ana, account_a):
 def test_a_warehouse_has_one_connection(as_ana, account_a):
     made = in_a(account_a, make_connection)
     with account_context(account_a):
-        posted, same_name = fields(made.link), fields(make_warehouse_link(), name=made.name)
+        twin, posted = fields(made.link), fields(made.link, **{"config-client": "other"})
+        same_name = fields(make_warehouse_link(), name=made.name)
+    assert f"{made.name} is a connection to just this already" in as_ana.post(NEW, twin).content.decode()
     assert "Another active connection runs this warehouse" in as_ana.post(NEW, posted).content.decode()
     assert "already a connection with this name" in as_ana.post(NEW, same_name).content.decode()
 

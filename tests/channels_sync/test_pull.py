@@ -215,6 +215,25 @@ def test_what_was_asked_with_settings_of_before_is_not_stored(account_a, warehou
     assert seen(Cursor)[0].at is None
 
 
+def test_settings_that_are_just_being_changed_are_waited_for(account_a, warehouse, connection, told, ask, seen):
+    warehouse.receive(told().number)
+    turn = pulling._take_turn(account_a.pk)
+    pulled = threading.Thread(target=lambda: (pulling._pull(account_a.pk, turn), databases.close_all()))
+    with account_context(account_a), databases["default"].cursor() as cursor:
+        Connection.objects.update(config={**connection.config, "client": "other"})
+        pulled.start()
+
+        def is_waiting():
+            cursor.execute("SELECT pg_stat_clear_snapshot()")
+            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+            return cursor.fetchone()[0] or not pulled.is_alive()
+
+        wait_until(is_waiting, what="it waits for the change")
+    pulled.join(20)
+    assert seen() == []
+    assert "settings were changed" in seen(Run)[-1].error
+
+
 def test_the_cursor_moves_when_all_is_stored_and_looks_back(account_a, warehouse, connection, told, ask, seen):
     made = told()
     receipt = warehouse.receive(made.number)

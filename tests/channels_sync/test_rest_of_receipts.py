@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from channels_sync.contract import LotPart, Rejected, RemoteLine, RemoteReceipt, RemoteUnit
-from channels_sync.queries.receipts import Applied, rest_of
+from channels_sync.queries.receipts import Applied, applied_lots, rest_of
 
 
 def receipt(*lines):
@@ -98,6 +98,41 @@ def test_a_lot_whose_quantity_is_not_said_any_more_takes_nothing_back():
     assert rest(before, line(5, [("A", None)])) == []
 
 
+def test_lots_of_which_nobody_knows_how_much_was_applied_take_nothing_back():
+    assert applied_lots([("A", 2), ("B", 1)], quantity=3, applied=1) == {}
+    assert applied_lots([("A", 3)], quantity=3, applied=1) == {"A": 1}
+    assert applied_lots([("A", 2), ("A", 1)], quantity=3, applied=3) == {"A": 3}
+    assert applied_lots([("A", 2), ("B", 2)], quantity=3, applied=3) == {}
+    before = Applied(
+        Counter({(1, "X"): 1}), Counter(), frozenset({("X", "S1")}), frozenset({((1, "X"), "A"), ((1, "X"), "B")})
+    )
+    units = [("S1", "A"), ("S2", "A"), ("S3", "B")]
+    assert rest(before, line(3, [("A", 1), ("B", 2)], units)) == [(1, 2, [("A", 1), ("B", 2)], ["S2", "S3"])]
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        (line(5, [("L1", 5)]), "L1"),
+        (line(5, [("L1", None)]), "L1"),
+        (line(8, [("L1", 8)]), "L1"),
+        (line(8, [("L1", 2), ("L2", 2)]), "L1, L2"),
+    ],
+)
+def test_lots_that_are_named_later_need_a_person(changed, named):
+    before = applied({(1, "X"): 5})
+    with pytest.raises(Rejected, match=rf"names lots of what was received without them \({named}\)"):
+        rest_of(receipt(changed), before)
+    assert rest_of(receipt(changed), before, has_lots=False), "where lots are not passed through, nothing is missed"
+
+
+def test_more_of_a_lot_than_came_needs_a_person():
+    before = applied({(1, "X"): 5}, {(1, "X", "A"): 3})
+    with pytest.raises(Rejected, match=r"without them \(A\)"):
+        rest_of(receipt(line(6, [("A", 5)])), before)
+    assert rest(before, line(7, [("A", 5)])) == [(1, 2, [("A", 2)], [])]
+
+
 # --- any receipt and any addition -------------------------------------------------------------------------------------
 LOTS = st.dictionaries(st.sampled_from("ABCD"), st.integers(1, 4), max_size=3)
 LINES = st.dictionaries(
@@ -157,3 +192,35 @@ def test_what_was_applied_and_the_rest_are_the_later_version(first, more, random
     assert not serials & found
     again = rest_of(receipt(*after), Applied(*totals(after), frozenset(serials | found)))
     assert again.lines == (), "and then nothing is left"
+
+
+def partly(lines, is_applied):
+    """What was applied of lines of which each unit either was or waits, as the database keeps it."""
+    pieces, lots, serials, vague = Counter(), Counter(), set(), set()
+    for one in lines:
+        key = one.position, one.sku_code.upper()
+        units = [unit.serial.upper() for unit in one.units if is_applied()]
+        sent = [(lot.number, lot.quantity) for lot in one.lots]
+        if not units:
+            continue
+        counted = applied_lots(sent, quantity=one.quantity, applied=len(units))
+        pieces[key] += len(units)
+        lots.update({(key, number): count for number, count in counted.items()})
+        serials |= {(key[1], unit) for unit in units}
+        if len(units) < one.quantity:
+            vague |= {(key, number) for number, _count in sent if number not in counted}
+    return Applied(pieces, lots, frozenset(serials), frozenset(vague))
+
+
+@given(LINES, LINES, st.randoms(use_true_random=False))
+def test_what_waits_of_partly_applied_lines_is_never_refused(first, more, random):
+    """The warehouse corrects what was wrong with the others, and may add to it: no unit is lost, none comes twice."""
+    before = partly(made(first), lambda: random.random() < 0.6)
+    after = made(added(first, more))
+    left = rest_of(receipt(*after), before)
+    rest_pieces, _lots = totals(left.lines)
+    assert before.pieces + rest_pieces == +totals(after)[0]
+    found = [(one.sku_code.upper(), unit.serial.upper()) for one in left.lines for unit in one.units]
+    assert sorted([*found, *before.serials]) == sorted(
+        (one.sku_code.upper(), unit.serial.upper()) for one in after for unit in one.units
+    )

@@ -86,6 +86,41 @@ def test_a_later_version_of_a_partly_applied_line_keeps_its_lot(account_a, wareh
     }
 
 
+def test_a_partly_applied_line_of_several_lots_is_corrected(account_a, warehouse, connection, told, ask, seen):
+    made = told()
+    line = warehouse.order(made.number)["lines"][0]
+    units_of = [
+        {"serial": serial, "bin": "A-01-1", "lot": lot} for serial, lot in zip(line["serials"], "AAB", strict=True)
+    ]
+    wrong = [units_of[0], {**units_of[1], "serial": "WRONG-1"}, {**units_of[2], "serial": "WRONG-2"}]
+    lots = [{"number": "A", "quantity": 2}, {"number": "B", "quantity": 1}]
+    receipt = warehouse.receive(made.number, [{**line, "units": wrong, "lots": lots}])
+    ask()
+    right = [units_of[0], {**units_of[1], "lot": "B"}, units_of[2]]
+    lots = [{"number": "A", "quantity": 1}, {"number": "B", "quantity": 2}]
+    warehouse.change(receipt, [{**line, "units": right, "lots": lots}])
+    ask()
+    assert seen()[-1].error == ""
+    with account_context(account_a):
+        assert sorted(Unit.objects.values_list("status", "lot__number")) == [("ready", "A"), *[("ready", "B")] * 2]
+
+
+@pytest.mark.parametrize("options", [["receipt_lots_in"], []], ids=["lots in", "no lots"])
+def test_lots_that_come_later_wait_for_a_person(account_a, warehouse, connection, told, ask, seen, options):
+    with account_context(account_a):
+        type(connection).objects.update(options=options)
+        plain = make_sku()
+    made = told((plain, 5), planned=False)
+    receipt = warehouse.receive(made.number)
+    ask()
+    warehouse.change(receipt, [{**receipt["lines"][0], "lots": [{"number": "L1", "quantity": 5}]}])
+    ask()
+    assert [row.quantity for row in seen(Stock, sku=plain)] == [5]
+    if options:
+        assert "names lots of what was received without them (L1)" in seen()[-1].error
+    assert seen()[-1].state == (InboundState.DISCREPANCY if options else InboundState.APPLIED)
+
+
 def test_an_older_version_never_overwrites(account_a, warehouse, connection, told, ask, seen):
     """The second version was seen first; the first one, which comes late, changes nothing."""
     made = told()
