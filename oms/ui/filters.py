@@ -1,6 +1,6 @@
 """Filters: django-filter declarations that the kit draws under the headers and sums up as chips."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import MAXYEAR, datetime, time, timedelta
 from typing import Any
@@ -142,6 +142,12 @@ class FilterSet(django_filters.FilterSet):
         """Column name → the bound field of its filter."""
         return {name: self.form[name] for name in self.filters if name != SEARCH}
 
+    def undrawn(self, columns: Collection[str]) -> Iterator[str]:
+        """The parameters of the filters that have no field of their own on a page with these columns."""
+        for name, declared in self.filters.items():
+            if name not in {SEARCH, *columns} and not isinstance(declared, SwitchFilter):
+                yield from (name, f"{name}_from", f"{name}_to")
+
     def switches(self) -> list[Any]:
         """The bound checkboxes that stand over the table."""
         return [self.form[name] for name, declared in self.filters.items() if isinstance(declared, SwitchFilter)]
@@ -171,6 +177,8 @@ class FilterSet(django_filters.FilterSet):
 
 
 def _said(declared: django_filters.Filter, value: Any) -> str:
+    if hasattr(declared, "said"):
+        return str(declared.said(value))
     if isinstance(value, slice):
         return " – ".join(f"{day:%Y-%m-%d}" if day else "" for day in (value.start, value.stop)).strip()
     if value is True:

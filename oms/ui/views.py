@@ -134,6 +134,7 @@ class TableView(View):
         frame = Frame(self.request.account.slug, timezone.now(), self.request.membership.role)
         window = Window.of(query, table.data.data)
         chips = list(filters.chips(query))
+        columns = table.headers(query, filters.header_fields())
         return {
             "section_label": self.section,
             "page_title": self.title,
@@ -143,12 +144,12 @@ class TableView(View):
             "filters": filters,
             "hidden_params": [
                 {"name": name, "value": value}
-                for name in ("sort", "per_page")
+                for name in ("sort", "per_page", *filters.undrawn([column.name for column in columns]))
                 for value in query.getlist(name)
                 if value
             ],
             "table": {
-                "columns": table.headers(query, filters.header_fields()),
+                "columns": columns,
                 "rows_html": table.rows_html(window.rows, frame),
                 "is_empty": not window.rows,
                 "has_filters": True,
@@ -163,10 +164,8 @@ class TableView(View):
             "bulk": self._bulk(window),
             "row_menu": self._row_menu(),
             "primary_action": self._button(self.primary),
-            "secondary_actions": [
-                *(button for action in self.secondary if (button := self._button(action))),
-                {"label": _("Export"), "icon": "download", "url": with_query(query, format="csv")},
-            ],
+            "secondary_actions": [button for action in self.secondary if (button := self._button(action))],
+            "export_url": with_query(query, format="csv"),
         }
 
     def _button(self, action: PageAction | None) -> dict[str, Any] | None:
