@@ -25,6 +25,7 @@ class SerialList(TableView):
             "Each unit with a serial number is a row: planned on a replenishment, received, or captured when it ships."
         ),
     )
+    has_layouts = True
     secondary = (PageAction(gettext_lazy("Find many"), "scan", "serials_find", EVERYONE),)
     row_menu = (
         RowAction(gettext_lazy("Attributes"), "tag", "serial_attributes", EVERYONE, is_dialog=True),
