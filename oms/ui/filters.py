@@ -126,12 +126,19 @@ def _midnight(day: datetime) -> datetime:
     return timezone.make_aware(datetime.combine(day.date(), time.min))
 
 
+class _FilterForm(forms.Form):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # Not id_…: a dialog over the list may have a field of the same name, whose label would then name the filter.
+        super().__init__(*args, **kwargs)
+        self.auto_id = "filter_%s"
+
+
 class FilterSet(django_filters.FilterSet):
     """Base of every page's filters. A filter named like a column stands under its header; `q` is the page's search."""
 
     def get_form_class(self) -> type[forms.Form]:
         """The form whose fields stand in the page's head and headers but belong to its one filter form."""
-        form_class: type[forms.Form] = super().get_form_class()
+        form_class: type[forms.Form] = type("FilterForm", (_FilterForm, super().get_form_class()), {})
         for name, field in form_class.base_fields.items():
             field.widget.attrs["form"] = "filters"
             if not isinstance(field.widget, forms.MultiWidget | forms.CheckboxInput) and name != SEARCH:

@@ -46,7 +46,9 @@ class Layout:
 
     def views_menu(self, request: AccountRequest) -> dict[str, Any]:
         """The menu of views, for components/actions.html."""
-        items = [{"label": _("Without a view"), "url": request.path, "is_current": self.current is None}]
+        items = [
+            {"label": _("Without a view"), "icon": "list", "url": request.path, "is_current": self.current is None}
+        ]
         items += [
             {
                 "label": view.name if view.person_id == request.user.pk else f"{view.name} · {view.person}",
