@@ -6,7 +6,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from oms.access import AccountForm
-from oms.models import Account, Membership, Role, Sku, Workflow
+from oms.models import Account, Membership, Role, SavedView, Sku, Workflow
 
 
 def workflow_choices() -> list[tuple[str, str]]:
@@ -87,3 +87,18 @@ class RoleForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in stubs o
     class Meta:
         model = Membership
         fields = ("role",)
+
+
+class SavedViewForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in stubs only
+    """A saved view's name, and who sees it."""
+
+    class Meta:
+        model = SavedView
+        fields = ("name", "is_shared")
+        labels = {"is_shared": _("Share with everybody in this account")}  # noqa: RUF012
+        help_texts = {"is_shared": _("They can open it; only you and admins can change it.")}  # noqa: RUF012
+
+    def __init__(self, *args: Any, may_share: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["name"].widget.attrs |= {"autofocus": True, "autocomplete": "off"}
+        self.fields["is_shared"].disabled = not may_share

@@ -36,7 +36,12 @@ NAVIGATION: tuple[tuple[Text, tuple[Page, ...]], ...] = (
             Page(
                 _("SKUs"), "box", "skus", within=frozenset({"sku", "sku_new", "sku_upload", "sku_check", "sku_serial"})
             ),
-            Page(_("Serials"), "barcode", "serials", within=frozenset({"serial", "serial_history"})),
+            Page(
+                _("Serials"),
+                "barcode",
+                "serials",
+                within=frozenset({"serial", "serial_history", "serials_find", "serials_found"}),
+            ),
             Page(_("Stock"), "layers", "stock"),
         ),
     ),

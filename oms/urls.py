@@ -3,7 +3,7 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, URLResolver, include, path
 
-from oms.views import catalogue, catalogue_csv, discrepancies, files, frontdoor, jobs, orders, settings, stock
+from oms.views import catalogue, catalogue_csv, discrepancies, files, frontdoor, jobs, layouts, orders, settings, stock
 
 handler400 = "oms.views.errors.bad_request"
 handler403 = "oms.views.errors.forbidden"
@@ -33,6 +33,11 @@ account_patterns: list[URLPattern | URLResolver] = [
     path("settings/members/<int:pk>/remove/", settings.member_remove, name="member_remove"),
     path("settings/members/<int:pk>/invite/", settings.member_invite, name="member_invite"),
     path("settings/audit/", settings.audit_log, name="audit"),
+    path("views/columns/", layouts.columns, name="columns"),
+    path("views/new/", layouts.view_new, name="view_new"),
+    path("views/<int:pk>/", layouts.view, name="view"),
+    path("views/<int:pk>/update/", layouts.view_update, name="view_update"),
+    path("views/<int:pk>/delete/", layouts.view_delete, name="view_delete"),
     path("jobs/tray/", jobs.tray, name="job_tray"),
     path("jobs/dismiss/", jobs.dismiss_all, name="job_dismiss_all"),
     path("jobs/<int:pk>/", jobs.detail, name="job"),

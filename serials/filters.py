@@ -1,10 +1,16 @@
 """Filters of units, with the placeholders that the product gives."""
 
-from django.utils.translation import gettext_lazy as _
+from typing import Any
+from uuid import UUID
+
+import django_filters
+from django.db.models import QuerySet
+from django.utils.translation import gettext, gettext_lazy as _, ngettext
 
 from oms.ui.filters import ChoiceFilter, DayRangeFilter, FilterSet, SearchFilter, SwitchFilter, TextFilter
 from serials.lifecycle import ProcessType, Status
 from serials.models import Unit
+from serials.queries import found_lists
 
 STATUSES = [
     (status.value, status.label)
@@ -12,6 +18,32 @@ STATUSES = [
 ]
 SHORTEST = 3
 """A global search of fewer characters would read every row: there is no index for it."""
+
+
+class FoundListFilter(django_filters.Filter):
+    """The units of a list that "Find many" made. A list that is not there (any more) has none: never all of them."""
+
+    def filter(self, qs: QuerySet[Any], value: Any) -> QuerySet[Any]:
+        """The rows of the list."""
+        if not value:
+            return qs
+        key = _uuid(value)
+        return qs.filter(pk__in=found_lists.unit_ids(key)) if key else qs.none()
+
+    def said(self, value: Any) -> str:
+        """The chip."""
+        key = _uuid(value)
+        count = found_lists.size(key) if key else None
+        if count is None:
+            return gettext("a list that is not there any more")
+        return ngettext("%(count)s serial", "%(count)s serials", count) % {"count": f"{count:,}"}
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 class SerialFilter(FilterSet):
@@ -31,6 +63,7 @@ class SerialFilter(FilterSet):
         placeholder=_("Search serials, SKUs, orders"),
         shortest=SHORTEST,
     )
+    list = FoundListFilter(label=_("Find many"))
     sku = TextFilter("sku__code", label=_("SKU"), placeholder=_("Sku"))
     prod_id = TextFilter("sku__product_id_wh", "sku__product_id", label=_("ProdID"), placeholder=_("ProdID"))
     bin = TextFilter("bin__name", label=_("BIN"), placeholder=_("Bin"))

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _, gettext_lazy
 from oms.errors import DomainError
 from serials.models import NOTE_LENGTH
 from serials.services.attributes import NAME_LENGTH, VALUE_LENGTH, check_text
+from serials.services.number_lists import Asked, read_list
 
 
 class NotesForm(forms.Form):
@@ -111,3 +112,38 @@ class AttributesUploadForm(forms.Form):
         help_text=gettext_lazy("Otherwise a row whose attribute has a value already is skipped, and listed."),
         required=False,
     )
+
+
+class FindManyForm(forms.Form):
+    """A list of serial numbers, pasted or as a file; `asked` are the numbers of a good one."""
+
+    numbers = forms.CharField(
+        label=gettext_lazy("Serials"),
+        help_text=gettext_lazy("One per line, or separated by commas, semicolons or tabs; up to 10,000."),
+        required=False,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 10, "class": "mono", "autofocus": True, "spellcheck": "false"}),
+    )
+    file = forms.FileField(
+        label=gettext_lazy("CSV file"),
+        required=False,
+        widget=forms.FileInput(attrs={"accept": ".csv,.txt,text/csv,text/plain"}),
+        error_messages={"empty": gettext_lazy("This file is empty.")},
+    )
+    asked: list[Asked]
+
+    def clean(self) -> dict[str, Any]:
+        """Either of the two, with numbers in it that can be serials."""
+        data: dict[str, Any] = super().clean() or {}
+        numbers, file = data.get("numbers") or "", data.get("file")
+        if self.errors:
+            return data
+        if bool(numbers.strip()) == bool(file):
+            words = _("Paste numbers or choose a file, not both.") if file else _("Paste numbers, or choose a file.")
+            raise forms.ValidationError(words)
+        try:
+            # With its mark at the start, pasted text is never taken for another kind of file.
+            self.asked = read_list(file.read() if file else f"\ufeff{numbers}".encode())
+        except DomainError as error:
+            self.add_error("file" if file else "numbers", str(error))
+        return data

@@ -1,7 +1,9 @@
 """Serialized units, their lots and attributes, and the history that they are the fold of."""
 
 from typing import ClassVar
+from uuid import uuid4
 
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models.functions import Now, Upper
@@ -85,6 +87,7 @@ class Unit(AccountModel):
             models.Index(fields=["account", "-updated_at", "-id"], name="unit_by_update"),
             models.Index(fields=["account", "status", "-updated_at", "-id"], name="unit_by_status"),
             models.Index(fields=["account", "bin"], name="unit_by_bin"),
+            models.Index(fields=["account", "serial_key"], name="unit_by_serial"),
             GinIndex("account", OpClass(Upper("serial"), "gin_trgm_ops"), name="unit_serial_search"),
         ]
 
@@ -154,6 +157,29 @@ class UnitAttribute(AccountModel):
 
     def __str__(self) -> str:
         return f"{self.name}: {self.value}"
+
+
+class FoundList(AccountModel):
+    """What "Find many" found in a list of numbers; every member who has its key may read it, for some weeks.
+
+    `unit_ids` are in the order of the list. `rest` holds the numbers that are not found, ambiguous and duplicate:
+    group → [line, as typed, SKU as typed, SKUs that have it or the line where it stood before].
+    """
+
+    key = models.UUIDField(default=uuid4)
+    person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="+", db_index=False)
+    unit_ids = ArrayField(models.BigIntegerField())
+    has_void = models.BooleanField(default=False)
+    rest = models.JSONField(default=dict)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta(AccountModel.Meta):
+        verbose_name = _("found list")
+        verbose_name_plural = _("found lists")
+        constraints: ClassVar = [models.UniqueConstraint(fields=["account", "key"], name="foundlist_key")]
+
+    def __str__(self) -> str:
+        return str(self.key)
 
 
 class NumberScheme(AccountModel):

@@ -2,10 +2,13 @@
 
 from django.urls import URLPattern, path
 
-from serials.views import actions, attributes_csv, edit, grid, units
+from serials.views import actions, attributes_csv, edit, find_many, grid, units
 
 urlpatterns: list[URLPattern] = [
     path("inventory/serials/", grid.serial_list, name="serials"),
+    path("inventory/serials/find/", find_many.find, name="serials_find"),
+    path("inventory/serials/find/<uuid:key>/", find_many.found, name="serials_found"),
+    path("inventory/serials/find/<uuid:key>/<slug:group>/", find_many.group_csv, name="serials_found_file"),
     path("inventory/serials/history/", actions.history_file, name="serials_history"),
     path("inventory/serials/labels/", actions.labels, name="serials_labels"),
     path("inventory/serials/attributes/", actions.add_attributes, name="serials_attributes"),

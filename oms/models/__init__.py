@@ -7,6 +7,7 @@ imports services, queries or views.
 from oms.models.audit import AuditEntry
 from oms.models.catalogue import Sku, Workflow
 from oms.models.discrepancies import Discrepancy
+from oms.models.layouts import ColumnChoice, SavedView
 from oms.models.orders import Order, OrderLine, OrderStatus
 from oms.models.people import (
     ADMINS,
@@ -33,6 +34,7 @@ __all__ = [
     "AuditEntry",
     "Bin",
     "BinKind",
+    "ColumnChoice",
     "Density",
     "Discrepancy",
     "Due",
@@ -47,6 +49,7 @@ __all__ = [
     "OutboxMessage",
     "Person",
     "Role",
+    "SavedView",
     "Sku",
     "Stock",
     "StockMove",

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.html import escape
 from django.utils.translation import gettext as _, gettext_lazy
 
-from oms.models import AuditEntry, Bin, Membership, Sku, WarehouseLink
+from oms.models import AuditEntry, Bin, Membership, SavedView, Sku, WarehouseLink
 from oms.ui.columns import Column, Frame, when
 
 ACTIONS = {
@@ -21,7 +21,13 @@ ACTIONS = {
     "invite": gettext_lazy("Invited"),
     "join": gettext_lazy("Joined"),
 }
-MODELS: dict[str, type[Model]] = {"sku": Sku, "member": Membership, "bin": Bin, "warehouse": WarehouseLink}
+MODELS: dict[str, type[Model]] = {
+    "sku": Sku,
+    "member": Membership,
+    "bin": Bin,
+    "warehouse": WarehouseLink,
+    "view": SavedView,
+}
 
 
 @dataclass(frozen=True)

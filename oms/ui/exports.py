@@ -33,7 +33,7 @@ def export_response(request: AccountRequest, page: "type[TableView]", table: Tab
         job = jobs.start(
             "ui.export",
             _("Export of %(page)s") % {"page": page.title},
-            {"path": request.path, "query": request.GET.urlencode()},
+            {"path": request.path, "query": request.GET.urlencode(), "columns": table.shown()},
             person=request.user,
             idempotency_key=f"ui.export:{uuid4()}",
         )
@@ -54,6 +54,7 @@ def run_export_job(progress: Progress) -> None:
     page: type[TableView] = resolve(progress.params["path"]).func.table_view  # type: ignore[attr-defined]  # set by TableView.page
     query = QueryDict(progress.params["query"])
     table = page.sorted_table(query, page.filtered(query))
+    table.arrange(progress.params.get("columns", []))
     rows = table.data.data
     total = rows.order_by().count()
     stored = files.store(file_name(page), "text/csv; charset=utf-8", _file(table, rows, progress, total))

@@ -1,6 +1,6 @@
 """Filters: django-filter declarations that the kit draws under the headers and sums up as chips."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import MAXYEAR, datetime, time, timedelta
 from typing import Any
@@ -126,12 +126,19 @@ def _midnight(day: datetime) -> datetime:
     return timezone.make_aware(datetime.combine(day.date(), time.min))
 
 
+class _FilterForm(forms.Form):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # Not id_…: a dialog over the list may have a field of the same name, whose label would then name the filter.
+        super().__init__(*args, **kwargs)
+        self.auto_id = "filter_%s"
+
+
 class FilterSet(django_filters.FilterSet):
     """Base of every page's filters. A filter named like a column stands under its header; `q` is the page's search."""
 
     def get_form_class(self) -> type[forms.Form]:
         """The form whose fields stand in the page's head and headers but belong to its one filter form."""
-        form_class: type[forms.Form] = super().get_form_class()
+        form_class: type[forms.Form] = type("FilterForm", (_FilterForm, super().get_form_class()), {})
         for name, field in form_class.base_fields.items():
             field.widget.attrs["form"] = "filters"
             if not isinstance(field.widget, forms.MultiWidget | forms.CheckboxInput) and name != SEARCH:
@@ -141,6 +148,12 @@ class FilterSet(django_filters.FilterSet):
     def header_fields(self) -> dict[str, Any]:
         """Column name → the bound field of its filter."""
         return {name: self.form[name] for name in self.filters if name != SEARCH}
+
+    def undrawn(self, columns: Collection[str]) -> Iterator[str]:
+        """The parameters of the filters that have no field of their own on a page with these columns."""
+        for name, declared in self.filters.items():
+            if name not in {SEARCH, *columns} and not isinstance(declared, SwitchFilter):
+                yield from (name, f"{name}_from", f"{name}_to")
 
     def switches(self) -> list[Any]:
         """The bound checkboxes that stand over the table."""
@@ -171,6 +184,8 @@ class FilterSet(django_filters.FilterSet):
 
 
 def _said(declared: django_filters.Filter, value: Any) -> str:
+    if hasattr(declared, "said"):
+        return str(declared.said(value))
     if isinstance(value, slice):
         return " – ".join(f"{day:%Y-%m-%d}" if day else "" for day in (value.start, value.stop)).strip()
     if value is True:

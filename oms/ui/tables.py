@@ -31,9 +31,27 @@ class Table(tables.Table):
     """
 
     sticky: tuple[str, ...] = ()
+    sequence: Any
 
     class Meta:
         orderable = True
+
+    def shown(self) -> list[str]:
+        """The names of the columns that hold values, in order: what people choose among."""
+        return [bound.name for bound in self.columns if isinstance(bound.column, Column)]
+
+    def arrange(self, names: Iterable[str]) -> None:
+        """Show these columns in this order, the controls where they were. Where no name is known, nothing changes."""
+        own = self.shown()
+        wanted = [name for name in dict.fromkeys(names) if name in own]
+        if not wanted:
+            return
+        hidden = [name for name in own if name not in wanted]
+        for name in hidden:
+            self.columns.hide(name)  # and not taken out, so that the list can still be sorted by it
+        rest = iter([*wanted, *hidden])
+        order: list[str] = list(self.sequence)
+        self.sequence = [next(rest) if name in own else name for name in order]
 
     def row_renderer(self, frame: Frame) -> Callable[[Any], str]:
         """One function from a record to its `<tr>`, made once for a page."""

@@ -23,6 +23,7 @@ from oms.ui.actions import BulkAction
 from oms.ui.columns import Frame, url_pattern
 from oms.ui.exports import export_response
 from oms.ui.filters import FilterSet
+from oms.ui.layouts import KEPT, Layout
 from oms.ui.tables import Table, with_query
 
 PAGE_SIZES = (25, 50, 100, 250)
@@ -79,6 +80,8 @@ class TableView(View):
     secondary: ClassVar[tuple[PageAction, ...]] = ()
     bulk_actions: ClassVar[tuple[BulkAction, ...]] = ()
     row_menu: ClassVar[tuple[RowAction, ...]] = ()
+    has_layouts: ClassVar[bool] = False
+    """People choose its columns and save views of it."""
     request: AccountRequest
 
     @classmethod
@@ -111,6 +114,12 @@ class TableView(View):
         return rows
 
     @classmethod
+    def choosable(cls) -> dict[str, str]:
+        """Name → label of the columns that people may choose among, in the order of the declaration."""
+        table = cls.table_class([])
+        return {name: str(table.columns[name].header) for name in table.shown()}
+
+    @classmethod
     def sorted_table(cls, query: QueryDict, rows: QuerySet[Any]) -> Table:
         """The table over `rows`, sorted as the query string says, always with the id last so that pages are stable."""
         table = cls.table_class(rows, order_by=query.getlist("sort")[:3] or None)
@@ -121,10 +130,12 @@ class TableView(View):
         """The page, its table alone for htmx, or the CSV file."""
         filters = self.filterset_class(request.GET, queryset=self.queryset(), request=request)
         table = self.sorted_table(request.GET, filters.qs)
+        layout = self._layout()
+        table.arrange(layout.columns if layout else [])
         if request.GET.get("format") == "csv":
             return export_response(request, type(self), table)
         is_part = bool(request.htmx) and not request.htmx.history_restore_request
-        context = self._context(filters, table)
+        context = self._context(filters, table) | ({} if is_part else self._head(layout))
         response = TemplateResponse(request, "ui/_table.html" if is_part else "ui/list.html", context)
         patch_vary_headers(response, ["HX-Request"])
         return response
@@ -134,6 +145,7 @@ class TableView(View):
         frame = Frame(self.request.account.slug, timezone.now(), self.request.membership.role)
         window = Window.of(query, table.data.data)
         chips = list(filters.chips(query))
+        columns = table.headers(query, filters.header_fields())
         return {
             "section_label": self.section,
             "page_title": self.title,
@@ -143,12 +155,12 @@ class TableView(View):
             "filters": filters,
             "hidden_params": [
                 {"name": name, "value": value}
-                for name in ("sort", "per_page")
+                for name in ("sort", "per_page", *KEPT, *filters.undrawn([column.name for column in columns]))
                 for value in query.getlist(name)
                 if value
             ],
             "table": {
-                "columns": table.headers(query, filters.header_fields()),
+                "columns": columns,
                 "rows_html": table.rows_html(window.rows, frame),
                 "is_empty": not window.rows,
                 "has_filters": True,
@@ -163,11 +175,22 @@ class TableView(View):
             "bulk": self._bulk(window),
             "row_menu": self._row_menu(),
             "primary_action": self._button(self.primary),
-            "secondary_actions": [
-                *(button for action in self.secondary if (button := self._button(action))),
-                {"label": _("Export"), "icon": "download", "url": with_query(query, format="csv")},
-            ],
+            "export_url": with_query(query, format="csv"),
         }
+
+    def _layout(self) -> Layout | None:
+        match = self.request.resolver_match
+        return (
+            Layout.of(self.request.user, match.url_name or "", self.request.GET) if match and self.has_layouts else None
+        )
+
+    def _head(self, layout: Layout | None) -> dict[str, Any]:
+        """The buttons and menus of the page's head, beside the primary action."""
+        buttons = [button for action in self.secondary if (button := self._button(action))]
+        if layout is None:
+            return {"secondary_actions": buttons}
+        columns = layout.columns_button(self.request)
+        return {"secondary_actions": [*buttons, columns], "menus": [layout.views_menu(self.request)]}
 
     def _button(self, action: PageAction | None) -> dict[str, Any] | None:
         if action is None or self.request.membership.role not in action.roles:

@@ -28,6 +28,7 @@ from oms.ui.views import Empty, PageAction, TableView
 class SkuList(TableView):
     """Inventory → SKUs."""
 
+    has_layouts = True
     queryset = staticmethod(queries.sku_rows)
     table_class = SkuTable
     filterset_class = SkuFilter

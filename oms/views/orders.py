@@ -20,6 +20,7 @@ from oms.ui.views import Empty, TableView
 class OrderList(TableView):
     """Orders."""
 
+    has_layouts = True
     queryset = staticmethod(queries.order_rows)
     table_class = OrderTable
     filterset_class = OrderFilter

@@ -12,6 +12,7 @@ from oms.ui.views import Empty, TableView
 class StockList(TableView):
     """Inventory → Stock."""
 
+    has_layouts = True
     queryset = staticmethod(queries.stock_rows)
     table_class = StockTable
     filterset_class = StockFilter

@@ -21,6 +21,7 @@ from replenishment.tables import ReplenishmentTable
 class ReplenishmentList(TableView):
     """Replenishment."""
 
+    has_layouts = True
     queryset = staticmethod(queries.replenishment_rows)
     table_class = ReplenishmentTable
     filterset_class = ReplenishmentFilter

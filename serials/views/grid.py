@@ -4,7 +4,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from oms.models import EVERYONE, OFFICE
 from oms.ui.actions import BulkAction
-from oms.ui.views import Empty, RowAction, TableView
+from oms.ui.views import Empty, PageAction, RowAction, TableView
 from serials.filters import SerialFilter
 from serials.queries import units as queries
 from serials.tables import SerialTable
@@ -25,6 +25,8 @@ class SerialList(TableView):
             "Each unit with a serial number is a row: planned on a replenishment, received, or captured when it ships."
         ),
     )
+    has_layouts = True
+    secondary = (PageAction(gettext_lazy("Find many"), "scan", "serials_find", EVERYONE),)
     row_menu = (
         RowAction(gettext_lazy("Attributes"), "tag", "serial_attributes", EVERYONE, is_dialog=True),
         RowAction(gettext_lazy("OMS Notes"), "pencil", "serial_notes", OFFICE, is_dialog=True),

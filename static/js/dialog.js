@@ -18,7 +18,7 @@ function fill(page, url) {
   body.replaceChildren(content);
   window.htmx?.process(body);
   show(box);
-  $(".notice-bad, [autofocus], input:not([type=hidden]), select, textarea, .form-actions .btn", body)?.focus();
+  ($(".notice-bad, [autofocus]", body) ?? $("input:not([type=hidden]), select, textarea, .form-actions .btn", body))?.focus();
   return true;
 }
 

@@ -4,7 +4,7 @@ const guarded = new Set();
 
 on("submit", (event) => {
   const button = event.submitter;
-  if (!button || event.target.method !== "post" || event.target.matches("#bulk, [data-appearance]")) return;
+  if (!button || event.target.method !== "post" || event.target.matches("#bulk, [data-appearance], [data-again]")) return;
   // A moment later: a disabled button's own name and value would be missing from what is sent.
   setTimeout(() => {
     button.disabled = button.ariaDisabled = true;

@@ -61,7 +61,7 @@ function openRowMenu(button) {
   for (const link of panel.querySelectorAll("a")) link.setAttribute("href", decodeURI(link.getAttribute("href")).replace("{pk}", button.dataset.rowMenu));
   $("#row-menu-open")?.remove();
   panel.id = "row-menu-open";
-  document.body.append(panel);
+  $("#main").append(panel);
   panel.showPopover();
   place(panel, button, true);
   const items = [...panel.querySelectorAll("a")];

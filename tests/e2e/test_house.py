@@ -68,7 +68,7 @@ def test_find_a_sku_by_typing_and_come_back(page_for, ben, stocked):
     page.keyboard.type("lamp")
     expect(page.locator("tbody tr")).to_have_count(2)
     expect(page).to_have_url(re.compile(r"\?q=lamp"))
-    expect(page.locator("#id_q")).to_be_focused()
+    expect(page.locator("#filter_q")).to_be_focused()
     page.get_by_role("link", name="SKU", exact=True).click()
     expect(page.locator("th[aria-sort=descending]")).to_have_count(1)
     assert codes(page) == ["LAMP-OAK", "LAMP-ASH"]

@@ -4,39 +4,11 @@ import pytest
 from django.db import connection
 from playwright.sync_api import expect
 
-from oms.models import BinKind, OrderLine
 from oms.tenancy import account_context
-from serials.lifecycle import Actor, Event
-from serials.models import Unit, UnitAttribute, UnitEvent
-from serials.services import Fact, Row, record_event
-from serials.services.units import By, annotate_units, move_units, reserve_units, ship_units
-from tests.factories import make_bin, make_discrepancy, make_order, make_serialized_sku, make_warehouse_link
+from serials.models import UnitEvent
+from tests.factories import make_discrepancy
 
 LIST = "/acme/inventory/serials/"
-WAREHOUSE = By(Actor.WAREHOUSE, reason="Box wet")
-
-
-@pytest.fixture
-def units(account_a, wes):
-    """Ten units of each status, and two that are void; serial → id."""
-    with account_context(account_a):
-        sku, link = make_serialized_sku(code="L2201308", product_id="88310", name="Laptop 14"), make_warehouse_link()
-        place = {kind: make_bin(link=link, location="Zone A", name=f"A-{kind}", kind=kind) for kind in BinKind.values}
-        line = OrderLine.objects.get(order=make_order(sku, quantity=60, number="SO-5001"))
-        rows = [Row(sku_id=sku.pk, serial=f"LAP{number:05}") for number in range(62)]
-        record_event(Fact(Event.EXPECT, Actor.OFFICE, process_id="R-1001"), rows)
-        pks = list(Unit.objects.order_by("pk").values_list("pk", flat=True))
-        received = [Row(unit_id=pk, bin_id=place["pick"].pk) for pk in pks[:50]]
-        record_event(Fact(Event.RECEIVE, Actor.WAREHOUSE, wes.pk, process_id="R-1001"), received)
-        record_event(Fact(Event.VOID, Actor.OFFICE, process_id="R-1001"), [Row(unit_id=pk) for pk in pks[60:]])
-        reserve_units(unit_ids=pks[10:20], line=line, by=By(Actor.OFFICE))
-        move_units(unit_ids=pks[20:30], to=place["reserved"], by=WAREHOUSE, process_id="M-1")
-        move_units(unit_ids=pks[30:40], to=place["damaged"], by=WAREHOUSE, process_id="M-2")
-        ship_units(rows=[Row(unit_id=pk) for pk in pks[40:50]], line=line, by=WAREHOUSE)
-        long = "Call the customer before this one ships, they asked for it twice on the phone"
-        annotate_units(rows=[Row(unit_id=pk, oms_notes=long) for pk in pks[20:25]], by=By(Actor.OFFICE))
-        UnitAttribute.objects.create(unit_id=pks[20], name="Colour", value="Space grey")
-        return dict(Unit.objects.values_list("serial", "pk"))
 
 
 def rows(page):

@@ -7,7 +7,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from oms import files, jobs
 from oms.models import ADMINS, EVERYONE, OFFICE, Membership, Person, Role, StoredFile
-from oms.services import people
+from oms.services import layouts, people
 from tests.factories import make_bin, make_discrepancy, make_order, make_sku, make_skus, make_stock
 from tests.samples import Case, Sample, times
 
@@ -112,7 +112,31 @@ def discrepancy(_person: Person) -> Case:
     return Case({"pk": make_discrepancy().pk}, {"reason": "counted again"})
 
 
+def view(person: Person) -> Case:
+    """A view that the person saved, and another name for it."""
+    made = layouts.save_view(
+        person=person,
+        page="serials",
+        name=f"View {next(_number)}",
+        query="status=hold",
+        columns=["sku", "serial"],
+        is_shared=False,
+    )
+    return Case({"pk": made.pk}, {"name": "Renamed"})
+
+
+def list_page(_person: Person) -> Case:
+    """A list that has columns to choose and views to save."""
+    asked = {"list": "serials"}
+    return Case(data={**asked, "state": "", "name": "Mine", "order": ["serial", "sku"], "show": "serial"}, query=asked)
+
+
 SAMPLES = {
+    "columns": Sample(list_page, get=EVERYONE, post=EVERYONE),
+    "view_new": Sample(list_page, get=EVERYONE, post=EVERYONE),
+    "view": Sample(view, get=EVERYONE, post=EVERYONE),
+    "view_update": Sample(view, post=EVERYONE),
+    "view_delete": Sample(view, get=EVERYONE, post=EVERYONE),
     "account_home": Sample(get=EVERYONE),
     "skus": Sample(get=EVERYONE, rows=make_skus),
     "sku_new": Sample(lambda _person: Case(data=_sku_fields()), get=OFFICE, post=OFFICE),

@@ -5,7 +5,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from oms import files
 from oms.models import EVERYONE, OFFICE, Person
 from serials.services import attributes
+from serials.services.find_many import find_many
 from serials.services.notes import fingerprint
+from serials.services.number_lists import read_list
 from tests.samples import Case, Sample
 from tests.serials.factories import make_unit, make_units
 
@@ -48,8 +50,22 @@ def uploaded(_person: Person) -> Case:
     return Case({"key": files.store("attributes.csv", "text/csv", [attributes_file()]).key})
 
 
+def found(person: Person) -> Case:
+    """A list with a found and a missing number."""
+    asked = read_list(f"{make_unit().serial}\nNOT-THERE".encode())
+    return Case({"key": find_many(asked=asked, person=person).key})
+
+
+def found_file(person: Person) -> Case:
+    """The found ones of such a list."""
+    return Case({**found(person).kwargs, "group": "found"})
+
+
 SAMPLES = {
     "serials": Sample(get=EVERYONE, rows=make_units),
+    "serials_find": Sample(lambda _person: Case(data={"numbers": make_unit().serial}), get=EVERYONE, post=EVERYONE),
+    "serials_found": Sample(found, get=EVERYONE),
+    "serials_found_file": Sample(found_file, get=EVERYONE),
     "serials_history": Sample(selected, post=EVERYONE),
     "serials_labels": Sample(selected, post=EVERYONE),
     "serials_attributes": Sample(selected, post=OFFICE),

@@ -1,0 +1,67 @@
+"""Find many: which units a list of numbers means. The statements do not grow with the list."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from oms.models import Person
+from oms.tenancy import current_account_id
+from serials.models import FoundList
+from serials.services.number_lists import Asked
+
+KEPT = timedelta(days=30)
+
+# Several SKUs may have the same serial: two ids are enough to know, ten SKUs enough to tell. OFFSET 0 is a fence: each
+# number is looked up in the index, and no plan reads every unit of a large account because the list is long.
+FIND = """
+SELECT a.place::int - 1,
+       (array_agg(u.id) FILTER (WHERE a.sku IN ('', upper(k.code))))[1:2],
+       COALESCE(bool_or(u.is_void) FILTER (WHERE a.sku IN ('', upper(k.code))), false),
+       (array_agg(k.code ORDER BY k.code))[1:10]
+FROM unnest(%(keys)s::text[], %(skus)s::text[]) WITH ORDINALITY AS a (key, sku, place)
+CROSS JOIN LATERAL (
+    SELECT id, sku_id, is_void FROM serials_unit WHERE account_id = %(account)s AND serial_key = a.key OFFSET 0
+) AS u
+JOIN oms_sku k ON k.account_id = %(account)s AND k.id = u.sku_id
+GROUP BY a.place
+"""
+
+
+@transaction.atomic
+def find_many(*, asked: Sequence[Asked], person: Person) -> FoundList:
+    """Look the numbers up and keep what came of it; what was kept longer than KEPT ago goes."""
+    FoundList.objects.filter(created_at__lt=timezone.now() - KEPT).delete()
+    found = _look_up(asked)
+    units: dict[int, int] = {}
+    lines: dict[tuple[str, str], int] = {}
+    has_void = False
+    rest: dict[str, list[Any]] = {"not_found": [], "ambiguous": [], "duplicate": []}
+    for place, each in enumerate(asked):
+        first = lines.setdefault((each.key, each.sku.upper()), place)
+        ids, is_void, skus = found.get(place) or (None, False, [])
+        # The same unit again, though once with its SKU and once without.
+        first = units.setdefault(ids[0], place) if first == place and ids and len(ids) == 1 else first
+        if first != place:
+            rest["duplicate"].append((each.line, each.typed, each.sku, str(asked[first].line)))
+        elif not ids:
+            rest["not_found"].append((each.line, each.typed, each.sku, ", ".join(skus)))
+        elif len(ids) > 1:
+            rest["ambiguous"].append((each.line, each.typed, each.sku, ", ".join(skus)))
+        else:
+            has_void = has_void or is_void
+    return FoundList.objects.create(person=person, unit_ids=list(units), has_void=has_void, rest=rest)
+
+
+def _look_up(asked: Sequence[Asked]) -> dict[int, tuple[list[int] | None, bool, list[str]]]:
+    """Place in the list → up to two ids of units that it means, whether one is void, and the SKUs that have it."""
+    params: dict[str, Any] = {
+        "account": current_account_id(),
+        "keys": [each.key for each in asked],
+        "skus": [each.sku.upper() for each in asked],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(FIND, params)
+        return {place: (ids, is_void, skus) for place, ids, is_void, skus in cursor.fetchall()}

@@ -1,0 +1,91 @@
+"""Lists of serial numbers as people paste and upload them."""
+
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _, gettext_lazy, ngettext
+
+from oms import csvio
+from oms.csvio.reading import read_lines
+from oms.errors import DomainError
+from serials import numbering
+
+MOST = 10_000
+"""So many numbers are looked for at once."""
+MOST_BYTES = 5 * 1024 * 1024
+SHOWN = 5
+SCHEMA = csvio.Schema(
+    [
+        csvio.Column("SKU", max_length=80, example="L2201308", help=gettext_lazy("Needed where several SKUs have it.")),
+        csvio.Column(
+            "Serial",
+            is_required=True,
+            aliases=("Serials", "Serial number", "Number"),
+            max_length=10_000,  # what is too long is said below, in the same words with and without a header
+            example="SN00000001",
+        ),
+    ],
+    max_bytes=MOST_BYTES,
+    max_rows=MOST,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One number of a list: its line, what was typed, its normalised form, and the SKU where one is named."""
+
+    line: int
+    typed: str
+    key: str
+    sku: str = ""
+
+
+def read_list(data: bytes) -> list[Asked]:
+    """The numbers of a text or a CSV file; one with a header that names Serial may name the SKU as well.
+
+    Without it the numbers stand between line breaks, commas, semicolons or tabs. Raises DomainError where there are
+    none or too many, and for those that cannot be serials, with their lines.
+    """
+    if not data.strip(b'\xef\xbb\xbf \t\r\n,;"'):
+        raise DomainError(_("There is no number in it."))
+    parsed = SCHEMA.read(io.BytesIO(data))
+    if parsed.missing_columns:
+        lines, _encoding = read_lines(io.BytesIO(data), max_bytes=MOST_BYTES)
+        texts, faults = [(line, typed, "") for line, typed in _cells(lines)], []
+    else:
+        texts = [(row.line, row.values["Serial"], row.values["SKU"]) for row in parsed.rows]
+        faults = [(error.line, error.message) for error in parsed.errors]
+    if len(texts) > MOST:
+        raise DomainError(
+            _("These are %(count)s numbers, and %(most)s at most are found at once. Split the list.")
+            % {"count": f"{len(texts):,}", "most": f"{MOST:,}"}
+        )
+    asked = []
+    for line, typed, sku in texts:
+        try:
+            asked.append(Asked(line, typed, numbering.check(typed), sku))
+        except numbering.BadSerial as error:
+            faults.append((line, str(error)))
+    if faults:
+        raise DomainError(_said(sorted(faults)))
+    if not asked:
+        raise DomainError(_("There is no number in it."))
+    return asked
+
+
+def _cells(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
+    for line, text in enumerate(lines, start=1):
+        for cell in re.split("[,;\t]", text.strip()):
+            typed = csvio.unescape(cell.strip().strip('"').strip())
+            if typed:
+                yield line, typed
+
+
+def _said(faults: Sequence[tuple[int, str]]) -> str:
+    shown = [_("Line %(line)s: %(fault)s") % {"line": line, "fault": fault} for line, fault in faults[:SHOWN]]
+    more = len(faults) - SHOWN
+    if more > 0:
+        shown.append(ngettext("%(count)s more is wrong.", "%(count)s more are wrong.", more) % {"count": f"{more:,}"})
+    return " ".join(shown)
