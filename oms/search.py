@@ -1,0 +1,46 @@
+"""What text search needs beside Django's lookups: the pairs of characters of a text, and a column in an array."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import Func, Lookup, TextField
+
+PAIRS = 2
+
+
+class Pairs(Func):
+    """All pairs of neighbouring characters of a text, as an array.
+
+    A trigram index knows nothing of a needle of two characters; a GIN index of these does: `pairs @> {AB}` is exactly
+    `LIKE '%AB%'`. The function is made by serials.0002.
+    """
+
+    function = "lotline_pairs"
+    arity = 1
+    output_field = ArrayField(TextField())
+
+
+class AnyOf(Lookup):  # type: ignore[type-arg]
+    """`column = ANY(array)`: like `in`, but one parameter however many ids there are."""
+
+    lookup_name = "any_of"
+    prepare_rhs = False
+
+    def __init__(self, lhs: Any, rhs: Iterable[int]) -> None:
+        super().__init__(lhs, list(rhs))
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+        """The comparison."""
+        lhs, params = self.process_lhs(compiler, connection)
+        return f"{lhs} = ANY(%s::bigint[])", [*params, self.rhs]
+
+
+PAIRS_FUNCTION = """
+CREATE FUNCTION lotline_pairs(text) RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN string_to_array(
+    regexp_replace($1, '(..)', E'\\\\1\\x01', 'g') || E'\\x01' || regexp_replace(substr($1, 2), '(..)', E'\\\\1\\x01', 'g'),
+    E'\\x01'
+)
+"""
+"""Those that begin at odd characters, then those that begin at even ones; what is left over at an end has no pair."""
