@@ -122,17 +122,15 @@ class Window:
             return cls._cut(_records(search.base, ids) if ids is not None else _page(search, place), place, total)
         rows = search.rows if search.instead is None else search.instead
         keys = tuple(_keys(rows)) if search.is_indexed else ()
+        known = {"is_instead": search.instead is not None, "keys": keys}
         mark = _mark(rows.model, keys, place.after or place.before) if keys else None
-        if mark:
-            found = _records(search.base, _beyond(rows, keys, mark, place))
-            is_more = len(found) > place.per_page or bool(place.before)
-            found = found[: place.per_page][:: -1 if place.before else 1]
-            return cls(found, place, total, is_more, search.instead is not None, keys)
-        if search.hint is None:
-            found = _page(Search(search.base, rows), place)
-        else:
-            found = _records(search.base, _common(rows, search, place))
-        return cls._cut(found, place, total, is_instead=search.instead is not None, keys=keys)
+        if mark and (found := _records(search.base, _beyond(rows, keys, mark, place))):
+            is_more = len(found) > place.per_page or not place.after
+            return cls(found[: place.per_page][:: 1 if place.after else -1], place, total, is_more, **known)
+        if not (found := _numbered(search, rows, place)):
+            place = place.within(rows.order_by().count())
+            found = _numbered(search, rows, place)
+        return cls._cut(found, place, total, **known)
 
     @classmethod
     def _cut(cls, found: list[Any], place: Place, total: int, **more: Any) -> "Window":
@@ -157,18 +155,18 @@ class Window:
         """What the pager shows and where it leads: by number, and beyond what is counted behind or before a row."""
         place, start = self.place, self.place.start
 
-        def at(page: int, name: str, row: Any) -> str:
-            is_deep = (page - 1) * place.per_page >= COUNTED
+        def at(page: int, name: str, number: int) -> str:
+            is_deep = self.keys and self.rows and (page - 1) * place.per_page >= COUNTED
             return (
-                with_query(query, **({name: _token(self.keys, row)} if is_deep and self.keys else {})) + f"&page={page}"
+                with_query(query, **({name: _token(self.keys, self.rows[number])} if is_deep else {})) + f"&page={page}"
             )
 
         return {
             "start": _grouped(start + 1 if self.rows else 0),
             "end": _grouped(start + len(self.rows)),
             "total_text": self.total_text,
-            "prev_url": at(place.page - 1, "before", self.rows[0] if self.rows else None) if place.page > 1 else "",
-            "next_url": at(place.page + 1, "after", self.rows[-1]) if self.has_next and self.rows else "",
+            "prev_url": at(place.page - 1, "before", 0) if place.page > 1 else "",
+            "next_url": at(place.page + 1, "after", -1) if self.has_next else "",
             "per_page": place.per_page,
             "per_page_options": [
                 {"value": size, "url": with_query(query, per_page=str(size)), "is_current": size == place.per_page}
@@ -184,6 +182,13 @@ def _page(search: Search, place: Place) -> list[Any]:
     if not place.start:
         return list(search.rows[:end])
     return _records(search.base, search.rows.values_list("pk", flat=True)[place.start : end])
+
+
+def _numbered(search: Search, rows: QuerySet[Any], place: Place) -> list[Any]:
+    """The same where more rows match than are counted."""
+    if search.hint is None:
+        return _page(Search(search.base, rows), place)
+    return _records(search.base, _common(rows, search, place))
 
 
 def _sample(rows: QuerySet[Any], place: Place) -> tuple[int, list[int]]:

@@ -199,3 +199,13 @@ def test_a_long_list_says_why_it_is_not_sorted(crowd, client_for, wes):
     assert 'id="sort-serial"' in page
     assert re.search(r'aria-sort="descending">\s*<a class="sort"\s+id="sort-update"', page)
     assert "sort-order" in client.get("/acme/inventory/serials/", {"serial": "a%"}).content.decode()
+
+
+@pytest.mark.parametrize("query", [{}, {"serial": "sn"}, {"sort": "status"}])
+def test_a_page_beyond_the_end_is_the_last_one(crowd, client_for, wes, query):
+    client = client_for(wes)
+    found = [client.get("/acme/inventory/serials/", {**query, "per_page": 8, "page": page}) for page in (99, 10**8)]
+    shown = [re.findall(r'data-copy="([^"]+)"', answer.content.decode()) for answer in found]
+    assert shown[0]
+    assert shown[0] == shown[1]
+    assert 'id="page-next" role="link" aria-disabled="true"' in found[0].content.decode()
