@@ -161,7 +161,7 @@ class Template:
         fresh = {name: f"overlay({name} placing '{mark}' from 1 for 2)" for name in ("serial", "serial_key")}
         fresh |= {"id": f"unit + {shift}", "unit_id": f"unit + {shift}"}
         columns = {model: ", ".join(fresh.get(name, name) for name in _columns(model)) for model in tables}
-        return {model: f"SELECT {listed} FROM {_template(model)}" for model, listed in columns.items()}  # noqa: S608
+        return {model: f"SELECT {listed} FROM {_template(model)}" for model, listed in columns.items()}
 
     def copy(self, rounds: Rounds, name: str, tables: tuple[type[models.Model], ...], mark: str) -> None:
         """The limit: COPY of finished bytes by the owner, references checked, committed."""

@@ -38,11 +38,16 @@ class Measure:
         return self.bar is None or self.ratio >= self.bar
 
 
+def percentile(values: Sequence[float], rank: int) -> float:
+    """The value at or below which `rank` of a hundred lie (nearest rank)."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(rank / 100 * len(ordered)) - 1)]
+
+
 def compare(
     measure: str, *, count: int, ours: Sequence[float], limits: Sequence[float], bar: float | None, sql: str, unit: str
 ) -> Measure:
     """A measure of throughput from seconds: `ours` and `limits` did `count` things each, pairwise in the same round."""
-    ordered = sorted(ours)
     return Measure(
         measure=measure,
         value=round(count / median(ours)),
@@ -51,7 +56,7 @@ def compare(
         ratio=round(median(limit / own for own, limit in zip(ours, limits, strict=True)), 3),
         bar=bar,
         p50=round(median(ours), 4),
-        p95=round(ordered[math.ceil(0.95 * len(ordered)) - 1], 4),
+        p95=round(percentile(ours, 95), 4),
         runs=len(ours),
         sql=sql,
     )
@@ -76,7 +81,12 @@ def show(measures: Iterable[Measure], *, out: TextIO, conditions: str, is_json: 
 
 def _line(each: Measure) -> str:
     verdict = ("holds" if each.holds else "MISSED") if each.bar else "no bar"
+    bar = f"{each.bar:.3g}" if each.bar else "-"
     return (
-        f"{each.measure:<28} {each.value:>10,.0f} {each.unit}  limit {each.limit:>10,.0f}  ratio {each.ratio:>6.2f}  "
-        f"bar {each.bar or '-':>5}  {verdict:<6}  p50 {each.p50:.3f} s  p95 {each.p95:.3f} s  runs {each.runs}"
+        f"{each.measure:<34} {_short(each.value):>10} {each.unit}  limit {_short(each.limit):>10}  ratio "
+        f"{each.ratio:>6.2f}  bar {bar:>5}  {verdict:<6}  p50 {each.p50:.3f} s  p95 {each.p95:.3f} s  runs {each.runs}"
     )
+
+
+def _short(number: float) -> str:
+    return f"{number:,.0f}" if number >= 1_000 else f"{number:,.3g}"

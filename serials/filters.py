@@ -49,6 +49,8 @@ def _uuid(text: str) -> UUID | None:
 class SerialFilter(FilterSet):
     """Filters of the Serials grid."""
 
+    matched_first = ("sku", "bin")
+
     q = SearchFilter(
         "serial",
         "sku__code",
@@ -68,7 +70,7 @@ class SerialFilter(FilterSet):
     prod_id = TextFilter("sku__product_id_wh", "sku__product_id", label=_("ProdID"), placeholder=_("ProdID"))
     bin = TextFilter("bin__name", label=_("BIN"), placeholder=_("Bin"))
     location = TextFilter("bin__location__name", label=_("Location"), placeholder=_("Location"))
-    serial = TextFilter("serial", label=_("Serial"), placeholder=_("Serial"))
+    serial = TextFilter("serial", label=_("Serial"), placeholder=_("Serial"), has_pairs=True)
     status = ChoiceFilter(label=_("Status"), choices=STATUSES)
     wms_notes = TextFilter("wms_notes", label=_("WMS Notes"), placeholder=_("Note"))
     oms_notes = TextFilter("oms_notes", label=_("OMS Notes"), placeholder=_("Note"))

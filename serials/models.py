@@ -11,10 +11,13 @@ from django.utils.translation import gettext_lazy as _
 
 from oms.models import Bin, OrderLine, Person, Sku
 from oms.models.catalogue import validate_printable
+from oms.search import Pairs
 from oms.tenancy import AccountKey, AccountModel
 from serials.lifecycle import Event, ProcessType, Status
 
 NOTE_LENGTH = 2000
+SEARCHED = ("serial", "wms_notes", "oms_notes", "process_id", "order_no")
+"""The text columns of a unit that people search in; what stands in SKUs and bins is found there."""
 
 
 class Lot(AccountModel):
@@ -86,9 +89,15 @@ class Unit(AccountModel):
         indexes: ClassVar = [
             models.Index(fields=["account", "-updated_at", "-id"], name="unit_by_update"),
             models.Index(fields=["account", "status", "-updated_at", "-id"], name="unit_by_status"),
+            models.Index(fields=["account", "serial_key", "id"], name="unit_by_serial"),
             models.Index(fields=["account", "bin"], name="unit_by_bin"),
-            models.Index(fields=["account", "serial_key"], name="unit_by_serial"),
-            GinIndex("account", OpClass(Upper("serial"), "gin_trgm_ops"), name="unit_serial_search"),
+            # One index for all text: a row costs one entry of its account and one place in the pending list, not six.
+            GinIndex(
+                "account",
+                *(OpClass(Upper(name), "gin_trgm_ops") for name in SEARCHED),
+                OpClass(Pairs(Upper("serial")), "array_ops"),
+                name="unit_search",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -45,6 +45,7 @@ class SerialTable(Table):
     """The Serials grid."""
 
     sticky = ("expand",)
+    indexed = frozenset({"serial", "status", "update"})
 
     expand = CheckExpandColumn(
         page="serial", child="serial_history", said=gettext_lazy("Serial history of %(what)s"), named_by="serial"
@@ -55,8 +56,10 @@ class SerialTable(Table):
     prod_id = MonoColumn(label=gettext_lazy("ProdID"))
     bin = MonoColumn(label=gettext_lazy("BIN"), accessor="bin__name", order_by="bin__name")
     location = Column(label=gettext_lazy("Location"), accessor="bin__location__name", order_by="bin__location__name")
-    serial = SerialColumn(label=gettext_lazy("Serial"), route="serial")
-    status = BadgeColumn(label=gettext_lazy("Status"), choices=Status, tones=STATUS_TONES)
+    serial = SerialColumn(label=gettext_lazy("Serial"), route="serial", order_by=("serial_key", "pk"))
+    status = BadgeColumn(
+        label=gettext_lazy("Status"), order_by=("status", "-updated_at", "-pk"), choices=Status, tones=STATUS_TONES
+    )
     wms_notes = NoteColumn(label=gettext_lazy("WMS Notes"))
     oms_notes = EditNoteColumn(
         label=gettext_lazy("OMS Notes"),

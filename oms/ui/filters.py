@@ -1,17 +1,22 @@
 """Filters: django-filter declarations that the kit draws under the headers and sums up as chips."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import MAXYEAR, datetime, time, timedelta
-from typing import Any
+from functools import reduce
+from operator import and_
+from typing import Any, ClassVar
 
 import django_filters
 from django import forms
-from django.db.models import Q, QuerySet
+from django.db.models import F, Model, Q, QuerySet
+from django.db.models.functions import Upper
 from django.http import QueryDict
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from oms.search import PAIRS, AnyOf, HasPair, Pairs
 from oms.ui.tables import with_query
 
 FIRST_YEAR = 1900
@@ -29,23 +34,41 @@ class Chip:
 
 
 class TextFilter(django_filters.CharFilter):
-    """Partial match, whatever the case, on one or more fields. `placeholder` stands in the empty field."""
+    """Partial match, whatever the case, on one or more fields. `placeholder` stands in the empty field.
 
-    def __init__(self, *fields: str, placeholder: Any, label: Any, **kwargs: Any) -> None:
+    `has_pairs`: the one field has an index of its `Pairs`, so two characters are found fast too.
+    """
+
+    def __init__(self, *fields: str, placeholder: Any, label: Any, has_pairs: bool = False, **kwargs: Any) -> None:
         attrs = {"placeholder": placeholder, "autocomplete": "off", "spellcheck": "false"}
         super().__init__(
             field_name=fields[0], label=label, max_length=LONGEST, widget=forms.TextInput(attrs=attrs), **kwargs
         )
-        self.fields = fields
+        self.fields, self.has_pairs = fields, has_pairs
 
     def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
         """The rows in which one of the fields contains the text."""
-        if not value:
-            return qs
-        found = Q()
-        for name in self.fields:
-            found |= Q(**{f"{name}__icontains": value})
-        return qs.filter(found)
+        return qs.filter(self._condition(qs.model, value)) if value else qs
+
+    def hint(self, value: str) -> Q:
+        """A condition that follows from the text and has an index where the text is too short for the other."""
+        if not self.has_pairs or len(value) != PAIRS:
+            return Q()
+        return Q(HasPair(Pairs(Upper(self.fields[0])), value))
+
+    def _condition(self, model: type[Model], value: str) -> Q:
+        found, first = Q(), defaultdict(list)
+        for path in self.fields:
+            relation, _sep, rest = path.partition("__")
+            if rest and relation in self.parent.matched_first:
+                first[relation].append(rest)
+            else:
+                found |= Q(**{f"{path}__icontains": value})
+        for relation, rests in first.items():
+            target: Any = model._meta.get_field(relation).related_model
+            matching = Q.create([(f"{rest}__icontains", value) for rest in rests], connector=Q.OR)
+            found |= Q(AnyOf(F(relation), target.objects.through_view().filter(matching).values_list("pk", flat=True)))
+        return found
 
 
 class SearchFilter(TextFilter):
@@ -134,7 +157,13 @@ class _FilterForm(forms.Form):
 
 
 class FilterSet(django_filters.FilterSet):
-    """Base of every page's filters. A filter named like a column stands under its header; `q` is the page's search."""
+    """Base of every page's filters. A filter named like a column stands under its header; `q` is the page's search.
+
+    `matched_first` names references to small tables: a text is looked for there first, and then for the ids found,
+    which has an index. One query over both tables has none.
+    """
+
+    matched_first: ClassVar[tuple[str, ...]] = ()
 
     def get_form_class(self) -> type[forms.Form]:
         """The form whose fields stand in the page's head and headers but belong to its one filter form."""
@@ -163,6 +192,16 @@ class FilterSet(django_filters.FilterSet):
         """(label, what is wrong) of every entry that is left out because it makes no sense."""
         errors = self.form.errors if self.is_bound else {}
         return [(str(self.form[name].label), str(fault)) for name, faults in errors.items() for fault in faults]
+
+    def hint(self) -> Q | None:
+        """None where nothing is filtered by text; else the conditions that help to find the rows, see `TextFilter`."""
+        values = self.form.cleaned_data if self.is_bound and hasattr(self.form, "cleaned_data") else {}
+        given = [
+            (declared, values[name])
+            for name, declared in self.filters.items()
+            if isinstance(declared, TextFilter) and values.get(name)
+        ]
+        return reduce(and_, (declared.hint(value) for declared, value in given), Q()) if given else None
 
     @property
     def search_field(self) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 import django_tables2 as tables
 from django.http import QueryDict
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
 
 from oms.ui.columns import Column, Frame
 
@@ -22,6 +23,8 @@ class Header:
     sorted: str
     filters: list[Any]
     is_sticky: bool
+    why: str
+    """Why no sort is offered; empty where one is, or never will be."""
 
 
 class Table(tables.Table):
@@ -32,6 +35,9 @@ class Table(tables.Table):
 
     sticky: tuple[str, ...] = ()
     sequence: Any
+    indexed: frozenset[str] = frozenset()
+    """The columns whose sort, all its keys and directions, is an index. Where any is named, the others are offered for
+    a counted number of rows only, and pages beyond that go by the keys of a row."""
 
     class Meta:
         orderable = True
@@ -68,20 +74,37 @@ class Table(tables.Table):
         row = self.row_renderer(frame)
         return mark_safe("".join([row(record) for record in records]))  # noqa: S308
 
-    def headers(self, query: QueryDict, fields: dict[str, Any]) -> list[Header]:
-        """The header cells; `fields` maps a column's name to the bound fields of its filter."""
+    @property
+    def has_index(self) -> bool:
+        """Whether the sort of this table is one for any number of rows."""
+        names = {str(name).lstrip("-") for name in self.order_by}
+        return not self.indexed or (len(names) == 1 and names <= self.indexed)
+
+    def headers(self, query: QueryDict, fields: dict[str, Any], *, is_long: bool = False) -> list[Header]:
+        """The header cells; `fields` maps a column's name to the bound fields of its filter.
+
+        `is_long` says that there are more rows than a sort without an index is offered for.
+        """
+        refused = {bound.name for bound in self.columns if bound.orderable} - self.indexed
+        refused = refused if is_long and self.indexed else set()
+        why = str(_("Too many rows to sort by this: filter first."))
         return [
             Header(
                 name=bound.name,
                 label=str(bound.header),
                 kind=getattr(bound.column, "kind", "text"),
-                sort_url=with_query(query, sort=str(bound.order_by_alias.next)) if bound.orderable else "",
+                sort_url=self._sort_url(query, bound) if bound.orderable and bound.name not in refused else "",
                 sorted=self._direction(bound),
                 filters=[fields[bound.name]] if bound.name in fields else [],
                 is_sticky=bound.name in self.sticky,
+                why=why if bound.name in refused else "",
             )
             for bound in self.columns
         ]
+
+    @staticmethod
+    def _sort_url(query: QueryDict, bound: Any) -> str:
+        return with_query(query, sort=str(bound.order_by_alias.next))
 
     @staticmethod
     def _direction(bound: Any) -> str:
@@ -101,7 +124,8 @@ class Table(tables.Table):
 def with_query(query: QueryDict, **changes: str) -> str:
     """The query string with some parameters changed, back on the first page; an empty value removes its parameter."""
     changed = query.copy()
-    changed.pop("page", None)
+    for name in ("page", "after", "before"):
+        changed.pop(name, None)
     for name, value in changes.items():
         if value:
             changed[name] = value

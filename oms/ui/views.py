@@ -11,7 +11,6 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.views import View
 from django.views.decorators.http import require_GET
@@ -24,11 +23,8 @@ from oms.ui.columns import Frame, url_pattern
 from oms.ui.exports import export_response
 from oms.ui.filters import FilterSet
 from oms.ui.layouts import KEPT, Layout
+from oms.ui.paging import COUNTED, Search, Window
 from oms.ui.tables import Table, with_query
-
-PAGE_SIZES = (25, 50, 100, 250)
-COUNTED = 10_000
-"""Up to here a count is exact; beyond it says "10,000+", because counting all costs more than the page."""
 
 
 @dataclass(frozen=True)
@@ -131,21 +127,36 @@ class TableView(View):
         filters = self.filterset_class(request.GET, queryset=self.queryset(), request=request)
         table = self.sorted_table(request.GET, filters.qs)
         layout = self._layout()
-        table.arrange(layout.columns if layout else [])
+        columns = layout.columns if layout else []
         if request.GET.get("format") == "csv":
+            table.arrange(columns)
             return export_response(request, type(self), table)
+        table, window = self._window(filters, table)
+        table.arrange(columns)
         is_part = bool(request.htmx) and not request.htmx.history_restore_request
-        context = self._context(filters, table) | ({} if is_part else self._head(layout))
+        context = self._context(filters, table, window) | ({} if is_part else self._head(layout))
         response = TemplateResponse(request, "ui/_table.html" if is_part else "ui/list.html", context)
         patch_vary_headers(response, ["HX-Request"])
         return response
 
-    def _context(self, filters: FilterSet, table: Table) -> dict[str, Any]:
+    def _window(self, filters: FilterSet, table: Table) -> tuple[Table, Window]:
+        """The page's rows, and the table in the order that they have."""
+        usual = None if table.has_index else self.sorted_table(QueryDict(), filters.qs)
+        search = Search(
+            self.queryset(),
+            table.data.data,
+            instead=usual and usual.data.data,
+            hint=filters.hint(),
+            is_indexed=bool(table.indexed),
+        )
+        window = Window.of(self.request.GET, search)
+        return (usual if window.is_instead and usual else table), window
+
+    def _context(self, filters: FilterSet, table: Table, window: Window) -> dict[str, Any]:
         query = self.request.GET
         frame = Frame(self.request.account.slug, timezone.now(), self.request.membership.role)
-        window = Window.of(query, table.data.data)
         chips = list(filters.chips(query))
-        columns = table.headers(query, filters.header_fields())
+        columns = table.headers(query, filters.header_fields(), is_long=window.total > COUNTED)
         return {
             "section_label": self.section,
             "page_title": self.title,
@@ -248,67 +259,3 @@ def _stable(table: Table) -> Table:
         is_down = bool(rows.query.order_by) and str(rows.query.order_by[-1]).startswith("-")
         table.data.data = rows.order_by(*rows.query.order_by, "-pk" if is_down else "pk")
     return table
-
-
-@dataclass(frozen=True)
-class Window:
-    """One page of rows out of a sorted queryset, and what is known of the whole."""
-
-    rows: list[Any]
-    start: int
-    per_page: int
-    page: int
-    total: int
-    has_next: bool
-
-    @classmethod
-    def of(cls, query: QueryDict, rows: QuerySet[Any]) -> "Window":
-        """The page that the query string names; a page beyond the end is the last one. Two queries."""
-        per_page = _number(query.get("per_page"), PAGE_SIZES[1])
-        per_page = per_page if per_page in PAGE_SIZES else PAGE_SIZES[1]
-        total = rows.order_by()[: COUNTED + 1].count()
-        page = max(1, _number(query.get("page"), 1))
-        if total <= COUNTED:
-            page = min(page, max(1, -(-total // per_page)))
-        start = (page - 1) * per_page
-        found = list(rows[start : start + per_page + 1]) if total else []
-        return cls(found[:per_page], start, per_page, page, total, has_next=len(found) > per_page)
-
-    @property
-    def total_text(self) -> str:
-        """The count, "10,000+" where it was not counted to the end."""
-        known = number_format(min(self.total, COUNTED), use_l10n=True, force_grouping=True)
-        return known if self.total <= COUNTED else f"{known}+"
-
-    @property
-    def has_more(self) -> bool:
-        """There are rows beside those of this page."""
-        return self.total > len(self.rows)
-
-    def count_text(self, noun: Callable[[int], str]) -> str:
-        """The count with its noun: "1 SKU", "12,408 units", "10,000+ units"."""
-        return f"{self.total_text} {noun(self.total)}"
-
-    def pager(self, query: QueryDict) -> dict[str, Any]:
-        """What the pager shows and where it leads."""
-
-        def at(page: int) -> str:
-            return with_query(query) + f"&page={page}"
-
-        return {
-            "start": number_format(self.start + 1 if self.rows else 0, use_l10n=True, force_grouping=True),
-            "end": number_format(self.start + len(self.rows), use_l10n=True, force_grouping=True),
-            "total_text": self.total_text,
-            "prev_url": at(self.page - 1) if self.page > 1 else "",
-            "next_url": at(self.page + 1) if self.has_next else "",
-            "per_page": self.per_page,
-            "per_page_options": [
-                {"value": size, "url": with_query(query, per_page=str(size)), "is_current": size == self.per_page}
-                for size in PAGE_SIZES
-            ],
-        }
-
-
-def _number(text: str | None, default: int) -> int:
-    """A small number from the address; anything else is the default."""
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 10 else default

@@ -61,8 +61,4 @@ class Migration(migrations.Migration):
             model_name="foundlist",
             constraint=models.UniqueConstraint(fields=("account", "key"), name="foundlist_key"),
         ),
-        migrations.AddIndex(
-            model_name="unit",
-            index=models.Index(fields=["account", "serial_key"], name="unit_by_serial"),
-        ),
     ]

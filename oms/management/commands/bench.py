@@ -6,6 +6,7 @@ from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
+from inspect import signature
 from typing import Any
 
 import psycopg
@@ -34,43 +35,69 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Which bench, how big, and how to say it."""
-        names = {path.stem for path in (ROOT / "bench").glob("[a-z]*.py")} - {"report"}
+        names = [path.stem for path in (ROOT / "bench").glob("[a-z]*.py") if "\ndef run(" in path.read_text()]
         parser.add_argument("name", choices=sorted(names))
         parser.add_argument("--units", type=int, default=100_000, help="how many are made in one round")
+        parser.add_argument(
+            "--rows", type=int, default=5_000_000, help="how many are there, in a database that is kept"
+        )
+        parser.add_argument(
+            "--drop", action="store_true", help="remove the database that was kept, and do nothing else"
+        )
         parser.add_argument("--runs", type=int, default=3, help="rounds, after one to warm up; the medians are shown")
         parser.add_argument("--json", action="store_true", help="one JSON object for each measure, then a summary")
 
-    def handle(self, *args: Any, name: str, units: int, runs: int, json: bool, **options: Any) -> None:
+    def handle(self, *args: Any, name: str, json: bool, drop: bool, **options: Any) -> None:
         """Exit with 0 when every bar holds."""
-        if units < 1 or runs < 1:
-            raise CommandError("--units and --runs are 1 or more.")
+        sizes = {size: options[size] for size in ("units", "rows", "runs")}
+        if min(sizes.values()) < 1:
+            raise CommandError("--units, --rows and --runs are 1 or more.")
         if not settings.IS_CONFIGURED:
-            sys.exit(on_own_servers([name, f"--units={units}", f"--runs={runs}", *(["--json"] if json else [])]))
+            given = [f"--{size}={count}" for size, count in sizes.items()]
+            sys.exit(on_own_servers([name, *given, *(["--json"] if json else [])]))
         bench, report = import_module(f"bench.{name}"), import_module("bench.report")
-        with own_database():
-            measures, conditions = bench.run(units=units, runs=runs)
+        kept = bench.database_name(sizes["rows"]) if hasattr(bench, "database_name") else ""
+        if drop:
+            with as_owner() as admin:
+                admin.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(kept)))
+            return
+        with own_database(kept):
+            measures, conditions = bench.run(**{size: sizes[size] for size in signature(bench.run).parameters})
             is_good = report.show(measures, out=self.stdout, conditions=conditions, is_json=json)
         sys.exit(0 if is_good else 1)
 
 
-@contextmanager
-def own_database() -> Iterator[None]:
-    """A migrated database of its own on the server of the settings; dropped at the end, whatever happens."""
-    name = f"lotline_bench_{os.getpid()}"
+def as_owner() -> "psycopg.Connection[Any]":
+    """A connection of its own, as the role that owns the tables."""
     parts = connections.settings["owner"]
     found = {key: parts[key.upper()] for key in ("host", "port", "user", "password") if parts[key.upper()]}
-    with psycopg.connect(dbname=parts["NAME"], autocommit=True, **found) as admin:
+    return psycopg.connect(dbname=parts["NAME"], autocommit=True, **found)
+
+
+@contextmanager
+def own_database(kept: str = "") -> Iterator[None]:
+    """A migrated database of its own on the server of the settings; dropped at the end, whatever happens.
+
+    One with the name `kept` is taken as it is where it exists, and stays; a failure while it is made drops it too.
+    """
+    name = kept or f"lotline_bench_{os.getpid()}"
+    with as_owner() as admin:
+        is_there = kept and admin.execute("SELECT FROM pg_database WHERE datname = %s", [name]).rowcount
         try:
-            admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            if not is_there:
+                admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         except psycopg.errors.InsufficientPrivilege as error:
-            raise CommandError(f"{parts['USER']} may not make a database: ALTER ROLE … CREATEDB.") from error
+            raise CommandError(f"{admin.info.user} may not make a database: ALTER ROLE … CREATEDB.") from error
         before = switch(name)
         try:
-            call_command("migrate", verbosity=0)
+            if not is_there:
+                call_command("migrate", verbosity=0)
             yield
+            is_there = bool(kept)
         finally:
             switch(before)
-            admin.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))
+            if not is_there:
+                admin.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))
 
 
 def switch(name: str) -> str:

@@ -1,0 +1,285 @@
+"""Which rows a page shows, and how many there are: fast ways to what the plain query would answer.
+
+No single statement is fast for every filter. PostgreSQL reads a rare text fastest from the trigram index and a common
+one by walking the sort's index, but it guesses badly which of the two it has. So a filter by text is asked first for
+10,001 rows in any order, together with their count: mostly that is all. Only where more match is the sort's index
+walked, and no further than SCANNED rows, because all matches may lie at its other end.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.core.exceptions import FieldDoesNotExist, ValidationError
+from django.db import connection
+from django.db.models import F, Model, Q, QuerySet
+from django.http import QueryDict
+from django.utils.formats import number_format
+
+from oms.search import AnyOf, beyond
+from oms.ui.tables import with_query
+
+PAGE_SIZES = (25, 50, 100, 250)
+COUNTED = 10_000
+"""Up to here a count is exact and every sort offered. Beyond it says "10,000+": counting costs more than a page."""
+SCANNED = 20_000
+"""So many rows of a sort's index are walked for a common text before its matches are sorted instead."""
+
+SAMPLE = """
+WITH m AS MATERIALIZED ({matches} LIMIT {most})
+SELECT (SELECT count(*) FROM m), ARRAY(
+    SELECT row_id FROM m ORDER BY {order}
+    OFFSET least({start}, ((SELECT count(*) FROM m) - 1) / {per_page} * {per_page}) LIMIT {per_page} + 1)
+"""
+# OFFSET 0 is a fence: the planner may not walk the sort's index here.
+SORTED = "SELECT row_id FROM ({matches} OFFSET 0) AS m ORDER BY {order} OFFSET {start} LIMIT {limit}"
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key of a sort: the path of a field, and its direction."""
+
+    path: str
+    is_down: bool
+
+    @classmethod
+    def of(cls, text: str) -> "Key":
+        """From the words of `order_by`."""
+        return cls(text.lstrip("-"), text.startswith("-"))
+
+
+@dataclass(frozen=True)
+class Place:
+    """The page that an address names: by its number, or behind or before a row whose sort keys it holds."""
+
+    per_page: int
+    page: int
+    after: str = ""
+    before: str = ""
+
+    @classmethod
+    def of(cls, query: QueryDict) -> "Place":
+        """What makes no sense is the first page, or the usual size."""
+        per_page = _number(query.get("per_page"), PAGE_SIZES[1])
+        per_page = per_page if per_page in PAGE_SIZES else PAGE_SIZES[1]
+        page = max(1, _number(query.get("page"), 1))
+        return cls(per_page, page, query.get("after", ""), query.get("before", ""))
+
+    @property
+    def start(self) -> int:
+        """How many rows come before it."""
+        return (self.page - 1) * self.per_page
+
+    def within(self, total: int) -> "Place":
+        """This page, or the last one of `total` rows."""
+        return Place(self.per_page, min(self.page, max(1, -(-total // self.per_page))))
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a page is to be found in.
+
+    Args:
+        base: all rows of the list, with all that a row shows.
+        rows: those that match, sorted as the person wants.
+        instead: the same in the order that is offered where `rows` has no index for its own, else None.
+        hint: None without a filter by text; else conditions that change nothing but let an index find the matches.
+        is_indexed: the sort, and `instead`, end with the id and have an index of plain columns.
+    """
+
+    base: QuerySet[Any]
+    rows: QuerySet[Any]
+    instead: QuerySet[Any] | None = None
+    hint: Q | None = None
+    is_indexed: bool = False
+
+
+@dataclass(frozen=True)
+class Window:
+    """One page of rows out of a sorted queryset, and what is known of the whole."""
+
+    rows: list[Any]
+    place: Place
+    total: int
+    has_next: bool
+    is_instead: bool = False
+    """The order is not the one that was asked for."""
+    keys: Sequence[Key] = field(default=())
+    """Of the sort, where deep pages are reached by them."""
+
+    @classmethod
+    def of(cls, query: QueryDict, search: Search) -> "Window":
+        """The page that the query string names; a page beyond the end is the last one."""
+        place = Place.of(query)
+        if search.hint is None:
+            total = search.rows.order_by()[: COUNTED + 1].count()
+            ids = None
+        else:
+            total, ids = _sample(search.rows.filter(search.hint), place)
+        if total <= COUNTED:
+            place = place.within(total)
+            return cls._cut(_records(search.base, ids) if ids is not None else _page(search, place), place, total)
+        rows = search.rows if search.instead is None else search.instead
+        keys = tuple(_keys(rows)) if search.is_indexed else ()
+        known = {"is_instead": search.instead is not None, "keys": keys}
+        mark = _mark(rows.model, keys, place.after or place.before) if keys else None
+        if mark and (found := _records(search.base, _beyond(rows, keys, mark, place))):
+            is_more = len(found) > place.per_page or not place.after
+            return cls(found[: place.per_page][:: 1 if place.after else -1], place, total, is_more, **known)
+        if not (found := _numbered(search, rows, place)):
+            place = place.within(rows.order_by().count())
+            found = _numbered(search, rows, place)
+        return cls._cut(found, place, total, **known)
+
+    @classmethod
+    def _cut(cls, found: list[Any], place: Place, total: int, **more: Any) -> "Window":
+        return cls(found[: place.per_page], place, total, has_next=len(found) > place.per_page, **more)
+
+    @property
+    def total_text(self) -> str:
+        """The count, "10,000+" where it was not counted to the end."""
+        known = _grouped(min(self.total, COUNTED))
+        return known if self.total <= COUNTED else f"{known}+"
+
+    @property
+    def has_more(self) -> bool:
+        """There are rows beside those of this page."""
+        return self.total > len(self.rows)
+
+    def count_text(self, noun: Callable[[int], str]) -> str:
+        """The count with its noun: "1 SKU", "12,408 units", "10,000+ units"."""
+        return f"{self.total_text} {noun(self.total)}"
+
+    def pager(self, query: QueryDict) -> dict[str, Any]:
+        """What the pager shows and where it leads: by number, and beyond what is counted behind or before a row."""
+        place, start = self.place, self.place.start
+
+        def at(page: int, name: str, number: int) -> str:
+            is_deep = self.keys and self.rows and (page - 1) * place.per_page >= COUNTED
+            return (
+                with_query(query, **({name: _token(self.keys, self.rows[number])} if is_deep else {})) + f"&page={page}"
+            )
+
+        return {
+            "start": _grouped(start + 1 if self.rows else 0),
+            "end": _grouped(start + len(self.rows)),
+            "total_text": self.total_text,
+            "prev_url": at(place.page - 1, "before", 0) if place.page > 1 else "",
+            "next_url": at(place.page + 1, "after", -1) if self.has_next else "",
+            "per_page": place.per_page,
+            "per_page_options": [
+                {"value": size, "url": with_query(query, per_page=str(size)), "is_current": size == place.per_page}
+                for size in PAGE_SIZES
+            ],
+        }
+
+
+# --- the ways to a page -----------------------------------------------------------------------------------------------
+def _page(search: Search, place: Place) -> list[Any]:
+    """By number. Behind the first page only the ids are skipped over, not what belongs to each row."""
+    end = place.start + place.per_page + 1
+    if not place.start:
+        return list(search.rows[:end])
+    return _records(search.base, search.rows.values_list("pk", flat=True)[place.start : end])
+
+
+def _numbered(search: Search, rows: QuerySet[Any], place: Place) -> list[Any]:
+    """The same where more rows match than are counted."""
+    if search.hint is None:
+        return _page(Search(search.base, rows), place)
+    return _records(search.base, _common(rows, search, place))
+
+
+def _sample(rows: QuerySet[Any], place: Place) -> tuple[int, list[int]]:
+    """How many match, at most one more than are counted, and the ids of the page if they are no more."""
+    statement, params, order = _matches(rows)
+    with connection.cursor() as cursor:
+        sizes = {"most": COUNTED + 1, "start": place.start, "per_page": place.per_page}
+        cursor.execute(SAMPLE.format(matches=statement, order=order, **sizes), params)
+        total, ids = cursor.fetchone()
+    return total, ids
+
+
+def _common(rows: QuerySet[Any], search: Search, place: Place) -> list[int]:
+    """The ids of a page of more matches than are counted."""
+    start, limit = place.start, place.per_page + 1
+    first, *rest = _keys(rows)
+    nearby = rows
+    if len(rest) == 1:  # one key and the id: the key of one row says where to stop
+        edge = search.base.order_by(*rows.query.order_by).values_list(first.path, flat=True)[SCANNED:][:1]
+        for value in edge:
+            nearby = rows.filter(**{f"{first.path}__{'gte' if first.is_down else 'lte'}": value})
+    ids = list(nearby.values_list("pk", flat=True)[start : start + limit])
+    if len(ids) == limit or nearby is rows:
+        return ids
+    statement, params, order = _matches(rows.filter(search.hint or Q()))
+    with connection.cursor() as cursor:
+        cursor.execute(SORTED.format(matches=statement, order=order, start=start, limit=limit), params)
+        return [pk for (pk,) in cursor]
+
+
+def _beyond(rows: QuerySet[Any], keys: Sequence[Key], mark: Sequence[Any], place: Place) -> list[int]:
+    """The ids of the page behind a row (or, the nearest first, before it), by the keys of that row.
+
+    The last keys that run the same way are one comparison of rows, which is one range of the index.
+    """
+    is_back = not place.after
+    run = [key.is_down != is_back for key in keys]
+    limit, found = place.per_page + 1, list[int]()
+    ordered = rows.reverse() if is_back else rows
+    split = next((n for n in range(len(keys) - 1, 0, -1) if run[n - 1] != run[n]), 0)
+    for level in [split, *range(split - 1, -1, -1)]:
+        last = len(keys) if level == split else level + 1
+        equal = {key.path: value for key, value in zip(keys[:level], mark, strict=False)}
+        paths = [key.path for key in keys[level:last]]
+        part = ordered.filter(beyond(paths, mark[level:last], is_down=run[level]), **equal)
+        found += part.values_list("pk", flat=True)[: limit - len(found)]
+        if len(found) == limit:
+            break
+    return found
+
+
+def _records(base: QuerySet[Any], ids: Iterable[int]) -> list[Any]:
+    """The rows with these ids, in their order."""
+    listed = list(ids)
+    if not listed:
+        return []
+    found = {record.pk: record for record in base.filter(AnyOf(F("pk"), listed)).order_by()}
+    return [found[pk] for pk in listed if pk in found]
+
+
+def _matches(rows: QuerySet[Any]) -> tuple[str, Any, str]:
+    """A SELECT of the ids and sort keys of rows in no order, its parameters, and their ORDER BY."""
+    keys = _keys(rows)
+    names = {f"key_{n}": F(key.path) for n, key in enumerate(keys)}
+    statement, params = rows.order_by().values(row_id=F("pk"), **names).query.sql_with_params()
+    return statement, params, ", ".join(f"key_{n}{' DESC' * key.is_down}" for n, key in enumerate(keys))
+
+
+def _keys(rows: QuerySet[Any]) -> list[Key]:
+    return [Key.of(str(name)) for name in rows.query.order_by]
+
+
+# --- the keys of a row in an address ----------------------------------------------------------------------------------
+def _token(keys: Iterable[Key], row: Model) -> str:
+    return json.dumps([str(getattr(row, key.path)) for key in keys])
+
+
+def _mark(model: type[Model], keys: Sequence[Key], token: str) -> list[Any] | None:
+    """The values of a token; None for one that makes no sense."""
+    try:
+        texts = json.loads(token)
+        fields = [model._meta.pk if key.path == "pk" else model._meta.get_field(key.path) for key in keys]
+        return [made.to_python(str(text)) for made, text in zip(fields, texts, strict=True)]  # type: ignore[union-attr]
+    except (ValueError, TypeError, ValidationError, FieldDoesNotExist):
+        return None
+
+
+def _grouped(number: int) -> str:
+    return number_format(number, use_l10n=True, force_grouping=True)
+
+
+def _number(text: str | None, default: int) -> int:
+    """A small number from the address; anything else is the default."""
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 10 else default
