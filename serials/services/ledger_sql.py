@@ -35,7 +35,8 @@ COPY stage_in (serial_key, unit_id, sku_id, serial, bin_id, lot_id, order_line_i
 
 # Locked in the order of their ids, whatever the order of the call: no two calls can wait for each other in a circle. A
 # row that waited for its lock is read as it is afterwards. New numbers mostly follow each other: where a SKU has no
-# unit between the first and the last of them, one look spares a look for each.
+# unit between the first and the last of them, one look spares a look for each. An array and a limit, so that the
+# planner cannot make a join of it: whatever it believes of the tables, those are one look for each SKU, and before all.
 LOCK_UNITS = """
 INSERT INTO stage_unit
 SELECT f.n, u.id, f.its_source, u.sku_id, u.serial, u.serial_key, CASE WHEN u.is_void THEN 'void' ELSE u.status END,
@@ -47,14 +48,15 @@ FROM (
     SELECT i.n, COALESCE(NULLIF(i.source, ''), %(source)s), k.id
     FROM stage_in i JOIN serials_unit k ON k.account_id = %(account)s AND k.sku_id = i.sku_id
         AND k.serial_key = i.serial_key
-    WHERE i.unit_id IS NULL AND i.sku_id IN (
-        SELECT sku_id FROM (
+    WHERE i.unit_id IS NULL AND i.sku_id = ANY(ARRAY(
+        SELECT r.sku_id FROM (
             SELECT sku_id, min(serial_key) AS first, max(serial_key) AS last
             FROM stage_in WHERE unit_id IS NULL GROUP BY sku_id
-        ) AS r WHERE EXISTS (
+        ) AS r CROSS JOIN LATERAL (
             SELECT FROM serials_unit b WHERE b.account_id = %(account)s AND b.sku_id = r.sku_id
-                AND b.serial_key BETWEEN r.first AND r.last)
-    )
+                AND b.serial_key BETWEEN r.first AND r.last LIMIT 1
+        ) AS any_unit
+    ))
 ) AS f JOIN serials_unit u ON u.account_id = %(account)s AND u.id = f.unit_id
 ORDER BY u.id FOR UPDATE OF u
 """
