@@ -75,8 +75,8 @@ def _key(position: int | None, sku_code: str) -> Key:
 
 
 def applied_lots(sent: Sequence[tuple[str, int | None]], *, quantity: int, applied: int) -> Counter[str]:
-    """How many pieces of which lot a line brought in, as `apply_receipt` took them: of the `quantity` pieces that it had
-    `applied` were, and `sent` are number and quantity of its lots.
+    """How many pieces of which lot a line brought in, as `apply_receipt` took them: of its `quantity` pieces `applied`
+    were, and `sent` are number and quantity of its lots.
     """
     told = [(number, count) for number, count in sent if count and count > 0]
     if len(told) == 1 and told[0][1] == quantity:  # of all pieces, so also of just those that were applied
@@ -91,8 +91,8 @@ def applied_lots(sent: Sequence[tuple[str, int | None]], *, quantity: int, appli
 def rest_of(receipt: RemoteReceipt, applied: Applied, *, has_lots: bool = True) -> RemoteReceipt:
     """What of a receipt is not in the warehouse yet, counted line by line; it keeps its lots.
 
-    Raises Rejected where it takes back pieces, units, or a lot's pieces that were applied, and, if `has_lots` are passed
-    through, where it names lots of pieces that were applied without them: that needs a person.
+    Raises Rejected where it takes back pieces, units, or a lot's pieces that were applied, and, if lots are passed
+    through (`has_lots`), where it names lots of pieces that were applied without them: that needs a person.
     """
     pieces, lots, gone = Counter(applied.pieces), Counter(applied.lots), set(applied.serials)
     lines: list[RemoteLine] = []

@@ -35,8 +35,8 @@ COPY stage_in (serial_key, unit_id, sku_id, serial, bin_id, lot_id, order_line_i
 
 # Locked in the order of their ids, whatever the order of the call: no two calls can wait for each other in a circle. A
 # row that waited for its lock is read as it is afterwards. New numbers mostly follow each other: where a SKU has no
-# unit between the first and the last of them, one look spares a look for each. An array and a limit, so that the planner
-# cannot make a join of it: whatever it believes of the tables, those looks are one for each SKU, and before all others.
+# unit between the first and the last of them, one look spares a look for each. An array and a limit, so that the
+# planner cannot make a join of it: whatever it believes of the tables, those are one look for each SKU, and before all.
 LOCK_UNITS = """
 INSERT INTO stage_unit
 SELECT f.n, u.id, f.its_source, u.sku_id, u.serial, u.serial_key, CASE WHEN u.is_void THEN 'void' ELSE u.status END,
