@@ -51,7 +51,7 @@ def found(request: AccountRequest, key: UUID) -> HttpResponse:
     made = get_object_or_404(FoundList, key=key)
     query = QueryDict(mutable=True)
     query.update({"list": str(key), **({"void": "on"} if made.has_void else {})})
-    here = {"account_slug": request.account.slug}
+    file = {"account_slug": request.account.slug, "key": key, "group": FOUND}
     context = {
         **around(request),
         "page_title": _("Find many"),
@@ -59,19 +59,10 @@ def found(request: AccountRequest, key: UUID) -> HttpResponse:
         "made": made,
         "count": len(made.unit_ids),
         "groups": [_group(request, made, group) for group in REST],
-        "found_file": reverse("serials_found_file", kwargs={**here, "key": key, "group": FOUND}),
+        "found_file": reverse("serials_found_file", kwargs=file),
         "filter": query.urlencode(),
         "grid_url": f"{list_url(request)}?{query.urlencode()}",
-        "actions": [
-            {
-                "label": each.label,
-                "icon": each.icon,
-                "url": reverse(each.route, kwargs=here),
-                "is_dialog": each.is_dialog,
-            }
-            for each in SerialList.bulk_actions
-            if each.needs_rows and request.membership.role in each.roles
-        ],
+        "actions": _actions(request),
     }
     return render(request, "serials/found.html", context)
 
@@ -87,6 +78,16 @@ def group_csv(request: AccountRequest, key: UUID, group: str) -> HttpResponseBas
     response = StreamingHttpResponse(pieces, content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="lotline-find-many-{group.replace("_", "-")}.csv"'
     return response
+
+
+def _actions(request: AccountRequest) -> list[dict[str, Any]]:
+    """The grid's actions on selected units that the person may do."""
+    here = {"account_slug": request.account.slug}
+    return [
+        {"label": each.label, "icon": each.icon, "url": reverse(each.route, kwargs=here), "is_dialog": each.is_dialog}
+        for each in SerialList.bulk_actions
+        if each.needs_rows and request.membership.role in each.roles
+    ]
 
 
 def _group(request: AccountRequest, made: FoundList, group: str) -> dict[str, Any]:
