@@ -113,7 +113,7 @@ class Window:
         """The page that the query string names; a page beyond the end is the last one."""
         place = Place.of(query)
         if search.hint is None:
-            total = search.rows.order_by()[: COUNTED + 1].count()
+            total = search.rows.order_by().values("pk")[: COUNTED + 1].count()  # without joins for what rows show
             ids = None
         else:
             total, ids = _sample(search.rows.filter(search.hint), place)
