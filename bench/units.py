@@ -131,7 +131,8 @@ def database_name(rows: int) -> str:
 
 def prepare(rows: int) -> bool:
     """Fill the current, empty database; False where it has been filled before."""
-    if settings.STATIC_ROOT and not (Path(settings.STATIC_ROOT) / "staticfiles.json").exists():
+    root: Path | None = settings.STATIC_ROOT
+    if root and not (root / "staticfiles.json").exists():
         call_command("collectstatic", interactive=False, verbosity=0)
     if Account.objects.filter(slug="ready").exists():
         return False

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils.html import escape
 from django.utils.translation import gettext as _, gettext_lazy
 
@@ -25,6 +26,7 @@ from oms.ui.icons import icon
 from oms.ui.tables import Table
 from serials.lifecycle import LOOKS, ProcessType, Status
 from serials.models import Unit
+from serials.queries.units import with_prod_id
 
 STATUS_TONES = {status: Tone(*look) for status, look in LOOKS.items()}
 
@@ -41,6 +43,14 @@ class SerialColumn(MonoLinkColumn):
         )
 
 
+class ProdIdColumn(MonoColumn):
+    """ProdID: the warehouse's id of the SKU, else ours."""
+
+    def order(self, rows: QuerySet[Unit], is_descending: bool) -> tuple[QuerySet[Unit], bool]:  # noqa: FBT001
+        """The rows in the order of what the column shows; django-tables2 calls it."""
+        return with_prod_id(rows).order_by("-prod_id" if is_descending else "prod_id"), True
+
+
 class SerialTable(Table):
     """The Serials grid."""
 
@@ -53,7 +63,7 @@ class SerialTable(Table):
     sku = MonoLinkColumn(
         label=gettext_lazy("SKU"), accessor="sku__code", order_by="sku__code", route="sku", target="sku_id"
     )
-    prod_id = MonoColumn(label=gettext_lazy("ProdID"))
+    prod_id = ProdIdColumn(label=gettext_lazy("ProdID"), accessor="sku__prod_id")
     bin = MonoColumn(label=gettext_lazy("BIN"), accessor="bin__name", order_by="bin__name")
     location = Column(label=gettext_lazy("Location"), accessor="bin__location__name", order_by="bin__location__name")
     serial = SerialColumn(label=gettext_lazy("Serial"), route="serial", order_by=("serial_key", "pk"))

@@ -255,7 +255,8 @@ class WhenColumn(Column):
         local = timezone.localtime(value)
         exact = f"{local:%Y-%m-%d %H:%M:%S} {local:%Z}"
         words = escape(when(value, frame.now))
-        return f'<time datetime="{local.isoformat()}" data-tip="{exact}" tabindex="0">{words}</time>'
+        moment = local.isoformat(timespec="seconds")
+        return f'<time datetime="{moment}" data-tip="{exact}" tabindex="0">{words}</time>'
 
     def text(self, value: Any, record: Any) -> str:
         """Year, month, day and time with its offset (ISO 8601)."""

@@ -4,8 +4,6 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import MAXYEAR, datetime, time, timedelta
-from functools import reduce
-from operator import and_
 from typing import Any, ClassVar
 
 import django_filters
@@ -50,11 +48,14 @@ class TextFilter(django_filters.CharFilter):
         """The rows in which one of the fields contains the text."""
         return qs.filter(self._condition(qs.model, value)) if value else qs
 
-    def hint(self, value: str) -> Q:
-        """A condition that follows from the text and has an index where the text is too short for the other."""
+    def find(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
+        """The same rows by a condition that has an index where the text is too short for the other's.
+
+        Not by both: the planner would multiply what it guesses for each, and for LIKE it guesses without an index.
+        """
         if not self.has_pairs or len(value) != PAIRS:
-            return Q()
-        return Q(HasPair(Pairs(Upper(self.fields[0])), value))
+            return self.filter(qs, value)
+        return qs.filter(HasPair(Pairs(Upper(self.fields[0])), value))
 
     def _condition(self, model: type[Model], value: str) -> Q:
         found, first = Q(), defaultdict(list)
@@ -193,15 +194,19 @@ class FilterSet(django_filters.FilterSet):
         errors = self.form.errors if self.is_bound else {}
         return [(str(self.form[name].label), str(fault)) for name, faults in errors.items() for fault in faults]
 
-    def hint(self) -> Q | None:
-        """None where nothing is filtered by text; else the conditions that help to find the rows, see `TextFilter`."""
-        values = self.form.cleaned_data if self.is_bound and hasattr(self.form, "cleaned_data") else {}
-        given = [
-            (declared, values[name])
-            for name, declared in self.filters.items()
-            if isinstance(declared, TextFilter) and values.get(name)
-        ]
-        return reduce(and_, (declared.hint(value) for declared, value in given), Q()) if given else None
+    def matches(self) -> QuerySet[Any] | None:
+        """The rows of `qs`, to be found by an index on what they hold, see `TextFilter.find`; None without any text."""
+        values = getattr(self.form, "cleaned_data", {}) if self.is_bound else {}
+        texts = {
+            name for name, declared in self.filters.items() if isinstance(declared, TextFilter) and values.get(name)
+        }
+        if not texts:
+            return None
+        rows: QuerySet[Any] = self.queryset.all()
+        for name, declared in self.filters.items():
+            if name in values:
+                rows = (declared.find if name in texts else declared.filter)(rows, values[name])
+        return rows
 
     @property
     def search_field(self) -> Any:

@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 def icon(name: str, css: str = "") -> SafeString:
     """The icon called `name`, hidden from screen readers: the words beside it, or an aria-label, say what it means."""
     return format_html(
-        '<svg class="icon{}" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>',
+        '<svg class="icon{}" aria-hidden="true"><use href="{}#{}"/></svg>',
         f" {css}" if css else "",
         static("img/icons.svg"),
         name,

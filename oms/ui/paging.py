@@ -13,7 +13,7 @@ from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db import connection
-from django.db.models import F, Model, Q, QuerySet
+from django.db.models import F, Model, QuerySet
 from django.http import QueryDict
 from django.utils.formats import number_format
 
@@ -83,15 +83,15 @@ class Search:
     Args:
         base: all rows of the list, with all that a row shows.
         rows: those that match, sorted as the person wants.
-        instead: the same in the order that is offered where `rows` has no index for its own, else None.
-        hint: None without a filter by text; else conditions that change nothing but let an index find the matches.
+        matches: None without a filter by text; else the same as `rows`, by conditions that an index on the text finds.
+        instead: `rows` in the order that is offered where it has no index for its own, else None.
         is_indexed: the sort, and `instead`, end with the id and have an index of plain columns.
     """
 
     base: QuerySet[Any]
     rows: QuerySet[Any]
+    matches: QuerySet[Any] | None = None
     instead: QuerySet[Any] | None = None
-    hint: Q | None = None
     is_indexed: bool = False
 
 
@@ -112,17 +112,17 @@ class Window:
     def of(cls, query: QueryDict, search: Search) -> "Window":
         """The page that the query string names; a page beyond the end is the last one."""
         place = Place.of(query)
-        if search.hint is None:
-            total = search.rows.order_by()[: COUNTED + 1].count()
+        if search.matches is None:
+            total = search.rows.order_by().values("pk")[: COUNTED + 1].count()  # without joins for what rows show
             ids = None
         else:
-            total, ids = _sample(search.rows.filter(search.hint), place)
+            total, ids = _sample(search.matches, place)
         if total <= COUNTED:
             place = place.within(total)
             return cls._cut(_records(search.base, ids) if ids is not None else _page(search, place), place, total)
         rows = search.rows if search.instead is None else search.instead
         keys = tuple(_keys(rows)) if search.is_indexed else ()
-        known = {"is_instead": search.instead is not None, "keys": keys}
+        known: dict[str, Any] = {"is_instead": search.instead is not None, "keys": keys}
         mark = _mark(rows.model, keys, place.after or place.before) if keys else None
         if mark and (found := _records(search.base, _beyond(rows, keys, mark, place))):
             is_more = len(found) > place.per_page or not place.after
@@ -186,9 +186,9 @@ def _page(search: Search, place: Place) -> list[Any]:
 
 def _numbered(search: Search, rows: QuerySet[Any], place: Place) -> list[Any]:
     """The same where more rows match than are counted."""
-    if search.hint is None:
+    if search.matches is None:
         return _page(Search(search.base, rows), place)
-    return _records(search.base, _common(rows, search, place))
+    return _records(search.base, _common(rows, search.matches.order_by(*rows.query.order_by), search.base, place))
 
 
 def _sample(rows: QuerySet[Any], place: Place) -> tuple[int, list[int]]:
@@ -201,19 +201,19 @@ def _sample(rows: QuerySet[Any], place: Place) -> tuple[int, list[int]]:
     return total, ids
 
 
-def _common(rows: QuerySet[Any], search: Search, place: Place) -> list[int]:
+def _common(rows: QuerySet[Any], matches: QuerySet[Any], base: QuerySet[Any], place: Place) -> list[int]:
     """The ids of a page of more matches than are counted."""
     start, limit = place.start, place.per_page + 1
     first, *rest = _keys(rows)
     nearby = rows
     if len(rest) == 1:  # one key and the id: the key of one row says where to stop
-        edge = search.base.order_by(*rows.query.order_by).values_list(first.path, flat=True)[SCANNED:][:1]
+        edge = base.order_by(*rows.query.order_by).values_list(first.path, flat=True)[SCANNED:][:1]
         for value in edge:
             nearby = rows.filter(**{f"{first.path}__{'gte' if first.is_down else 'lte'}": value})
     ids = list(nearby.values_list("pk", flat=True)[start : start + limit])
     if len(ids) == limit or nearby is rows:
         return ids
-    statement, params, order = _matches(rows.filter(search.hint or Q()))
+    statement, params, order = _matches(matches)
     with connection.cursor() as cursor:
         cursor.execute(SORTED.format(matches=statement, order=order, start=start, limit=limit), params)
         return [pk for (pk,) in cursor]

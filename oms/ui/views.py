@@ -142,11 +142,12 @@ class TableView(View):
     def _window(self, filters: FilterSet, table: Table) -> tuple[Table, Window]:
         """The page's rows, and the table in the order that they have."""
         usual = None if table.has_index else self.sorted_table(QueryDict(), filters.qs)
+        texts = filters.matches()
         search = Search(
             self.queryset(),
             table.data.data,
+            matches=None if texts is None else self.sorted_table(self.request.GET, texts).data.data,
             instead=usual and usual.data.data,
-            hint=filters.hint(),
             is_indexed=bool(table.indexed),
         )
         window = Window.of(self.request.GET, search)

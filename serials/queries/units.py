@@ -25,10 +25,14 @@ BATCH = 2_000
 def unit_rows() -> QuerySet[Unit]:
     """Every unit of the account with its SKU, bin and location, read through the search view.
 
-    `prod_id` is what ProdID shows, for sorting. Act on rows by their ids.
+    Act on rows by their ids.
     """
-    shown = Coalesce(NullIf(F("sku__product_id_wh"), Value("")), F("sku__product_id"))
-    return Unit.objects.through_view().select_related("sku", "bin__location").annotate(prod_id=shown)
+    return Unit.objects.through_view().select_related("sku", "bin__location")
+
+
+def with_prod_id(rows: QuerySet[Unit]) -> QuerySet[Unit]:
+    """The rows with `prod_id`, what ProdID shows, to sort by; it joins the SKUs, which no other sort or count needs."""
+    return rows.annotate(prod_id=Coalesce(NullIf(F("sku__product_id_wh"), Value("")), F("sku__product_id")))
 
 
 def units_with_places() -> QuerySet[Unit]:
