@@ -236,6 +236,8 @@ LABEL_SOURCES = {
     "units": "serials.queries.units.unit_labels",
     "replenishment": "replenishment.queries.planned_labels",
 }
+# What changed fields are called in the audit log: kind of thing -> function() -> {name: words}. See oms/ui/audit.py.
+AUDIT_FIELDS = {"connection": "channels_sync.registry.config_labels"}
 # Kinds of due work: kind -> the Celery task that does it, called with an account's id. See oms/dispatch.py.
 DUE_TASKS = {
     "outbox": "oms.tasks.drain_outbox",
