@@ -131,10 +131,11 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
-# Two workers, each with its queues: a few long jobs must keep neither the dispatcher from its two seconds nor the sync.
-# What may take minutes belongs to `jobs`. `up` and docker-compose.yml start exactly these.
-WORKERS = {"worker": ("celery", "sync"), "jobs": ("jobs",)}
-CELERY_TASK_QUEUES = {name: {"exchange": name, "routing_key": name} for queues in WORKERS.values() for name in queues}
+# One worker for each queue: neither a few long jobs nor a few systems that do not answer keep the dispatcher from its
+# two seconds. What may take minutes belongs to `jobs`, what asks other systems to `sync`. `up` and docker-compose.yml
+# start exactly these: name -> (queue, processes).
+WORKERS = {"worker": ("celery", 1), "sync": ("sync", 2), "jobs": ("jobs", 2)}
+CELERY_TASK_QUEUES = {name: {"exchange": name, "routing_key": name} for name, _count in WORKERS.values()}
 CELERY_TASK_ROUTES = {
     "oms.tasks.run_jobs": {"queue": "jobs"},
     "oms.tasks.tidy": {"queue": "jobs"},
