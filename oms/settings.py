@@ -132,10 +132,11 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 # One worker for each queue: neither a few long jobs nor a few systems that do not answer keep the dispatcher from its
-# two seconds. What may take minutes belongs to `jobs`, what asks other systems to `sync`. `up` and docker-compose.yml
-# start exactly these: name -> (queue, processes).
-WORKERS = {"worker": ("celery", 1), "sync": ("sync", 2), "jobs": ("jobs", 2)}
-CELERY_TASK_QUEUES = {name: {"exchange": name, "routing_key": name} for name, _count in WORKERS.values()}
+# two seconds. What may take minutes belongs to `jobs`. What asks other systems belongs to `sync`: it waits most of the
+# time, so threads are enough, and four take half the memory of two processes. `up` and docker-compose.yml start exactly
+# these: name -> (queue, kind of pool, how many tasks at once).
+WORKERS = {"worker": ("celery", "prefork", 1), "sync": ("sync", "threads", 4), "jobs": ("jobs", "prefork", 2)}
+CELERY_TASK_QUEUES = {queue: {"exchange": queue, "routing_key": queue} for queue, _pool, _count in WORKERS.values()}
 CELERY_TASK_ROUTES = {
     "oms.tasks.run_jobs": {"queue": "jobs"},
     "oms.tasks.tidy": {"queue": "jobs"},

@@ -17,7 +17,7 @@ from oms import jobs, outbox
 from oms.bootstrap import ROOT
 from oms.celery import app, clock
 from oms.embedded.children import Setting, children, worker
-from oms.models import Job, JobState, Sku
+from oms.models import Account, Job, JobState, Sku
 from oms.tenancy import account_context
 from tests.channels_sync.warehouse import connect
 from tests.worker_process import WorkerProcess, environment, wait_until
@@ -38,9 +38,9 @@ def queue_of(task, application=app):
 
 
 def served(argv):
-    """The queue in a worker's command line, and how many children work there."""
+    """The queue in a worker's command line, and who works there."""
     found = dict(part[2:].split("=", 1) for part in argv if part.startswith("--") and "=" in part)
-    return found["queues"], int(found["concurrency"])
+    return found["queues"], found["pool"], int(found["concurrency"])
 
 
 def test_what_may_take_long_has_queues_of_its_own():
@@ -68,7 +68,7 @@ def test_each_queue_is_served_by_exactly_one_worker(tmp_path):
         name: served(service["command"]) for name, service in compose.items() if "worker" in service.get("command", [])
     }
     assert served_by_up == served_by_compose == settings.WORKERS
-    queues = [queue for queue, _count in settings.WORKERS.values()]
+    queues = [queue for queue, _pool, _count in settings.WORKERS.values()]
     assert sorted(queues) == sorted(set(queues)) == sorted(app.amqp.queues)
     assert {queue_of(task) for task in our_tasks()} <= set(queues)
 
@@ -82,7 +82,7 @@ def workers(django_db_setup, django_db_blocker, settings, tmp_path):
     env = environment()
     started = {}
     with ExitStack() as stack:
-        for name, (queue, _count) in settings.WORKERS.items():
+        for name, (queue, _pool, _count) in settings.WORKERS.items():
             folder = tmp_path / name
             folder.mkdir()
             argv = worker(replace(Setting(env, 1, tmp_path), is_talkative=True), name).argv
@@ -136,8 +136,8 @@ def test_while_every_job_and_every_sync_child_is_busy_the_rest_goes_on(workers, 
     folders = busy_jobs(accounts, tmp_path, len(workers["jobs"].children()))
     midway = {int((folder / "started-1").read_text()) for folder in folders}
     assert midway == workers["jobs"].children(), "every child is busy"
-    assert len(workers["sync"].children()) == len(accounts)
-    connections = hang(accounts)
+    count = settings.WORKERS["sync"][2]
+    connections = hang([*accounts, *(Account.objects.create(name=f"{n}", slug=f"more-{n}") for n in range(count - 2))])
 
     # One more job and one more task of the sync wait behind them.
     late = tmp_path / "late"
