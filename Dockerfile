@@ -1,4 +1,4 @@
-# The image of web, both workers, beat and the preparation before them; docker-compose.yml says what each runs.
+# The image of web, the workers, beat and the preparation before them; docker-compose.yml says what each runs.
 FROM python:3.12-slim
 
 ENV LOTLINE_VENV=off \

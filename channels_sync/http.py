@@ -22,6 +22,7 @@ from typing import Any, Self
 
 import httpx
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from channels_sync.contract import Misconfigured, Rejected, Retry
 
@@ -135,7 +136,7 @@ class HttpClient:
     ) -> Answer:
         left = self._until - time.monotonic()
         if left <= 0:
-            raise Retry("The other side took too long.")
+            raise Retry(_("The other side took too long."))
         time.sleep(max(0.0, min(left, self._free_at - time.monotonic())))
         self._free_at = time.monotonic() + self._pause
         started = time.monotonic()
@@ -146,11 +147,11 @@ class HttpClient:
             ) as response:
                 content = self._read(response)
         except httpx.TimeoutException as error:
-            raise Retry("The other side did not answer in time.") from error
+            raise Retry(_("The other side did not answer in time.")) from error
         except httpx.TransportError as error:
             raise _unreachable(error) from error
         except httpx.InvalidURL as error:
-            raise Misconfigured("The address is not one that can be called.") from error
+            raise Misconfigured(_("The address is not one that can be called.")) from error
         finally:
             # The path only: a query may hold what must not be in a log.
             log.info(
@@ -163,9 +164,9 @@ class HttpClient:
         for piece in response.iter_bytes():
             size += len(piece)
             if size > MOST_BYTES:
-                raise Rejected(f"The answer is longer than {MOST_BYTES // 1024 // 1024} MB.")
+                raise Rejected(_("The answer is longer than %(most)s MB.") % {"most": MOST_BYTES // 1024 // 1024})
             if time.monotonic() > self._until:
-                raise Retry("The answer came too slowly.")
+                raise Retry(_("The answer came too slowly."))
             pieces.append(piece)
         return b"".join(pieces)
 
@@ -183,21 +184,23 @@ def _parsed(response: httpx.Response, content: bytes) -> Any:
     except (ValueError, RecursionError) as error:
         if response.status_code >= 400:
             return content[:SHOWN].decode("utf-8", "replace")
-        raise Retry("The answer is not JSON; something else may stand at this address.") from error
+        raise Retry(_("The answer is not JSON; something else may stand at this address.")) from error
 
 
 def _judged(answer: Answer, accept: Collection[int], what: str) -> Answer:
     status = answer.status
     if status < 300 or status in accept:
         return answer
-    said = _said(answer.data)
+    words = {"what": what, "status": status, "said": _said(answer.data)}
+    answered = (_("%(what)s was answered with %(status)s. %(said)s") % words).strip()
     if status == 429 or status >= 500:
-        raise Retry(f"{what} was answered with {status}. {said}".strip(), after=_retry_after(answer.headers))
+        raise Retry(answered, after=_retry_after(answer.headers))
     if status < 400:
-        raise Misconfigured(f"{what} leads elsewhere ({status}): use the address that it leads to.")
+        raise Misconfigured(_("%(what)s leads elsewhere (%(status)s): use the address that it leads to.") % words)
     if status in NO_RIGHT:
-        raise Misconfigured(f"{what} was refused ({status}): check the access data and rights. {said}".strip())
-    raise Rejected(f"{what} was answered with {status}. {said}".strip())
+        refused = _("%(what)s was refused (%(status)s): check the access data and rights. %(said)s") % words
+        raise Misconfigured(refused.strip())
+    raise Rejected(answered)
 
 
 def _said(data: Any) -> str:
@@ -228,10 +231,10 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 def _unreachable(error: httpx.TransportError) -> Retry | Misconfigured:
     text = str(error)
     if "CERTIFICATE_VERIFY_FAILED" in text or "certificate" in text.lower():
-        return Misconfigured("The certificate of the other side is not valid for this address.")
+        return Misconfigured(_("The certificate of the other side is not valid for this address."))
     if isinstance(error, httpx.UnsupportedProtocol):
-        return Misconfigured("The address must start with https:// or http://.")
-    return Retry("The other side cannot be reached, or closed the connection.")
+        return Misconfigured(_("The address must start with https:// or http://."))
+    return Retry(_("The other side cannot be reached, or closed the connection."))
 
 
 class _Guarded(httpx.HTTPTransport):
@@ -264,15 +267,18 @@ def checked_addresses(host: str, port: int) -> list[str]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise Retry(f"The name {host} is not known.") from error
+        raise Retry(_("The name %(host)s is not known.") % {"host": host}) from error
     addresses = list(dict.fromkeys(str(entry[4][0]).partition("%")[0] for entry in found))
     allowed = settings.LOTLINE_PRIVATE_HOSTS
     if "*" not in allowed and f"{host}:{port}" not in allowed:
         for address in addresses:
             if not is_public(address):
                 raise Misconfigured(
-                    f"{host} is an address inside a private network. Whoever runs this installation can allow it: "
-                    f"LOTLINE_PRIVATE_HOSTS={host}:{port}."
+                    _(
+                        "%(host)s is an address inside a private network. Whoever runs this installation can allow "
+                        "it: LOTLINE_PRIVATE_HOSTS=%(host)s:%(port)s."
+                    )
+                    % {"host": host, "port": port}
                 )
     return addresses
 

@@ -7,8 +7,11 @@ from importlib import import_module
 from inspect import getmembers, isclass
 from types import MappingProxyType
 
+from django.utils.translation import gettext as _
+
 from channels_sync import adapters
 from channels_sync.contract import Adapter, Misconfigured
+from oms.errors import Text
 
 
 @cache
@@ -28,4 +31,10 @@ def adapter_class(kind: str) -> type[Adapter]:
     try:
         return all_adapters()[kind]
     except KeyError as error:
-        raise Misconfigured(f"This installation has no adapter {kind!r}.") from error
+        raise Misconfigured(_("This installation has no adapter “%(kind)s”.") % {"kind": kind}) from error
+
+
+def config_labels() -> dict[str, Text]:
+    """What the settings of all adapters are called, for the audit log."""
+    forms = [cls.ConfigForm for cls in all_adapters().values()]
+    return {name: field.label or name for form in forms for name, field in form.base_fields.items()}

@@ -1,6 +1,6 @@
 """The Celery application: `celery -A oms.celery worker --queues=...` and `celery -A oms.celery:clock beat`.
 
-Two workers serve different queues, so that long jobs keep nobody waiting; see WORKERS in the settings.
+Each queue has a worker of its own, so that long jobs and slow systems keep nobody waiting; see WORKERS in the settings.
 """
 
 import gc

@@ -14,6 +14,7 @@ from oms.models import (
     Stock,
     Workflow,
 )
+from oms.ui.audit import ACTIONS, KINDS
 from oms.ui.filters import ChoiceFilter, DayRangeFilter, FilterSet, SearchFilter, TextFilter
 
 
@@ -102,8 +103,8 @@ class AuditFilter(FilterSet):
     q = SearchFilter("label", "actor__name", "action", "kind", placeholder=_("Search the log"))
     at = DayRangeFilter(label=_("When"))
     actor = TextFilter("actor__name", label=_("Who"), placeholder=_("Who"))
-    action = TextFilter("action", label=_("Action"), placeholder=_("Action"))
-    kind = TextFilter("kind", label=_("Kind"), placeholder=_("Kind"))
+    action = ChoiceFilter(label=_("Action"), choices=list(ACTIONS.items()))
+    kind = ChoiceFilter(label=_("Kind"), choices=list(KINDS.items()))
     label = TextFilter("label", label=_("What"), placeholder=_("What"))
 
     class Meta:

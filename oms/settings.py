@@ -131,10 +131,12 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
-# Two workers, each with its queues: a few long jobs must keep neither the dispatcher from its two seconds nor the sync.
-# What may take minutes belongs to `jobs`. `up` and docker-compose.yml start exactly these.
-WORKERS = {"worker": ("celery", "sync"), "jobs": ("jobs",)}
-CELERY_TASK_QUEUES = {name: {"exchange": name, "routing_key": name} for queues in WORKERS.values() for name in queues}
+# One worker for each queue: neither a few long jobs nor a few systems that do not answer keep the dispatcher from its
+# two seconds. What may take minutes belongs to `jobs`. What asks other systems belongs to `sync`: it waits most of the
+# time, so threads are enough, and four take half the memory of two processes. `up` and docker-compose.yml start exactly
+# these: name -> (queue, kind of pool, how many tasks at once).
+WORKERS = {"worker": ("celery", "prefork", 1), "sync": ("sync", "threads", 4), "jobs": ("jobs", "prefork", 2)}
+CELERY_TASK_QUEUES = {queue: {"exchange": queue, "routing_key": queue} for queue, _pool, _count in WORKERS.values()}
 CELERY_TASK_ROUTES = {
     "oms.tasks.run_jobs": {"queue": "jobs"},
     "oms.tasks.tidy": {"queue": "jobs"},
@@ -237,6 +239,8 @@ LABEL_SOURCES = {
     "selected units": "serials.views.actions.selected_labels",
     "replenishment": "replenishment.queries.planned_labels",
 }
+# What changed fields are called in the audit log: kind of thing -> function() -> {name: words}. See oms/ui/audit.py.
+AUDIT_FIELDS = {"connection": "channels_sync.registry.config_labels"}
 # Kinds of due work: kind -> the Celery task that does it, called with an account's id. See oms/dispatch.py.
 DUE_TASKS = {
     "outbox": "oms.tasks.drain_outbox",

@@ -19,7 +19,7 @@ from django.core.cache import cache
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from oms import demo, smoke_chain
+from oms import demo, smoke_chain, smoke_memory
 from oms.celery import app
 
 TASK_SECONDS = 20.0
@@ -87,6 +87,14 @@ def ledger_is_sound(url: str) -> str:
     return said.getvalue().strip().splitlines()[-1]
 
 
+def set_stays_small(url: str) -> str:
+    """The whole set fits into a small machine."""
+    try:
+        return smoke_memory.set_stays_small(url)
+    except smoke_memory.TooBig as error:
+        raise SmokeFailed(str(error)) from error
+
+
 STEPS: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("web answers", answers),
     ("workers run tasks", workers_run_tasks),
@@ -94,6 +102,7 @@ STEPS: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("sign-ins and pages", everybody_opens_every_page),
     ("a replenishment to Ready", replenishment_becomes_ready),
     ("ledger", ledger_is_sound),
+    ("memory", set_stays_small),
 )
 
 

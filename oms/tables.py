@@ -19,7 +19,7 @@ from oms.models import (
     Stock,
     Workflow,
 )
-from oms.ui.audit import ActionColumn, ChangesColumn
+from oms.ui.audit import ACTIONS, KINDS, ChangesColumn, CodeColumn
 from oms.ui.columns import (
     BadgeColumn,
     Column,
@@ -220,8 +220,8 @@ class AuditTable(Table):
 
     at = WhenColumn(label=gettext_lazy("When"))
     actor = Column(label=gettext_lazy("Who"), accessor="actor__name", order_by="actor__name")
-    action = ActionColumn(label=gettext_lazy("Action"))
-    kind = Column(label=gettext_lazy("Kind"))
+    action = CodeColumn(label=gettext_lazy("Action"), words=ACTIONS)
+    kind = CodeColumn(label=gettext_lazy("Kind"), words=KINDS)
     label = Column(label=gettext_lazy("What"))
     changes = ChangesColumn(label=gettext_lazy("Changes"), orderable=False)
 

@@ -4,6 +4,8 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+
 LONGEST = 100
 """The most characters of a serial number."""
 
@@ -22,11 +24,12 @@ def check(serial: str) -> str:
     """The normalised serial. Raises BadSerial for an empty, too long or unprintable one."""
     key = normalise(serial)
     if not key:
-        raise BadSerial("A serial number cannot be empty.")
+        raise BadSerial(_("A serial number cannot be empty."))
     if len(key) > LONGEST or len(serial) > LONGEST:
-        raise BadSerial(f"A serial number has {LONGEST} characters at most; this one has {max(len(key), len(serial))}.")
+        words = _("A serial number has %(most)s characters at most; this one has %(count)s.")
+        raise BadSerial(words % {"most": LONGEST, "count": max(len(key), len(serial))})
     if not key.isprintable():
-        raise BadSerial("A serial number cannot hold line breaks, tabs or invisible characters.")
+        raise BadSerial(_("A serial number cannot hold line breaks, tabs or invisible characters."))
     return key
 
 
@@ -40,7 +43,7 @@ class Scheme:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[0-9A-Z][0-9A-Z./-]*|", self.prefix) or not 1 <= self.width <= 18:
             raise BadSerial(
-                "A scheme has a prefix of capital letters, digits, dots, slashes or dashes, and 1 to 18 digits."
+                _("A scheme has a prefix of capital letters, digits, dots, slashes or dashes, and 1 to 18 digits.")
             )
 
     @property
@@ -51,5 +54,5 @@ class Scheme:
     def number(self, counter: int) -> str:
         """The number of one counter. Raises BadSerial where the scheme is used up."""
         if counter > self.last:
-            raise BadSerial(f"The numbers of {self.prefix}{'0' * self.width} are used up.")
+            raise BadSerial(_("The numbers of %(scheme)s are used up.") % {"scheme": self.prefix + "0" * self.width})
         return f"{self.prefix}{counter:0{self.width}d}"

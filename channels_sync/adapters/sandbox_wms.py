@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Any
 
 from django import forms
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext, gettext_lazy as _
 
 from channels_sync.contract import (
     WMS_CAPABILITIES,
@@ -119,7 +119,8 @@ class SandboxWms(WmsAdapter):
             # Taken between our look and our write: by ourselves, a moment ago.
             found = self._find(po.number) if answer.status == TAKEN else answer.data
         if found is None:
-            raise Rejected(f"The warehouse says that {po.number} is taken, and does not show it.")
+            words = gettext("The warehouse says that %(number)s is taken, and does not show it.")
+            raise Rejected(words % {"number": po.number})
         return RemoteRef(id=str(found["id"]), reference=po.number)
 
     def cancel_purchase_order(self, ref: RemoteRef) -> RemoteRef:
@@ -167,7 +168,7 @@ class SandboxWms(WmsAdapter):
                 version=int(raw["version"]),
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise Rejected(f"This receipt cannot be read: {error!r}") from error
+            raise Rejected(gettext("This receipt cannot be read: %(error)r") % {"error": error}) from error
 
 
 def _line(line: PurchaseOrderLine) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from channels_sync.contract import Adapter, Misconfigured
 from channels_sync.models import Connection
 from channels_sync.registry import adapter_class
@@ -35,4 +37,5 @@ def open_adapter(connection: Opened, *, seconds: float) -> Adapter:
     except DomainError as error:
         raise Misconfigured(str(error)) from error
     except (KeyError, ValueError, TypeError) as error:
-        raise Misconfigured(f"The settings of this connection are not complete: {error}") from error
+        words = _("The settings of this connection are not complete: %(error)s") % {"error": error}
+        raise Misconfigured(words) from error

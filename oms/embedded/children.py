@@ -73,16 +73,18 @@ def web(setting: Setting) -> Service:
 
 
 def worker(setting: Setting, name: str) -> Service:
-    """Celery: two processes for the tasks of its queues; one that a big job has made big is replaced when that is over.
+    """Celery: serves a queue. A process that a big job has made big is replaced when that is over.
 
     Its warm stop waits for the tasks that run; what is ended is handed out again.
     """
     client = quick_client(setting.environment["REDIS_URL"])
+    queue, pool, count = settings.WORKERS[name]
     options = (
-        f"--queues={','.join(settings.WORKERS[name])}",
+        f"--queues={queue}",
         f"--hostname={name}@%h",
-        "--concurrency=2",
-        f"--max-memory-per-child={MOST_KILOBYTES}",
+        f"--pool={pool}",
+        f"--concurrency={count}",
+        *((f"--max-memory-per-child={MOST_KILOBYTES}",) if pool == "prefork" else ()),
         "--without-gossip",
         "--without-mingle",
     )

@@ -10,7 +10,7 @@ from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.core.exceptions import ValidationError
 from django.core.signing import BadSignature, TimestampSigner
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -123,14 +123,15 @@ def add_member(*, email: str, name: str, role: Role, actor: Person | None) -> In
 def invite(membership: Membership) -> Invitation:
     """The link of a member who is not in yet. Raises DomainError for one who is.
 
-    Where nobody has chosen the person's password, the link of the account that invited them first does: it accepts the
-    membership of that account and no other. With every other link they must sign in before they can join, so that no
-    account makes itself somebody who is in another, and a person may be invited by many before they have a password.
+    Where nobody has chosen the person's password, one link does: that of the account which was opened with them last,
+    else of the one that invited them first. It accepts the membership of that account and no other. With every other
+    link they must sign in before they can join, so that no account makes itself somebody who is in another, and a
+    person may be invited by many before they have a password.
     """
     person = membership.person
-    before = Q(pk__lt=membership.pk) | Q(joined_at__isnull=False)
-    others = Membership.with_invited.filter(before, person=person).exclude(pk=membership.pk)
-    if not person.has_usable_password() and not others.exists():
+    memberships = Membership.with_invited.filter(person=person)
+    choosing = memberships.order_by(F("joined_at").desc(nulls_last=True), "pk").first()
+    if not person.has_usable_password() and membership == choosing:
         return Invitation(membership, first_password_path(membership), sets_password=True)
     if membership.joined_at is not None:
         raise DomainError(_("%(name)s has joined already.") % {"name": person})

@@ -1,15 +1,18 @@
 """Audit rows in people's words: the labels of fields and choices, as the forms have them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Model
 from django.utils import timezone
 from django.utils.html import escape
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _, gettext_lazy
 
+from oms.errors import Text
 from oms.models import AuditEntry, Bin, Membership, SavedView, Sku, WarehouseLink
 from oms.ui.columns import Column, Frame, when
 
@@ -20,7 +23,46 @@ ACTIONS = {
     "remove": gettext_lazy("Removed"),
     "invite": gettext_lazy("Invited"),
     "join": gettext_lazy("Joined"),
+    "settle": gettext_lazy("Settled"),
+    "replay": gettext_lazy("Tried again"),
+    "close": gettext_lazy("Closed"),
+    "Serials generated": gettext_lazy("Serials generated"),
+    "Serials added": gettext_lazy("Serials added"),
+    "Serials removed": gettext_lazy("Serials removed"),
+    "Submitted": gettext_lazy("Submitted"),
+    "Cancelled": gettext_lazy("Cancelled"),
+    "Closed short": gettext_lazy("Closed short"),
+    "Archived": gettext_lazy("Archived"),
 }
+KINDS = {
+    "account": gettext_lazy("Account"),
+    "member": gettext_lazy("Member"),
+    "sku": gettext_lazy("SKU"),
+    "warehouse": gettext_lazy("Warehouse"),
+    "bin": gettext_lazy("BIN"),
+    "discrepancy": gettext_lazy("Discrepancy"),
+    "replenishment": gettext_lazy("Replenishment"),
+    "connection": gettext_lazy("Connection"),
+    "message out": gettext_lazy("Message out"),
+    "message in": gettext_lazy("Message in"),
+    "view": gettext_lazy("View"),
+}
+FIELDS = {
+    "name": gettext_lazy("name"),
+    "quantity": gettext_lazy("quantity"),
+    "lines": gettext_lazy("lines"),
+    "serials": gettext_lazy("serials"),
+    "status": gettext_lazy("status"),
+    "reason": gettext_lazy("reason"),
+    "system": gettext_lazy("system"),
+    "warehouse": gettext_lazy("warehouse"),
+    "options": gettext_lazy("passed through"),
+    "active": gettext_lazy("active"),
+    "seconds": gettext_lazy("ask every (seconds)"),
+    "default bin": gettext_lazy("default bin"),
+    "secrets": gettext_lazy("secrets"),
+}
+"""What is no field of a model of MODELS."""
 MODELS: dict[str, type[Model]] = {
     "sku": Sku,
     "member": Membership,
@@ -46,19 +88,29 @@ class Said:
         )
 
 
+def _field(kind: str, name: str) -> Any:
+    model = MODELS.get(kind)
+    try:
+        return model._meta.get_field(name) if model else None
+    except FieldDoesNotExist:
+        return None
+
+
+def words_of(kind: str, name: str) -> Text:
+    """What a changed field of some kind of thing is called; empty where nobody knows it."""
+    label: Text = getattr(_field(kind, name), "verbose_name", "") or FIELDS.get(name, "")
+    if not label and kind in settings.AUDIT_FIELDS:
+        label = import_string(settings.AUDIT_FIELDS[kind])().get(name, "")
+    return label
+
+
 def said(entry: AuditEntry) -> Iterator[Said]:
     """The changes of an audit row, field by field."""
-    model = MODELS.get(entry.kind)
-    for name, (before, after) in entry.changes.items():
-        try:
-            field = model._meta.get_field(name) if model else None
-        except FieldDoesNotExist:
-            field = None
-        choices = dict(getattr(field, "flatchoices", ()))
-        label = str(getattr(field, "verbose_name", name))
-        yield Said(
-            label[:1].upper() + label[1:], *("" if v in (None, "") else str(choices.get(v, v)) for v in (before, after))
-        )
+    for name, pair in entry.changes.items():
+        choices: dict[Any, Any] = dict(getattr(_field(entry.kind, name), "flatchoices", ()))
+        before, after = ("" if value in (None, "") else str(choices.get(value, value)) for value in pair)
+        label = str(words_of(entry.kind, name) or name)
+        yield Said(label[:1].upper() + label[1:], before, after)
 
 
 def timeline(entries: Iterable[AuditEntry]) -> list[dict[str, Any]]:
@@ -76,16 +128,20 @@ def timeline(entries: Iterable[AuditEntry]) -> list[dict[str, Any]]:
     ]
 
 
-class ActionColumn(Column):
-    """What was done, in one word."""
+class CodeColumn(Column):
+    """What was done, or what kind of thing it was done to: the words of a code."""
+
+    def __init__(self, *args: Any, words: Mapping[str, Text], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.words = words
 
     def html(self, value: Any, record: Any, frame: Frame) -> str:
-        """The word."""
-        return escape(ACTIONS.get(value, value))
+        """The words."""
+        return escape(self.words.get(value, value))
 
     def text(self, value: Any, record: Any) -> str:
         """The same for a CSV file."""
-        return str(ACTIONS.get(value, value))
+        return str(self.words.get(value, value))
 
 
 class ChangesColumn(Column):

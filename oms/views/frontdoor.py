@@ -51,9 +51,9 @@ class Welcome(auth.PasswordResetConfirmView):
     success_url = reverse_lazy("sign_in")
     extra_context: dict[str, Any] = {"page_title": gettext_lazy("Welcome to Lotline")}  # noqa: RUF012
 
-    def get_user(self, uidb64: int) -> Person | None:  # type: ignore[override]
-        """The invited person. The number, which Django's view calls so, is that of the membership."""
-        found = membership_to_choose_by(uidb64)
+    def get_user(self, uidb64: str) -> Person | None:
+        """The invited person. What Django's view calls so is the number of the membership; old links had another."""
+        found = membership_to_choose_by(int(uidb64)) if uidb64.isdecimal() else None
         if found is None:
             return None
         self.membership = found

@@ -17,7 +17,7 @@ from oms.embedded.binaries import find_postgres, server_user
 from tests.oms.supervised import open_folder, script, told
 
 COMPOSE = ROOT / "docker-compose.yml"
-OURS = ("init", "web", "worker", "jobs", "beat")
+OURS = ("init", "web", "worker", "sync", "jobs", "beat")
 SECRETS = (
     "POSTGRES_PASSWORD",
     "LOTLINE_OWNER_PASSWORD",
@@ -65,7 +65,7 @@ def test_compose_follows_the_schema_of_compose():
 def test_everything_starts_in_order_and_is_watched(compose):
     services = compose["services"]
     assert set(services) == {"postgres", "valkey", *OURS}
-    for name in ("web", "worker", "jobs", "beat"):
+    for name in OURS[1:]:
         waits = {other: how["condition"] for other, how in services[name]["depends_on"].items()}
         assert waits == {
             "postgres": "service_healthy",

@@ -2,10 +2,12 @@
 
 import ast
 import re
+from pathlib import Path
 
 import pytest
 
-from tests.meta.tree import app_files, nodes, templates, text
+from oms.ui.audit import ACTIONS, KINDS, words_of
+from tests.meta.tree import app_files, functions, nodes, templates, text
 
 LETTERS = re.compile(r"[^\W\d_]{2}")
 
@@ -92,8 +94,9 @@ def is_for_users(path):
 
 
 def refusals():
-    """The names of all errors whose message is shown: DomainError and what inherits from it, and Django's."""
-    found, classes = {"DomainError", "ValidationError"}, [c for path in app_files() for c in nodes(path, ast.ClassDef)]
+    """The names of all errors whose message is shown: these, and what inherits from them."""
+    found = {"DomainError", "ValidationError", "SyncError", "BadSerial"}
+    classes = [c for path in app_files() for c in nodes(path, ast.ClassDef)]
     while more := {c.name for c in classes if {ast.unparse(base) for base in c.bases} & found} - found:
         found |= more
     return found
@@ -105,7 +108,7 @@ def is_bare(value):
         return is_bare(value.left) or is_bare(value.right)
     if isinstance(value, ast.IfExp):
         return is_bare(value.body) or is_bare(value.orelse)
-    if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr == "format":
+    if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute):  # "…".format(), "…".strip()
         return is_bare(value.func.value)
     parts = value.values if isinstance(value, ast.JoinedStr) else [value]
     return any(isinstance(p, ast.Constant) and isinstance(p.value, str) and has_words(p.value) for p in parts)
@@ -141,7 +144,7 @@ def bare_words(path, shown):
 
 def test_python_says_nothing_untranslated():
     shown = refusals()
-    assert {"Conflict", "Blocked", "CannotSubmit"} <= shown
+    assert {"Conflict", "Blocked", "CannotSubmit", "Retry", "Rejected", "Misconfigured"} <= shown
     found = [words for path in app_files() if is_for_users(path) for words in bare_words(path, shown)]
     assert found == [], "\n".join(found)
 
@@ -156,6 +159,7 @@ def view(request):
     messages.success(request, f"Bad {4}")
     messages.success(request, _("good %s") % "x", extra_tags="good")
     raise Rule("Bad %s" % 5) if request else Conflict(_("good"), "good")
+    raise Rule(f"Bad {6}".strip()) if request else Rule((_("good %s") % 7).strip())
 """
 
 
@@ -163,4 +167,67 @@ def test_the_python_scanner_sees_words_and_only_words(tmp_path):
     file = tmp_path / "views.py"
     file.write_text(SOURCE)
     found = [line.removeprefix(f"{file}:").partition(":")[0] for line in bare_words(file, {"Rule", "Conflict"})]
-    assert found == ["10", "4", "4", "6", "8"]
+    assert found == ["10", "11", "4", "4", "6", "8"]
+
+
+# --- the audit log ----------------------------------------------------------------------------------------------------
+def audit_calls(path):
+    """The calls that write audit rows, each with the function that they stand in."""
+    for function in functions(path):
+        for call in ast.walk(function):
+            if isinstance(call, ast.Call) and ast.unparse(call.func) in {"audit.record", "audit.entry"}:
+                yield function, {keyword.arg: keyword.value for keyword in call.keywords}
+
+
+def handed_to(path, function, name):
+    """What calls in the same file give to an argument of a function."""
+    position = [argument.arg for argument in function.args.args].index(name)
+    return [call.args[position] for call in nodes(path, ast.Call) if ast.unparse(call.func) == function.name]
+
+
+def codes(path, argument):
+    """The literals that become `action` or `kind` of audit rows."""
+    values = [(function, call[argument]) for function, call in audit_calls(path)]
+    found = [
+        literal
+        for function, value in values
+        for literal in (handed_to(path, function, value.id) if isinstance(value, ast.Name) else [value])
+    ]
+    assert all(isinstance(literal, ast.Constant) for literal in found), f"{path}: not a literal {argument}"
+    return {literal.value for literal in found}
+
+
+def is_pair(value):
+    """(before, after)"""
+    return isinstance(value, ast.Tuple) and len(value.elts) == 2
+
+
+def changed_fields(path):
+    """The keys of {"field": (before, after)}, of changes["field"] = (before, after), and of what `_said` gives."""
+    dicts = [each for each in nodes(path, ast.Dict) if each.values and all(map(is_pair, each.values))]
+    dicts += [each for f in functions(path) if f.name == "_said" for each in ast.walk(f) if isinstance(each, ast.Dict)]
+    keys = [key for each in dicts for key in each.keys if key is not None]
+    keys += [
+        target.slice for line in nodes(path, ast.Assign) if is_pair(line.value)
+        for target in line.targets if isinstance(target, ast.Subscript)
+    ]  # fmt: skip
+    return {key.value for key in keys if isinstance(key, ast.Constant)}
+
+
+def test_the_audit_log_has_words_for_all_that_is_written_there():
+    writers = [path for path in app_files() if any(audit_calls(path))]
+    assert len(writers) >= 8, "this test has lost sight of who writes audit rows"
+    unknown = []
+    for path in writers:
+        kinds = codes(path, "kind")
+        unknown += [f"{path}: action {code!r}" for code in codes(path, "action") - ACTIONS.keys()]
+        unknown += [f"{path}: kind {code!r}" for code in kinds - KINDS.keys()]
+        unknown += [
+            f"{path}: field {name!r}" for name in changed_fields(path) if not any(words_of(k, name) for k in kinds)
+        ]
+    assert unknown == [], "\n".join(unknown)
+    assert {"seconds", "default bin"} <= changed_fields(Path("channels_sync/services/connections.py"))
+
+
+def test_settings_of_connections_have_the_names_of_their_forms_in_the_audit_log():
+    assert [str(words_of("connection", name)) for name in ("url", "client", "nonsense")] == ["Address", "Client", ""]

@@ -137,6 +137,21 @@ def test_a_link_dies_with_the_membership(client, client_for, ana, account_a):
     assert "used up" in client.get(link, follow=True).content.decode()
 
 
+@pytest.mark.parametrize("old", ["MQ", "MTA0", "9" * 40, "-1"])
+def test_a_link_of_before_is_told_to_be_dead(client, db, old):
+    """Once the first part was not a number."""
+    answer = client.get(f"/welcome/{old}/c0ffee-0123456789abcdef/", follow=True)
+    assert "Ask an admin of your account for a new one" in answer.content.decode()
+
+
+def test_an_admin_of_two_new_accounts_without_a_password_is_not_locked_out(client, db):
+    vic = Person.objects.create_user("vic@example.com", name="Vic")
+    first, second = (people.create_account(name=at, slug=at, admin=vic).memberships.get() for at in ("one", "two"))
+    with pytest.raises(DomainError):
+        people.invite(first)
+    assert choose_password(client, people.invite(second).path).status_code == 302, "the link that was given out last"
+
+
 def test_somebody_known_signs_in_joins_and_keeps_the_password(client, client_for, ana, cid, account_a):
     link = invite(client_for(ana), cid.email)
     assert client_for(cid).get("/acme/settings/members/").status_code == 404

@@ -115,7 +115,7 @@ def test_a_whole_day(up, state):
     first = up("--port", str(free_port())).ready()
     first.reads_until("ana@lotline.example")
     groups = first.pids()
-    assert set(groups) == {"postgres", "valkey", "sandbox", "worker", "jobs", "web", "beat"}
+    assert set(groups) == {"postgres", "valkey", "sandbox", "worker", "sync", "jobs", "web", "beat"}
     page = httpx.get(first.url + "sign-in/")
     assert (page.status_code, "<h1" in page.text) == (200, True)
 
@@ -131,7 +131,7 @@ def test_a_whole_day(up, state):
 
     assert first.ends(signal.SIGINT) == 0, first.said
     farewells = re.findall(r"^(\w+) +\| .*(?:Warm shutdown|ready to exit|is shut down)", first.said, re.MULTILINE)
-    assert farewells == ["jobs", "worker", "valkey", "postgres"]
+    assert farewells == ["jobs", "sync", "worker", "valkey", "postgres"]
     assert left_of(state, groups.values()) == []
     assert not (state / "env").exists()
 
@@ -153,7 +153,7 @@ def test_the_check_proves_the_whole_set_and_leaves_nothing():
         "postgres",
         "valkey",
         "prepare",
-        "sandbox, worker, jobs, web, beat",
+        "sandbox, worker, sync, jobs, web, beat",
         *(name for name, _ in smoke.STEPS),
         "stop",
         "total",

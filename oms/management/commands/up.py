@@ -22,9 +22,7 @@ SHOWN_LINES = 40
 class Command(BaseCommand):
     """A small supervisor. It needs no database itself: everything that does runs in a child."""
 
-    help = (
-        "Starts PostgreSQL, Valkey, web, both workers and beat on this machine, with demo data. Ctrl-C stops all of it."
-    )
+    help = "Starts PostgreSQL, Valkey, web, workers and beat on this machine, with demo data. Ctrl-C stops all of it."
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
