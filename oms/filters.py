@@ -6,6 +6,8 @@ from oms.models import (
     AuditEntry,
     BinKind,
     Discrepancy,
+    Job,
+    JobState,
     Membership,
     Order,
     OrderStatus,
@@ -80,6 +82,20 @@ class DiscrepancyFilter(FilterSet):
 
     class Meta:
         model = Discrepancy
+        fields: tuple[str, ...] = ()
+
+
+class JobFilter(FilterSet):
+    """Filters of the job list."""
+
+    q = SearchFilter("title", placeholder=_("Search jobs"))
+    title = TextFilter("title", label=_("Job"), placeholder=_("Job"))
+    state = ChoiceFilter(label=_("State"), choices=JobState.choices)
+    started = DayRangeFilter(field_name="started_at", label=_("Started"))
+    finished = DayRangeFilter(field_name="finished_at", label=_("Finished"))
+
+    class Meta:
+        model = Job
         fields: tuple[str, ...] = ()
 
 

@@ -33,6 +33,7 @@ account_patterns: list[URLPattern | URLResolver] = [
     path("settings/members/<int:pk>/remove/", settings.member_remove, name="member_remove"),
     path("settings/members/<int:pk>/invite/", settings.member_invite, name="member_invite"),
     path("settings/audit/", settings.audit_log, name="audit"),
+    path("jobs/", jobs.job_list, name="jobs"),
     path("jobs/tray/", jobs.tray, name="job_tray"),
     path("jobs/dismiss/", jobs.dismiss_all, name="job_dismiss_all"),
     path("jobs/<int:pk>/", jobs.detail, name="job"),
