@@ -102,8 +102,8 @@ class JobFilter(FilterSet):
 class MemberFilter(FilterSet):
     """Filters of the member list."""
 
-    q = SearchFilter("person__name", "person__email", placeholder=_("Search members"))
-    person = TextFilter("person__name", label=_("Name"), placeholder=_("Name"))
+    q = SearchFilter("shown_name", "person__email", placeholder=_("Search members"))
+    person = TextFilter("shown_name", label=_("Name"), placeholder=_("Name"))
     email = TextFilter("person__email", label=_("Email"), placeholder=_("Email"))
     role = ChoiceFilter(label=_("Role"), choices=Role.choices)
     since = DayRangeFilter(field_name="joined_at", label=_("Member since"))

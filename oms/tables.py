@@ -203,7 +203,7 @@ class DiscrepancyTable(Table):
 class MemberTable(Table):
     """Who may do what in this account."""
 
-    person = Column(label=gettext_lazy("Name"), accessor="person__name", order_by="person__name")
+    person = Column(label=gettext_lazy("Name"), accessor="shown_name", order_by="shown_name")
     email = Column(label=gettext_lazy("Email"), accessor="person__email", order_by="person__email")
     role = BadgeColumn(label=gettext_lazy("Role"), choices=Role, tones=ROLE_TONES)
     state = BadgeColumn(label=gettext_lazy("State"), order_by="joined_at", choices=MemberState, tones=MEMBER_TONES)
@@ -219,7 +219,7 @@ class MemberAdminTable(MemberTable):
     """The same, with a way to change each."""
 
     edit = RowLinkColumn(
-        route="member", icon_name="pencil", said=gettext_lazy("Change %(what)s"), named_by="person.name"
+        route="member", icon_name="pencil", said=gettext_lazy("Change %(what)s"), named_by="shown_name"
     )
 
     class Meta(MemberTable.Meta):
