@@ -19,6 +19,11 @@ from oms import bootstrap
 if __name__ == "__main__":
     bootstrap.enter(sys.argv)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "oms.settings")
-    from django.core.management import execute_from_command_line
+    if sys.argv[1:2] == ["up"]:  # it only watches over processes: without models and views it is half as big
+        from oms.management.commands.up import Command
 
-    execute_from_command_line(sys.argv)
+        Command().run_from_argv(sys.argv)
+    else:
+        from django.core.management import execute_from_command_line
+
+        execute_from_command_line(sys.argv)

@@ -6,6 +6,8 @@ from oms.models import (
     AuditEntry,
     BinKind,
     Discrepancy,
+    Job,
+    JobState,
     Membership,
     Order,
     OrderStatus,
@@ -83,11 +85,25 @@ class DiscrepancyFilter(FilterSet):
         fields: tuple[str, ...] = ()
 
 
+class JobFilter(FilterSet):
+    """Filters of the job list."""
+
+    q = SearchFilter("title", placeholder=_("Search jobs"))
+    title = TextFilter("title", label=_("Job"), placeholder=_("Job"))
+    state = ChoiceFilter(label=_("State"), choices=JobState.choices)
+    started = DayRangeFilter(field_name="started_at", label=_("Started"))
+    finished = DayRangeFilter(field_name="finished_at", label=_("Finished"))
+
+    class Meta:
+        model = Job
+        fields: tuple[str, ...] = ()
+
+
 class MemberFilter(FilterSet):
     """Filters of the member list."""
 
-    q = SearchFilter("person__name", "person__email", placeholder=_("Search members"))
-    person = TextFilter("person__name", label=_("Name"), placeholder=_("Name"))
+    q = SearchFilter("shown_name", "person__email", placeholder=_("Search members"))
+    person = TextFilter("shown_name", label=_("Name"), placeholder=_("Name"))
     email = TextFilter("person__email", label=_("Email"), placeholder=_("Email"))
     role = ChoiceFilter(label=_("Role"), choices=Role.choices)
     since = DayRangeFilter(field_name="joined_at", label=_("Member since"))

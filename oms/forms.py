@@ -77,7 +77,7 @@ class MemberForm(forms.Form):
     """Add a member."""
 
     email = forms.EmailField(label=_("Email"), max_length=254)
-    name = forms.CharField(label=_("Name"), max_length=120, help_text=_("Used where this person is new to Lotline."))
+    name = forms.CharField(label=_("Name"), max_length=120, help_text=_("Shown here until they have joined."))
     role = forms.ChoiceField(label=_("Role"), choices=Role.choices, initial=Role.OPERATOR)
 
 

@@ -9,7 +9,7 @@ MOST_ATTEMPTS times at most. Had the first worker only been slow, its commit is 
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -187,9 +187,9 @@ def dismiss(*, job_id: int) -> None:
     Job.objects.filter(pk=job_id, state__in=_FINAL, seen_at=None).update(seen_at=Now())
 
 
-def dismiss_all(*, person: Person) -> None:
-    """Take every job that is over out of a person's tray."""
-    Job.objects.filter(person=person, state__in=_FINAL, seen_at=None).update(seen_at=Now())
+def dismiss_all(*, job_ids: Collection[int], person: Person) -> None:
+    """Take these jobs out of a person's tray: the ones that they were shown, for another may be over since."""
+    Job.objects.filter(pk__in=job_ids, person=person, state__in=_FINAL, seen_at=None).update(seen_at=Now())
 
 
 # --- what workers do --------------------------------------------------------------------------------------------------

@@ -97,6 +97,7 @@ NAVIGATION: tuple[tuple[Text, tuple[Page, ...]], ...] = (
         (
             Page(_("Members"), "users", "members", within=frozenset({"member", "member_new", "member_remove"})),
             Page(_("Audit log"), "history", "audit", roles=ADMINS),
+            Page(_("Jobs"), "clock", "jobs", within=frozenset({"job"})),
         ),
     ),
 )
@@ -140,6 +141,7 @@ def _tray(request: AccountRequest) -> dict[str, Any]:
         "jobs": found,
         "jobs_running": any(job.is_open for job in found),
         "jobs_url": reverse("job_tray", kwargs=address),
+        "jobs_all_url": reverse("jobs", kwargs=address),
         "jobs_dismiss_url": reverse("job_dismiss_all", kwargs=address) if any(job.dismiss_url for job in found) else "",
     }
 

@@ -132,10 +132,10 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 # One worker for each queue: neither a few long jobs nor a few systems that do not answer keep the dispatcher from its
-# two seconds. What may take minutes belongs to `jobs`. What asks other systems belongs to `sync`: it waits most of the
-# time, so threads are enough, and four take half the memory of two processes. `up` and docker-compose.yml start exactly
-# these: name -> (queue, kind of pool, how many tasks at once).
-WORKERS = {"worker": ("celery", "prefork", 1), "sync": ("sync", "threads", 4), "jobs": ("jobs", "prefork", 2)}
+# two seconds. What may take minutes belongs to `jobs`. What asks other systems belongs to `sync`. Both quick ones wait
+# most of the time, so threads are enough, and take half the memory of processes; a job may be stopped or grow, and has
+# a process. `up` and docker-compose.yml start exactly these: name -> (queue, kind of pool, how many tasks at once).
+WORKERS = {"worker": ("celery", "threads", 2), "sync": ("sync", "threads", 4), "jobs": ("jobs", "prefork", 2)}
 CELERY_TASK_QUEUES = {queue: {"exchange": queue, "routing_key": queue} for queue, _pool, _count in WORKERS.values()}
 CELERY_TASK_ROUTES = {
     "oms.tasks.run_jobs": {"queue": "jobs"},

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db.models import TextChoices
+from django.urls import reverse
 from django.utils.html import escape
 from django.utils.translation import gettext_lazy
 
@@ -10,6 +11,8 @@ from oms.models import (
     AuditEntry,
     BinKind,
     Discrepancy,
+    Job,
+    JobState,
     Membership,
     MemberState,
     Order,
@@ -62,6 +65,13 @@ class CaseState(TextChoices):
 
 
 CASE_TONES = {CaseState.OPEN: Tone("warn", "triangle"), CaseState.SETTLED: Tone("good", "check")}
+JOB_TONES = {
+    JobState.QUEUED: Tone("neutral", "ring"),
+    JobState.RUNNING: Tone("info", "half"),
+    JobState.DONE: Tone("good", "check"),
+    JobState.FAILED: Tone("bad", "triangle"),
+    JobState.CANCELLED: Tone("warn", "cross"),
+}
 ROLE_TONES = {Role.ADMIN: Tone("info", "square")}
 MEMBER_TONES = {MemberState.INVITED: Tone("warn", "ring"), MemberState.JOINED: Tone("good", "check")}
 
@@ -192,7 +202,7 @@ class DiscrepancyTable(Table):
 class MemberTable(Table):
     """Who may do what in this account."""
 
-    person = Column(label=gettext_lazy("Name"), accessor="person__name", order_by="person__name")
+    person = Column(label=gettext_lazy("Name"), accessor="shown_name", order_by="shown_name")
     email = Column(label=gettext_lazy("Email"), accessor="person__email", order_by="person__email")
     role = BadgeColumn(label=gettext_lazy("Role"), choices=Role, tones=ROLE_TONES)
     state = BadgeColumn(label=gettext_lazy("State"), order_by="joined_at", choices=MemberState, tones=MEMBER_TONES)
@@ -208,11 +218,44 @@ class MemberAdminTable(MemberTable):
     """The same, with a way to change each."""
 
     edit = RowLinkColumn(
-        route="member", icon_name="pencil", said=gettext_lazy("Change %(what)s"), named_by="person.name"
+        route="member", icon_name="pencil", said=gettext_lazy("Change %(what)s"), named_by="shown_name"
     )
 
     class Meta(MemberTable.Meta):
         sequence = ("...", "edit")
+
+
+class FileColumn(Column):
+    """A stored file, to download."""
+
+    def html(self, value: Any, record: Any, frame: Frame) -> str:
+        """Its name as a link."""
+        url = reverse("file", kwargs={"account_slug": frame.account_slug, "key": value.key})
+        return f'<a href="{url}">{escape(value)}</a>'
+
+
+class JobTable(Table):
+    """Background jobs, the newest first: one that waits was not started yet, which counts as latest."""
+
+    title = NameLinkColumn(label=gettext_lazy("Job"), route="job")
+    state = BadgeColumn(label=gettext_lazy("State"), choices=JobState, tones=JOB_TONES)
+    started = WhenColumn(label=gettext_lazy("Started"), accessor="started_at", order_by="started_at")
+    finished = WhenColumn(label=gettext_lazy("Finished"), accessor="finished_at", order_by="finished_at")
+    result = FileColumn(label=gettext_lazy("File"), accessor="result_file", orderable=False)
+
+    class Meta:
+        model = Job
+        fields = ("title", "state", "started", "finished", "result")
+        order_by = "-started"
+
+
+class JobAdminTable(JobTable):
+    """The same of everybody; nobody is the system."""
+
+    person = Column(label=gettext_lazy("Who"), accessor="person__name", order_by="person__name")
+
+    class Meta(JobTable.Meta):
+        sequence = ("title", "person", "...")
 
 
 class AuditTable(Table):

@@ -38,6 +38,7 @@ account_patterns: list[URLPattern | URLResolver] = [
     path("views/<int:pk>/", layouts.view, name="view"),
     path("views/<int:pk>/update/", layouts.view_update, name="view_update"),
     path("views/<int:pk>/delete/", layouts.view_delete, name="view_delete"),
+    path("jobs/", jobs.job_list, name="jobs"),
     path("jobs/tray/", jobs.tray, name="job_tray"),
     path("jobs/dismiss/", jobs.dismiss_all, name="job_dismiss_all"),
     path("jobs/<int:pk>/", jobs.detail, name="job"),

@@ -91,7 +91,11 @@ def worker(setting: Setting, name: str) -> Service:
     return Service(
         name=name,
         argv=(*_celery(setting, "worker"), *options),
-        env={**setting.environment, "PYTHONWARNINGS": ",".join(filter(None, [GIVEN.get("PYTHONWARNINGS"), AS_ROOT]))},
+        env={
+            **setting.environment,
+            "PYTHONWARNINGS": ",".join(filter(None, [GIVEN.get("PYTHONWARNINGS"), AS_ROOT])),
+            "CELERY_SKIP_CHECKS": "1",  # `prepare` has just made them; here they would load every view
+        },
         cwd=ROOT,
         ready=lambda: wait_for_tasks(client, len(settings.WORKERS)),
         grace=20.0,
@@ -107,7 +111,7 @@ def beat(setting: Setting) -> Service:
     return Service(
         name="beat",
         argv=(
-            *_celery(setting, "beat", app="oms.celery:clock"),
+            *_celery(setting, "beat"),
             f"--schedule={folder / 'schedule'}",
             f"--pidfile={number}",
         ),
@@ -117,10 +121,10 @@ def beat(setting: Setting) -> Service:
     )
 
 
-def _celery(setting: Setting, part: str, *, app: str = "oms.celery") -> tuple[str, ...]:
+def _celery(setting: Setting, part: str) -> tuple[str, ...]:
     level = "info" if setting.is_talkative else "warning"
     banner = () if setting.is_talkative else ("--quiet",)
-    return (sys.executable, "-m", "celery", *banner, "-A", app, part, f"--loglevel={level}")
+    return (sys.executable, "-m", "oms.work", part, *banner, f"--loglevel={level}")
 
 
 def is_healthy(port: int) -> bool:

@@ -136,13 +136,14 @@ class Stack:
         if ended.process.returncode:
             raise self.supervisor.died(ended, f"failed with status {ended.process.returncode}")
 
-    def prepare(self, *, demo: bool) -> bool:
-        """Migrate, collect static files, load the demo data into an empty database; whether it holds demo data now."""
+    def prepare(self, *, demo: bool) -> list[str]:
+        """Migrate, collect static files, load the demo data into an empty database; lines on who can sign in there."""
         report = self.state.folder / "prepare.json"
         options = [f"--report={report}", *([] if demo else ["--no-demo"])]
         with self.step("prepare"):
             self.run(command(self.setting, "prepare", *options))
-        return bool(json.loads(report.read_text())["has_demo"])
+        found: list[str] = json.loads(report.read_text())["cast"]
+        return found
 
     def start_children(self) -> None:
         """Start all of Lotline's own processes at once, and wait until each is ready."""

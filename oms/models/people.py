@@ -181,6 +181,8 @@ class Membership(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     joined_at = models.DateTimeField(null=True, editable=False)
     last_opened_at = models.DateTimeField(null=True, editable=False)
+    # What the account calls a person until they join: how others know them, and whether, is none of its business.
+    invited_name = models.CharField(max_length=120, blank=True, editable=False)
 
     objects: ClassVar[JoinedManager] = JoinedManager()  # first, so that account.memberships are these, too
     with_invited: ClassVar[models.Manager["Membership"]] = models.Manager()
@@ -194,7 +196,12 @@ class Membership(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.person} ({self.get_role_display()})"
+        return f"{self.name} ({self.get_role_display()})"
+
+    @property
+    def name(self) -> str:
+        """What the account may call the person; `oms.queries.people.members` says the same in SQL."""
+        return (self.invited_name or self.person.email) if self.joined_at is None else str(self.person)
 
     @property
     def state(self) -> MemberState:

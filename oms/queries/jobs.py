@@ -11,9 +11,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _, ngettext
 
 from oms.models import Job, JobState, Membership, Person, Role, StoredFile
+from oms.tenancy import current_account_id
 
 JUST_FINISHED = timedelta(hours=24)
 """A job that is over stays in the tray until its person has seen it, but not longer than this."""
+SHOWN = 20
+"""The most that the tray shows."""
 TONES = {JobState.DONE: "good", JobState.FAILED: "bad", JobState.CANCELLED: "warn"}
 
 
@@ -46,12 +49,18 @@ def open_jobs(person: Person) -> list[JobCard]:
     """A person's tray in the current account: what waits and runs, then what is over and not seen yet. One query."""
     unseen = Q(seen_at=None, finished_at__gte=timezone.now() - JUST_FINISHED)
     rows = _rows().filter(Q(state__in=[JobState.QUEUED, JobState.RUNNING]) | unseen, person=person)
-    return [job_card(job) for job in rows.order_by(F("finished_at").desc(nulls_first=True), "-pk")[:20]]
+    return [job_card(job) for job in rows.order_by(F("finished_at").desc(nulls_first=True), "-pk")[:SHOWN]]
 
 
 def visible_jobs(membership: Membership) -> "QuerySet[Job]":
     """The jobs of the current account that a member may open: their own, and all for an admin."""
     return _rows() if membership.role == Role.ADMIN else _rows().filter(person_id=membership.person_id)
+
+
+def jobs_of(person: Person | None) -> "QuerySet[Job]":
+    """The jobs of the current account that a person may open; none for somebody who is not in it."""
+    membership = Membership.objects.filter(account_id=current_account_id(), person=person).first()
+    return visible_jobs(membership) if membership else Job.objects.none()
 
 
 def readable_files(membership: Membership) -> "QuerySet[StoredFile]":

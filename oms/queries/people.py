@@ -1,6 +1,7 @@
 """Reads of people and their accounts."""
 
-from django.db.models import F, QuerySet
+from django.db.models import Case, CharField, F, QuerySet, Value, When
+from django.db.models.functions import Coalesce, NullIf
 
 from oms.models import AuditEntry, Membership, Person
 from oms.tenancy import current_account_id
@@ -20,8 +21,10 @@ def last_opened(person: Person) -> Membership | None:
 
 
 def members() -> QuerySet[Membership]:
-    """The members of the current account with their people, the invited ones too."""
-    return Membership.with_invited.filter(account_id=current_account_id()).select_related("person")
+    """The members of the current account with their people, the invited ones too; `shown_name` is Membership.name."""
+    invited = Coalesce(NullIf("invited_name", Value("")), "person__email", output_field=CharField())
+    rows = Membership.with_invited.filter(account_id=current_account_id()).select_related("person")
+    return rows.annotate(shown_name=Case(When(joined_at=None, then=invited), default="person__name"))
 
 
 def membership_to_choose_by(pk: int) -> Membership | None:

@@ -53,23 +53,34 @@ def signing_in_as(request: HttpRequest, credentials: dict[str, Any] | None = Non
 
 
 @transaction.atomic
-def create_account(*, name: str, slug: str, admin: Person, time_zone: str = "UTC") -> Account:
-    """Open an account with its first admin, who need not accept: the caller answers for who they are.
+def create_account(
+    *, name: str, slug: str, admin: Person, time_zone: str = "UTC", is_vouched_for: bool = True
+) -> Membership:
+    """Open an account with its first admin; an account that nobody can open yet gets this admin, too.
 
+    `is_vouched_for`: the caller answers for it that the admin is who they seem, so they need not accept.
     Raises DomainError where the address is taken or not usable.
     """
+    account = Account.objects.filter(slug=slug).first()
+    if account is None or any(each.person.has_usable_password() for each in account.memberships.all()):
+        account = _new_account(name, slug, time_zone)
+    given = {"role": Role.ADMIN, "invited_name": "", "joined_at": timezone.now() if is_vouched_for else None}
+    membership, _is_new = Membership.with_invited.update_or_create(account=account, person=admin, defaults=given)
+    if is_vouched_for and not admin.has_usable_password():
+        admin.set_unusable_password()  # another account's link must not choose the password of this one's admin
+        admin.save(update_fields=["password"])
+    with account_context(account):
+        audit.record(actor=admin, action="create", kind="account", object_id=account.pk, label=account.name)
+    return membership
+
+
+def _new_account(name: str, slug: str, time_zone: str) -> Account:
     account = Account(name=name, slug=slug, time_zone=time_zone)
     try:
         account.full_clean()
     except ValidationError as error:
         raise DomainError(" ".join(error.messages)) from error
     account.save()
-    Membership.objects.create(account=account, person=admin, role=Role.ADMIN, joined_at=timezone.now())
-    if not admin.has_usable_password():  # another account's link must not choose the password of this one's admin
-        admin.set_unusable_password()
-        admin.save(update_fields=["password"])
-    with account_context(account):
-        audit.record(actor=admin, action="create", kind="account", object_id=account.pk, label=name)
     return account
 
 
@@ -110,7 +121,7 @@ def add_member(*, email: str, name: str, role: Role, actor: Person | None) -> In
         except IntegrityError as error:
             raise Conflict(_("Somebody added this person a moment ago. Try again.")) from error
     membership, is_new = Membership.with_invited.get_or_create(
-        account_id=current_account_id(), person=person, defaults={"role": role}
+        account_id=current_account_id(), person=person, defaults={"role": role, "invited_name": name}
     )
     if not is_new:
         raise DomainError(
@@ -250,6 +261,6 @@ def _record(actor: Person | None, action: str, membership: Membership, changes: 
         action=action,
         kind="member",
         object_id=membership.pk,
-        label=f"{membership.person} <{membership.person.email}>",
+        label=f"{membership.name} <{membership.person.email}>",
         changes=changes,
     )

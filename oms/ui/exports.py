@@ -53,7 +53,7 @@ def run_export_job(progress: Progress) -> None:
     """The job "ui.export": the list page that its path names, as a file."""
     page: type[TableView] = resolve(progress.params["path"]).func.table_view  # type: ignore[attr-defined]  # set by TableView.page
     query = QueryDict(progress.params["query"])
-    table = page.sorted_table(query, page.filtered(query))
+    table = page.sorted_table(query, page.filtered(query, progress.person))
     table.arrange(progress.params.get("columns", []))
     rows = table.data.data
     total = rows.order_by().count()

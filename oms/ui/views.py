@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET
 
 from oms.access import AccountRequest, require_role
 from oms.errors import Text
-from oms.models import Role
+from oms.models import Person, Role
 from oms.ui.actions import BulkAction
 from oms.ui.columns import Frame, url_pattern
 from oms.ui.exports import export_response
@@ -94,9 +94,14 @@ class TableView(View):
         return view
 
     @classmethod
-    def filtered(cls, query: QueryDict) -> QuerySet[Any]:
+    def rows(cls, person: Person | None) -> QuerySet[Any]:  # noqa: ARG003 - for pages that override this
+        """The rows of the account that a person may see: all, unless a page says otherwise. None is the system."""
+        return cls.queryset()
+
+    @classmethod
+    def filtered(cls, query: QueryDict, person: Person | None = None) -> QuerySet[Any]:
         """The rows that the filters of a query string leave, unsorted; filters that make no sense are left out."""
-        rows: QuerySet[Any] = cls.filterset_class(query, queryset=cls.queryset()).qs
+        rows: QuerySet[Any] = cls.filterset_class(query, queryset=cls.rows(person)).qs
         return rows
 
     @classmethod
@@ -124,7 +129,7 @@ class TableView(View):
 
     def get(self, request: AccountRequest) -> HttpResponseBase:
         """The page, its table alone for htmx, or the CSV file."""
-        filters = self.filterset_class(request.GET, queryset=self.queryset(), request=request)
+        filters = self.filterset_class(request.GET, queryset=self.rows(request.user), request=request)
         table = self.sorted_table(request.GET, filters.qs)
         layout = self._layout()
         columns = layout.columns if layout else []

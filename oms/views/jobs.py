@@ -1,4 +1,4 @@
-"""Background jobs: the page of one, the tray of running ones, cancel and dismiss."""
+"""Background jobs: the list, the page of one, the tray of running ones, cancel and dismiss."""
 
 from dataclasses import replace
 
@@ -7,15 +7,43 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext as _, gettext_lazy, ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from oms import jobs
 from oms.access import AccountRequest, require_role
 from oms.errors import DomainError
+from oms.filters import JobFilter
 from oms.models import EVERYONE
 from oms.queries import jobs as queries
+from oms.queries.jobs import SHOWN
+from oms.tables import JobAdminTable, JobTable
+from oms.ui.views import Empty, TableView
+
+
+class JobList(TableView):
+    """The person's jobs, also those that they took out of the tray."""
+
+    rows = staticmethod(queries.jobs_of)
+    table_class = JobTable
+    filterset_class = JobFilter
+    title, section, icon = gettext_lazy("Jobs"), gettext_lazy("Settings"), "clock"
+    noun = staticmethod(lambda count: ngettext("job", "jobs", count))
+    empty = Empty(
+        "clock",
+        gettext_lazy("No jobs yet"),
+        gettext_lazy("Exports, uploads and other work that takes longer is listed here with what came of it."),
+    )
+
+
+class JobAdminList(JobList):
+    """All jobs of the account, for admins."""
+
+    table_class = JobAdminTable
+
+
+job_list = JobList.page(EVERYONE, admin=JobAdminList)
 
 
 @never_cache
@@ -75,8 +103,9 @@ def dismiss(request: AccountRequest, pk: int) -> HttpResponse:
 @require_POST
 @require_role(EVERYONE)
 def dismiss_all(request: AccountRequest) -> HttpResponse:
-    """Take all of the person's jobs that are over out of the tray."""
-    jobs.dismiss_all(person=request.user)
+    """Take the jobs that are over, and that the tray showed, out of it."""
+    shown = [int(pk) for pk in request.POST.getlist("job")[:SHOWN] if pk.isdecimal()]
+    jobs.dismiss_all(job_ids=shown, person=request.user)
     return _after_dismissing(request)
 
 

@@ -81,8 +81,7 @@ def _link_page(request: AccountRequest, invitation: services.Invitation) -> Http
     context = {
         "link": request.build_absolute_uri(invitation.path),
         "page_title": _("Send this link"),
-        "member": invitation.membership.person,
-        "sets_password": invitation.sets_password,
+        "member": invitation.membership,
     }
     return render(request, "people/invitation.html", {**context, **_around(request)})
 
@@ -99,9 +98,9 @@ def member(request: AccountRequest, pk: int) -> HttpResponse:
         except DomainError as error:
             form.add_error("role", str(error))
         else:
-            messages.success(request, _("%(name)s is saved.") % {"name": found.person})
+            messages.success(request, _("%(name)s is saved.") % {"name": found.name})
             return redirect("members", account_slug=request.account.slug)
-    context = {"form": form, "page_title": str(found.person), "member": found, **_around(request)}
+    context = {"form": form, "page_title": found.name, "member": found, **_around(request)}
     return render(request, "people/member.html", context, status=422 if form.errors else 200)
 
 
@@ -115,7 +114,7 @@ def member_remove(request: AccountRequest, pk: int) -> HttpResponse:
     except DomainError as error:
         messages.error(request, str(error))
         return redirect("member", account_slug=request.account.slug, pk=pk)
-    messages.success(request, _("%(name)s is no longer a member.") % {"name": found.person})
+    messages.success(request, _("%(name)s is no longer a member.") % {"name": found.name})
     if found.person_id == request.user.pk:
         return redirect("home")
     return redirect("members", account_slug=request.account.slug)

@@ -213,7 +213,7 @@ def test_light_and_dark_are_remembered(page_for, ana, account_a):
 
 
 PAGES = ["inventory/skus/", "inventory/skus/new/", "inventory/skus/upload/", "inventory/stock/", "settings/members/",
-         "settings/members/new/", "settings/audit/", "inventory/skus/?sku=zzz", "nowhere/"]  # fmt: skip
+         "settings/members/new/", "settings/audit/", "jobs/", "inventory/skus/?sku=zzz", "nowhere/"]  # fmt: skip
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -275,7 +275,7 @@ def test_every_table_with_an_account_is_walled():
 TEXTS = {
     "oms_account": {"name", "slug", "time_zone"},
     "oms_person": {"password", "email", "name", "theme", "density"},
-    "oms_membership": {"role"},
+    "oms_membership": {"role", "invited_name"},
     "oms_warehouse": {"name"},
     "oms_due": {"kind"},
 }

@@ -53,7 +53,8 @@ def uploaded(_person: Person) -> Case:
 
 def make_job(person: Person, result: StoredFile | None = None) -> Any:
     """A waiting job of a person."""
-    made = jobs.start("ui.export", "Export", {}, person=person, idempotency_key=f"sample-{next(_number)}")
+    number = next(_number)
+    made = jobs.start("ui.export", f"Thing {number}", {}, person=person, idempotency_key=f"sample-{number}")
     made.result_file = result
     made.save()
     return made
@@ -62,6 +63,13 @@ def make_job(person: Person, result: StoredFile | None = None) -> Any:
 def job(person: Person) -> Case:
     """A job of the person who asks."""
     return Case({"pk": make_job(person).pk})
+
+
+def shown_job(person: Person) -> Case:
+    """A job that is over, as the tray names it."""
+    made = make_job(person)
+    jobs.cancel(job_id=made.pk)
+    return Case(data={"job": made.pk})
 
 
 def result_file(person: Person) -> Case:
@@ -159,11 +167,12 @@ SAMPLES = {
     "member_remove": Sample(member, post=ADMINS),
     "member_invite": Sample(member, post=ADMINS),
     "audit": Sample(get=ADMINS, rows=times(make_sku)),
+    "jobs": Sample(get=EVERYONE, rows=times(lambda: make_job(None))),
     "job_tray": Sample(get=EVERYONE),
     "job": Sample(job, get=EVERYONE),
     "job_cancel": Sample(job, post=EVERYONE),
     "job_dismiss": Sample(job, post=EVERYONE),
-    "job_dismiss_all": Sample(post=EVERYONE),
+    "job_dismiss_all": Sample(shown_job, post=EVERYONE),
     "file": Sample(result_file, get=EVERYONE),
 }
 

@@ -1,5 +1,6 @@
 """People see how far their jobs are, and nobody else sees them."""
 
+import re
 import time
 from datetime import timedelta
 
@@ -11,7 +12,7 @@ from django.utils import timezone
 
 from oms import jobs
 from oms.models import Due, Job, JobState
-from oms.queries.jobs import job_card, open_jobs, visible_jobs
+from oms.queries.jobs import job_card, jobs_of, open_jobs, visible_jobs
 from oms.tenancy import account_context
 from tests.oms import jobs_at_work
 from tests.oms.jobs_at_work import change, now, start, visible
@@ -169,13 +170,39 @@ def test_all_that_is_over_is_dismissed_of_ones_own_and_of_this_account(account_a
     waiting = start(account_a, person=wes)
     html = client_for(wes).get("/acme/jobs/tray/").content.decode()
     assert html.count('hx-post="/acme/jobs/dismiss/"') == 1
+    shown = re.findall(r'name="job" value="(\d+)"', html)
+    assert shown == [str(pk) for pk in reversed(done)]
+    (since,) = done_jobs(account_a, wes, 1)  # the page did not ask again yet
     for _tab in range(2):
-        response = client_for(wes).post("/acme/jobs/dismiss/", headers=HTMX)
+        data = {"job": [*shown, anas[0], elsewhere[0], waiting.pk, "x", "9" * 30]}
+        response = client_for(wes).post("/acme/jobs/dismiss/", data, headers=HTMX)
         assert response.status_code == 200
-        assert tray(account_a, wes) == [waiting.pk]
+        assert tray(account_a, wes) == [waiting.pk, since]
     assert (tray(account_a, ana), tray(account_b, wes)) == (anas, elsewhere)
     assert all(now(account_a, Job(pk=pk)).seen_at for pk in done)
     assert client_for(wes).post("/acme/jobs/dismiss/").url == "/acme/"
+
+
+def test_what_was_dismissed_is_in_the_list_of_jobs(account_a, olga, ana, ben, client_for):
+    (done,), system = done_jobs(account_a, olga, 1), start(account_a, title="Of the system")
+    jobs_of_olga = client_for(olga).get("/acme/jobs/tray/").content.decode()
+    assert '<a id="jobs-all" href="/acme/jobs/">All jobs</a>' in jobs_of_olga
+    assert f'id="job-dismiss-{done}"' in jobs_of_olga, "focus stays with a job, wherever it moves"
+    client_for(olga).post(f"/acme/jobs/{done}/dismiss/")
+    pages = {person.name: client_for(person).get("/acme/jobs/").content.decode() for person in (olga, ana, ben)}
+    assert {name: ("Job 0" in text, "Of the system" in text) for name, text in pages.items()} == {
+        "Olga": (True, False),
+        "Ana": (True, True),
+        "Ben": (False, False),
+    }
+    file = now(account_a, Job(pk=done)).result_file
+    assert f'<a href="/acme/files/{file.key}/">{file.name}</a>' in pages["Olga"]
+    assert pages["Ana"].index("Of the system") < pages["Ana"].index("Job 0"), "what waits is the newest"
+    assert "Who" not in pages["Olga"]
+    with account_context(account_a):
+        rows = {name: [row.pk for row in jobs_of(person)] for name, person in (("Ben", ben), ("system", None))}
+    assert rows == {"Ben": [], "system": []}, "so it is for an export, too"
+    assert now(account_a, system).seen_at is None
 
 
 @pytest.mark.parametrize("path", ["{job}/dismiss/", "dismiss/"])

@@ -1,8 +1,12 @@
 """Signing in, accounts, members."""
 
+import re
+from io import StringIO
 from urllib.parse import quote
 
 import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
 from django.urls import reverse
 
 from oms.errors import DomainError
@@ -146,7 +150,7 @@ def test_a_link_of_before_is_told_to_be_dead(client, db, old):
 
 def test_an_admin_of_two_new_accounts_without_a_password_is_not_locked_out(client, db):
     vic = Person.objects.create_user("vic@example.com", name="Vic")
-    first, second = (people.create_account(name=at, slug=at, admin=vic).memberships.get() for at in ("one", "two"))
+    first, second = (people.create_account(name=at, slug=at, admin=vic) for at in ("one", "two"))
     with pytest.raises(DomainError):
         people.invite(first)
     assert choose_password(client, people.invite(second).path).status_code == 302, "the link that was given out last"
@@ -281,6 +285,54 @@ def test_an_invited_member_is_listed_as_such_and_can_be_changed(client_for, ana,
     assert "Viewer" in client_for(ida).get(link).content.decode()
     assert client_for(ida).post(link).status_code == 302
     assert "Ida has joined already" in client.post(f"{url}invite/", follow=True).content.decode()
+
+
+def test_an_account_learns_nothing_of_a_person_before_they_join(client, client_for, ana, cid, account_a):
+    """Cid is known to Lotline, Kim is not: until they are in, both are what Ana typed, on every page."""
+    admin = client_for(ana)
+    known, new = (
+        admin.post("/acme/settings/members/new/", {"email": email, "name": "Typed", "role": "viewer"})
+        for email in (cid.email, "kim@example.com")
+    )
+    said = [answer.content.decode().replace(answer.context["link"], "") for answer in (known, new)]
+    form = re.compile(r"[\w-]{60,}")  # the token against forgery
+    assert form.sub("", said[0].replace(cid.email, "kim@example.com")) == form.sub("", said[1])
+    pk = Membership.with_invited.get(person=cid, account=account_a).pk
+    pages = ["settings/members/", f"settings/members/{pk}/", "settings/members/?format=csv", "settings/audit/"]
+    texts = [b"".join(admin.get(f"/acme/{page}")).decode() for page in pages]
+    assert all("Typed" in text and "Cid" not in text for text in texts)
+    for query, is_found in (("person=Cid", False), ("q=Cid+Ci", False), ("person=Typed", True)):
+        assert (cid.email in admin.get(f"/acme/settings/members/?{query}").content.decode()) is is_found
+    assert client_for(cid).post(path_of(known)).status_code == 302
+    assert "Cid" in admin.get("/acme/settings/members/").content.decode()
+
+
+def test_somebody_with_a_password_joins_a_new_account_before_they_are_its_admin(client_for, cid):
+    def create(*flags):
+        said = StringIO()
+        call_command("create_account", *flags, name="New", slug="new", admin=cid.email, stdout=said)
+        return said.getvalue()
+
+    links = [re.search("/accounts/join/[^ ]+/", create())[0] for _again in range(2)]
+    client = client_for(cid)
+    assert client.get("/new/").status_code == 404
+    assert client.post(links[1]).status_code == 302
+    assert client.get("/new/").status_code == 302
+    with pytest.raises(CommandError, match="exists"):
+        create("--existing-person")
+    Membership.objects.filter(account__slug="new").delete()
+    assert "/accounts/join/" not in create("--existing-person")
+    assert client.get("/new/").status_code == 302
+
+
+def test_a_new_account_whose_admins_link_grew_too_old_gets_another(client, db):
+    for admin in ("vic@example.com", "kim@example.com"):
+        said = StringIO()
+        call_command("create_account", name="New", slug="new", admin=admin, stdout=said)
+    assert choose_password(client, re.search("/welcome/[^ ]+/", said.getvalue())[0]).status_code == 302
+    assert sign_in(client, "kim@example.com").status_code == 302
+    with pytest.raises(CommandError, match="exists"):
+        call_command("create_account", name="New", slug="new", admin="vic@example.com")
 
 
 def test_an_admin_who_has_not_joined_is_no_admin_yet(client_for, ana, ida):

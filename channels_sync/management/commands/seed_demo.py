@@ -36,7 +36,7 @@ def _people() -> tuple[dict[str, Account], dict[str, Person]]:
     made = {person: Person.objects.create_user(person.email, demo.PASSWORD, name=person.name) for person in demo.PEOPLE}
     admins = {slug: made[person] for person in demo.PEOPLE for slug, role in person.roles if role == Role.ADMIN}
     accounts = {
-        slug: people.create_account(name=name, slug=slug, admin=admins[slug], time_zone="America/New_York")
+        slug: people.create_account(name=name, slug=slug, admin=admins[slug], time_zone="America/New_York").account
         for slug, name in demo.ACCOUNTS
     }
     for person in demo.PEOPLE:

@@ -21,7 +21,7 @@ class Command(BaseCommand):
         """What to leave out, and where to report."""
         parser.add_argument("--no-demo", action="store_true", help="leave an empty database empty")
         parser.add_argument("--no-static", action="store_true", help="static files have been collected before")
-        parser.add_argument("--report", type=Path, help='write {"has_demo": true or false} to this file as JSON')
+        parser.add_argument("--report", type=Path, help='write {"cast": lines on who can sign in} to this file as JSON')
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Migrate as the owner of the tables, then do the rest as the app's role."""
@@ -37,4 +37,14 @@ class Command(BaseCommand):
         if options["report"]:
             emails = [person.email for person in demo.PEOPLE]
             has_demo = Person.objects.filter(email__in=emails).count() == len(emails)
-            options["report"].write_text(json.dumps({"has_demo": has_demo}))
+            options["report"].write_text(json.dumps({"cast": cast() if has_demo else []}))
+
+
+def cast() -> list[str]:
+    """Who can sign in to the demo data, for the terminal."""
+    width = max(len(person.email) for person in demo.PEOPLE)
+    return [
+        "",
+        f"Sign in as one of these, all with the password: {demo.PASSWORD}",
+        *(f"  {p.email:<{width}}  {p.role}: {', '.join(map(str, p.accounts)) or 'no account'}" for p in demo.PEOPLE),
+    ]

@@ -7,7 +7,6 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from oms import demo
 from oms.bootstrap import GIVEN
 from oms.embedded.console import Console
 from oms.embedded.errors import CannotStart, ChildDied, Interrupted
@@ -63,8 +62,8 @@ def up(console: Console, *, port: str | None, no_demo: bool, verbosity: int) -> 
         with Supervisor(console, state.folder / "pids") as supervisor:
             stack = Stack(supervisor, state, port=web_port, has_sandbox=not no_demo, is_talkative=verbosity > 1)
             try:
-                has_demo = _start(stack, demo=not no_demo)
-                console.plain(welcome(web_port, time.monotonic() - started, has_demo=has_demo))
+                cast = _start(stack, demo=not no_demo)
+                console.plain(welcome(web_port, time.monotonic() - started, cast))
                 supervisor.watch()
             except Interrupted:
                 console.say("stopping; once more to hurry")
@@ -76,14 +75,14 @@ def up(console: Console, *, port: str | None, no_demo: bool, verbosity: int) -> 
     return 0
 
 
-def _start(stack: Stack, *, demo: bool) -> bool:
-    """Start everything, and tell other commands where; whether there is demo data."""
+def _start(stack: Stack, *, demo: bool) -> list[str]:
+    """Start everything, and tell other commands where; who can sign in to the demo data, nobody where there is none."""
     stack.start_servers()
     stack.share()
-    has_demo = stack.prepare(demo=demo)
+    cast = stack.prepare(demo=demo)
     stack.start_children()
     stack.state.describe(url=address(stack.port))
-    return has_demo
+    return cast
 
 
 def address(port: int) -> str:
@@ -91,16 +90,11 @@ def address(port: int) -> str:
     return f"http://localhost:{port}/"
 
 
-def welcome(port: int, seconds: float, *, has_demo: bool) -> str:
+def welcome(port: int, seconds: float, cast: list[str]) -> str:
     """Where to go and who to be."""
-    lines = ["", f"Lotline runs at {address(port)} (ready after {seconds:.1f} s). Ctrl-C stops it."]
-    if has_demo:
-        width = max(len(person.email) for person in demo.PEOPLE)
-        lines += ["", f"Sign in as one of these, all with the password: {demo.PASSWORD}"]
-        lines += [
-            f"  {p.email:<{width}}  {p.role}: {', '.join(map(str, p.accounts)) or 'no account'}" for p in demo.PEOPLE
-        ]
-    return "\n".join([*lines, ""])
+    return "\n".join(
+        ["", f"Lotline runs at {address(port)} (ready after {seconds:.1f} s). Ctrl-C stops it.", *cast, ""]
+    )
 
 
 def check(console: Console) -> int:
