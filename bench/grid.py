@@ -142,17 +142,23 @@ class Site:
         return f"u.account_id = {self.account.pk} AND NOT u.is_void AND ({case.where})"
 
 
-def run(*, rows: int, runs: int) -> tuple[list[Measure], str]:
+def run(*, rows: int, runs: int) -> tuple[Iterator[Measure], str]:
     """All measures on the account that has 40 % of the units."""
     made = units.prepare(rows)
-    site = Site("bench-1")
-    with override_settings(ROOT_URLCONF="bench.sql_only", ALLOWED_HOSTS=["*"]):
-        found = [*texts(site, runs), *listed(site, runs), *deep(site, runs), *whole(site, runs), *writes(runs)]
-    return found, (
+    return measures(runs), (
         f"{rows:,} units of {len(units.SHARES)} accounts, {rows * units.SHARES[0]:,.0f} in the one measured; values in "
         f"ms of SQL inside the request, p50 and p95 of whole requests; the database {connection.settings_dict['NAME']} "
         f"is {'new' if made else 'kept from an earlier run'}: bench grid --rows {rows} --drop removes it"
     )
+
+
+def measures(runs: int) -> Iterator[Measure]:
+    """One after the other, as they are asked for."""
+    with override_settings(ROOT_URLCONF="bench.sql_only", ALLOWED_HOSTS=["*"]):
+        site = Site("bench-1")
+        for part in (listed, deep, whole, texts):
+            yield from part(site, runs)
+    yield from writes(runs)
 
 
 # --- texts ------------------------------------------------------------------------------------------------------------
