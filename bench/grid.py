@@ -224,9 +224,11 @@ def listed(site: Site, runs: int) -> Iterator[Measure]:
     bare = f"SELECT * FROM serials_unit_v u WHERE u.account_id = {site.account.pk} ORDER BY {SORT} LIMIT 50"
     for name, found in PLAIN.items():
         for case in found:
-            asked = [site.ask(case.query) for _turn in range(runs * 3)]
-            same(case, asked[0], site.scan(case)[1])
-            limits = [site.raw(bare)[0] for _turn in range(runs * 3)]
+            same(case, site.ask(case.query), site.scan(case)[1])
+            turns = [
+                (site.ask(case.query), site.raw(bare)[0]) for _turn in range(runs * 3)
+            ]  # in turn: the load changes
+            asked, limits = [ours for ours, _limit in turns], [limit for _ours, limit in turns]
             yield measure(f"{name} page", asked, limits, part="LIMIT 51", bar=1 / 3, sql=bare)
             best = [site.best(case) for _turn in range(runs)]
             yield measure(f"{name} vs best SQL", asked, best, sql="the sort's index and a capped count, by hand")
@@ -262,7 +264,8 @@ def deep(site: Site, runs: int) -> Iterator[Measure]:
             yield measure(f"page by number at {rows:,}", asked, limits, part="-COUNT(*)", sql="page 1")
     link = re.search(r'id="page-next" href="([^"]+)"', asked[-1].html)
     if link and "after=" in link[1]:
-        behind = [site.get(site.url + unescape(link[1])) for _turn in range(runs * 3)]
+        turns = [(site.get(site.url + unescape(link[1])), site.ask({})) for _turn in range(runs * 3)]
+        behind, limits = [ours for ours, _top in turns], [top.sql - top.of("COUNT(*)") for _ours, top in turns]
         yield measure(f"page behind a row at {total // 2:,}", behind, limits, part="-COUNT(*)", bar=0.5, sql="page 1")
 
 
