@@ -142,17 +142,23 @@ class Site:
         return f"u.account_id = {self.account.pk} AND NOT u.is_void AND ({case.where})"
 
 
-def run(*, rows: int, runs: int) -> tuple[list[Measure], str]:
+def run(*, rows: int, runs: int) -> tuple[Iterator[Measure], str]:
     """All measures on the account that has 40 % of the units."""
     made = units.prepare(rows)
-    site = Site("bench-1")
-    with override_settings(ROOT_URLCONF="bench.sql_only", ALLOWED_HOSTS=["*"]):
-        found = [*texts(site, runs), *listed(site, runs), *deep(site, runs), *whole(site, runs), *writes(runs)]
-    return found, (
+    return measures(runs), (
         f"{rows:,} units of {len(units.SHARES)} accounts, {rows * units.SHARES[0]:,.0f} in the one measured; values in "
         f"ms of SQL inside the request, p50 and p95 of whole requests; the database {connection.settings_dict['NAME']} "
         f"is {'new' if made else 'kept from an earlier run'}: bench grid --rows {rows} --drop removes it"
     )
+
+
+def measures(runs: int) -> Iterator[Measure]:
+    """One after the other, as they are asked for."""
+    with override_settings(ROOT_URLCONF="bench.sql_only", ALLOWED_HOSTS=["*"]):
+        site = Site("bench-1")
+        for part in (listed, deep, whole, texts):
+            yield from part(site, runs)
+    yield from writes(runs)
 
 
 # --- texts ------------------------------------------------------------------------------------------------------------
@@ -218,9 +224,11 @@ def listed(site: Site, runs: int) -> Iterator[Measure]:
     bare = f"SELECT * FROM serials_unit_v u WHERE u.account_id = {site.account.pk} ORDER BY {SORT} LIMIT 50"
     for name, found in PLAIN.items():
         for case in found:
-            asked = [site.ask(case.query) for _turn in range(runs * 3)]
-            same(case, asked[0], site.scan(case)[1])
-            limits = [site.raw(bare)[0] for _turn in range(runs * 3)]
+            same(case, site.ask(case.query), site.scan(case)[1])
+            turns = [
+                (site.ask(case.query), site.raw(bare)[0]) for _turn in range(runs * 3)
+            ]  # in turn: the load changes
+            asked, limits = [ours for ours, _limit in turns], [limit for _ours, limit in turns]
             yield measure(f"{name} page", asked, limits, part="LIMIT 51", bar=1 / 3, sql=bare)
             best = [site.best(case) for _turn in range(runs)]
             yield measure(f"{name} vs best SQL", asked, best, sql="the sort's index and a capped count, by hand")
@@ -256,7 +264,8 @@ def deep(site: Site, runs: int) -> Iterator[Measure]:
             yield measure(f"page by number at {rows:,}", asked, limits, part="-COUNT(*)", sql="page 1")
     link = re.search(r'id="page-next" href="([^"]+)"', asked[-1].html)
     if link and "after=" in link[1]:
-        behind = [site.get(site.url + unescape(link[1])) for _turn in range(runs * 3)]
+        turns = [(site.get(site.url + unescape(link[1])), site.ask({})) for _turn in range(runs * 3)]
+        behind, limits = [ours for ours, _top in turns], [top.sql - top.of("COUNT(*)") for _ours, top in turns]
         yield measure(f"page behind a row at {total // 2:,}", behind, limits, part="-COUNT(*)", bar=0.5, sql="page 1")
 
 

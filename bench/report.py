@@ -63,15 +63,17 @@ def compare(
 
 
 def show(measures: Iterable[Measure], *, out: TextIO, conditions: str, is_json: bool) -> bool:
-    """Write the lines and the summary; whether every bar holds."""
-    listed = list(measures)
+    """Write each line as soon as it is measured, then the summary; whether every bar holds."""
+    listed = []
+    for each in measures:
+        listed.append(each)
+        out.write((json.dumps({**asdict(each), "holds": each.holds}) if is_json else _line(each)) + "\n")
+        out.flush()
     missed = [each for each in listed if not each.holds]
     if is_json:
-        out.writelines(json.dumps({**asdict(each), "holds": each.holds}) + "\n" for each in listed)
         summary = {"measures": len(listed), "missed": [each.measure for each in missed], "holds": not missed}
         out.write(json.dumps({"summary": summary, "conditions": conditions}) + "\n")
         return not missed
-    out.writelines(_line(each) + "\n" for each in listed)
     out.writelines(f"limit: {sql}\n" for sql in dict.fromkeys(each.sql for each in listed))
     out.write(f"{conditions}\n")
     words = "; ".join(f"{each.measure} by {1 - each.ratio / (each.bar or 1):.0%}" for each in missed)
