@@ -60,8 +60,8 @@ def test_what_is_over_or_here_already_is_not_sent(account_a, warehouse, off, sen
         cancelled.number: f"Not sent any more: nothing of {cancelled.number} is expected any more, it is Cancelled.",
         short.number: f"Not sent any more: nothing of {short.number} is expected any more, it is Completed.",
         **{
-            one.number: f"Not sent any more: goods of {one.number} arrived meanwhile, and all of it would be expected again."
-            for one in (begun, waiting)
+            number: f"Not sent any more: goods of {number} arrived meanwhile, and all of it would be expected again."
+            for number in (begun.number, waiting.number)
         },
     }
     assert {row.state for (_label, action), row in rows.items() if action == Action.CANCEL_PO} == {DeliveryState.SENT}
