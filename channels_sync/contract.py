@@ -350,7 +350,6 @@ class WmsAdapter(Adapter):
     def cancel_purchase_order(self, ref: RemoteRef) -> RemoteRef:
         """Expect nothing more of it: it was cancelled or closed short. What was received stays; one that was cancelled,
         received in full or never there is fine. Raises Rejected where the other side refuses: that waits for a person.
-        It may be asked of a connection that does not run the document's warehouse any more, if it was told of it.
         """
         raise NotImplementedError
 

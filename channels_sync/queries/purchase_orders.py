@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _, ngettext
 
 from channels_sync.contract import Adapter, Capability, LotPart, PurchaseOrder, PurchaseOrderLine, Support
 from channels_sync.models import Connection
+from channels_sync.queries.tenants import tenant
 from oms.models import Workflow
 from replenishment.lifecycle import OPEN
 from replenishment.models import PlannedSerial, PlannedState, Receipt, Replenishment, ReplenishmentLine
@@ -34,16 +35,21 @@ def expected(connection: Connection) -> "QuerySet[Replenishment]":
     return rows
 
 
-def why_not(replenishment: Replenishment, connection: Connection) -> str:
-    """Why the other side is not told to expect a replenishment any more; empty where it is."""
-    if expected(connection).filter(pk=replenishment.pk).exists():
+def why_not(replenishment: Replenishment, connection: Connection, *, is_tried: bool = False) -> str:
+    """Why the other side is not told to expect a replenishment any more; empty where it is.
+
+    One that `is_tried` and of which the other side itself sent a receipt is there already: it is found there, not made.
+    """
+    own = Receipt.objects.filter(replenishment=replenishment, source__startswith=f"{tenant(connection)}:receipts:")
+    is_there = is_tried and replenishment.link_id == connection.link_id and own.exists()
+    if is_there or expected(connection).filter(pk=replenishment.pk).exists():
         return ""
     words = {"number": replenishment.number, "status": replenishment.get_status_display()}
     if replenishment.link_id != connection.link_id:
-        return _("Not sent: this connection does not run the warehouse of %(number)s any more.") % words
+        return _("Not sent any more: this connection does not run the warehouse of %(number)s any more.") % words
     if replenishment.status not in OPEN or replenishment.is_closed_short:
-        return _("Not sent: nothing of %(number)s is expected any more, it is %(status)s.") % words
-    return _("Not sent: goods of %(number)s arrived meanwhile, and all of it would be expected again.") % words
+        return _("Not sent any more: nothing of %(number)s is expected any more, it is %(status)s.") % words
+    return _("Not sent any more: goods of %(number)s arrived meanwhile, and all of it would be expected again.") % words
 
 
 def purchase_order(

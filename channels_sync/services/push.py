@@ -121,8 +121,9 @@ def _next(connection: Connection) -> Delivery | None:
     """The first message that is still true. What was to be expected when it was written may be over: that is closed."""
     ripe = _ripe().filter(connection=connection).order_by("pk")
     while found := ripe.select_for_update(of=("self",)).first():
-        reason = "" if found.action == Action.CANCEL_PO else why_not(outgoing.subject(found), connection)
-        if not reason:
+        if found.action == Action.CANCEL_PO:
+            return found
+        if not (reason := why_not(outgoing.subject(found), connection, is_tried=found.attempts > 0)):
             return found
         outgoing.withdraw(found, reason, None)
     return None

@@ -57,14 +57,32 @@ def test_what_is_over_or_here_already_is_not_sent(account_a, warehouse, off, sen
     rows = {(row.label, row.action): row for row in deliveries()}
     reasons = {label: row.reason for (label, action), row in rows.items() if row.state == DeliveryState.CLOSED}
     assert reasons == {
-        cancelled.number: f"Not sent: nothing of {cancelled.number} is expected any more, it is Cancelled.",
-        short.number: f"Not sent: nothing of {short.number} is expected any more, it is Completed.",
+        cancelled.number: f"Not sent any more: nothing of {cancelled.number} is expected any more, it is Cancelled.",
+        short.number: f"Not sent any more: nothing of {short.number} is expected any more, it is Completed.",
         **{
-            one.number: f"Not sent: goods of {one.number} arrived meanwhile, and all of it would be expected again."
-            for one in (begun, waiting)
+            number: f"Not sent any more: goods of {number} arrived meanwhile, and all of it would be expected again."
+            for number in (begun.number, waiting.number)
         },
     }
     assert {row.state for (_label, action), row in rows.items() if action == Action.CANCEL_PO} == {DeliveryState.SENT}
+
+
+def test_one_whose_answer_was_lost_is_found_there_although_its_goods_have_come(
+    account_a, warehouse, connection, sent, deliveries, ask
+):
+    """Their receipt proves that they know it."""
+    made = sent()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("channels_sync.http.MOST_TRIES", 1)
+        warehouse.fault(do="lose_answer", on="POST /purchase-orders")
+        assert push(account_a.pk) == 0
+    warehouse.receive(made.number)
+    ask()
+    change(account_a, connection, name="Try now")
+    assert [(row.state, row.remote_id) for row in deliveries()] == [
+        (DeliveryState.SENT, str(warehouse.order(made.number)["id"]))
+    ]
+    assert warehouse.counts()["by_reference"] == {made.number: 1}
 
 
 def test_a_message_of_another_warehouse_is_not_sent(account_a, warehouse, off, sent, deliveries):
@@ -76,7 +94,7 @@ def test_a_message_of_another_warehouse_is_not_sent(account_a, warehouse, off, s
     assert warehouse.counts()["purchase_orders"] == 0
     (row,) = deliveries()
     assert row.state == DeliveryState.CLOSED
-    assert row.reason == f"Not sent: this connection does not run the warehouse of {made.number} any more."
+    assert row.reason == f"Not sent any more: this connection does not run the warehouse of {made.number} any more."
 
 
 @pytest.mark.parametrize("end", ["cancelled", "closed short"])

@@ -1,12 +1,9 @@
 """Signing in, accounts, members."""
 
 import re
-from io import StringIO
 from urllib.parse import quote
 
 import pytest
-from django.core.management import call_command
-from django.core.management.base import CommandError
 from django.urls import reverse
 
 from oms.errors import DomainError
@@ -146,14 +143,6 @@ def test_a_link_of_before_is_told_to_be_dead(client, db, old):
     """Once the first part was not a number."""
     answer = client.get(f"/welcome/{old}/c0ffee-0123456789abcdef/", follow=True)
     assert "Ask an admin of your account for a new one" in answer.content.decode()
-
-
-def test_an_admin_of_two_new_accounts_without_a_password_is_not_locked_out(client, db):
-    vic = Person.objects.create_user("vic@example.com", name="Vic")
-    first, second = (people.create_account(name=at, slug=at, admin=vic) for at in ("one", "two"))
-    with pytest.raises(DomainError):
-        people.invite(first)
-    assert choose_password(client, people.invite(second).path).status_code == 302, "the link that was given out last"
 
 
 def test_somebody_known_signs_in_joins_and_keeps_the_password(client, client_for, ana, cid, account_a):
@@ -307,34 +296,6 @@ def test_an_account_learns_nothing_of_a_person_before_they_join(client, client_f
     assert "Cid" in admin.get("/acme/settings/members/").content.decode()
 
 
-def test_somebody_with_a_password_joins_a_new_account_before_they_are_its_admin(client_for, cid):
-    def create(*flags):
-        said = StringIO()
-        call_command("create_account", *flags, name="New", slug="new", admin=cid.email, stdout=said)
-        return said.getvalue()
-
-    links = [re.search("/accounts/join/[^ ]+/", create())[0] for _again in range(2)]
-    client = client_for(cid)
-    assert client.get("/new/").status_code == 404
-    assert client.post(links[1]).status_code == 302
-    assert client.get("/new/").status_code == 302
-    with pytest.raises(CommandError, match="exists"):
-        create("--existing-person")
-    Membership.objects.filter(account__slug="new").delete()
-    assert "/accounts/join/" not in create("--existing-person")
-    assert client.get("/new/").status_code == 302
-
-
-def test_a_new_account_whose_admins_link_grew_too_old_gets_another(client, db):
-    for admin in ("vic@example.com", "kim@example.com"):
-        said = StringIO()
-        call_command("create_account", name="New", slug="new", admin=admin, stdout=said)
-    assert choose_password(client, re.search("/welcome/[^ ]+/", said.getvalue())[0]).status_code == 302
-    assert sign_in(client, "kim@example.com").status_code == 302
-    with pytest.raises(CommandError, match="exists"):
-        call_command("create_account", name="New", slug="new", admin="vic@example.com")
-
-
 def test_an_admin_who_has_not_joined_is_no_admin_yet(client_for, ana, ida):
     pk = Membership.objects.get(person=ana).pk
     answer = client_for(ana).post(f"/acme/settings/members/{pk}/", {"role": "viewer"})
@@ -416,8 +377,3 @@ def test_members_of_another_account_cannot_be_touched(client_for, ana, cid):
         url = reverse(name, kwargs={"account_slug": "acme", "pk": foreign.pk})
         assert client.post(url, {"role": "viewer"}).status_code == 404
     assert Membership.objects.get(pk=foreign.pk).role == Role.ADMIN
-
-
-def test_an_address_that_is_a_page_is_no_account(ana):
-    with pytest.raises(DomainError):
-        people.create_account(name="X", slug="sign-in", admin=ana)
