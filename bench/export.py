@@ -14,6 +14,7 @@ from django.test import Client
 
 from bench.generate import OWNER, Rounds
 from bench.report import Measure, compare
+from bench.units import collect_static
 from oms import csvio, jobs
 from oms.models import Job, JobState, Person, Sku, Workflow
 from oms.services import catalogue, people
@@ -69,6 +70,7 @@ class Site:
     """An account with `units` shipped units, EVENTS history rows and one attribute of each name for each."""
 
     def __init__(self, units: int) -> None:
+        collect_static()
         person = Person.objects.create_user(email="bench@lotline.example", name="Bench")
         self.account = people.create_account(name="Bench", slug="bench", admin=person)
         with account_context(self.account):

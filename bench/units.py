@@ -129,11 +129,16 @@ def database_name(rows: int) -> str:
     return f"lotline_grid_{rows}_{digest.hexdigest()[:8]}"
 
 
-def prepare(rows: int) -> bool:
-    """Fill the current, empty database; False where it has been filled before."""
+def collect_static() -> None:
+    """Pages name their files by a manifest; a throw-away state folder has none yet."""
     root: Path | None = settings.STATIC_ROOT
     if root and not (root / "staticfiles.json").exists():
         call_command("collectstatic", interactive=False, verbosity=0)
+
+
+def prepare(rows: int) -> bool:
+    """Fill the current, empty database; False where it has been filled before."""
+    collect_static()
     if Account.objects.filter(slug="ready").exists():
         return False
     tune()
