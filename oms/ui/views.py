@@ -149,7 +149,7 @@ class TableView(View):
         usual = None if table.has_index else self.sorted_table(QueryDict(), filters.qs)
         texts = filters.matches()
         search = Search(
-            self.queryset(),
+            self.rows(self.request.user),
             table.data.data,
             matches=None if texts is None else self.sorted_table(self.request.GET, texts).data.data,
             instead=usual and usual.data.data,
