@@ -71,8 +71,8 @@ class Site:
 
     def __init__(self, units: int) -> None:
         collect_static()
-        person = Person.objects.create_user(email="bench@lotline.example", name="Bench")
-        self.account = people.create_account(name="Bench", slug="bench", admin=person)
+        person = Person.objects.create_user(email="bench@lotline.example", password=None, name="Bench")
+        self.account = people.create_account(name="Bench", slug="bench", admin=person).account
         with account_context(self.account):
             for n in range(SKUS):
                 catalogue.create_sku(actor=None, code=f"BENCH-{n}", name=f"Bench {n}", workflow=Workflow.OUT)
@@ -94,8 +94,11 @@ class Site:
         self.client.force_login(person)
 
     def export(self, chosen: str) -> None:
-        """Post the form, and do the work of the job that it starts."""
+        """Post the form, and do the work of the job that it starts; few units are answered at once."""
         answer = self.client.post("/bench/inventory/serials/history/", {"all": "1", "filter": chosen})
+        if answer.status_code == 200:
+            sum(map(len, answer))
+            return
         pk = int(answer.headers["Location"].rstrip("/").rpartition("/")[2])
         if jobs.run(self.account.pk, pk) != JobState.DONE:
             with account_context(self.account):
