@@ -14,9 +14,10 @@ What spreadsheets would run as a formula is written with an apostrophe before it
 from oms.csvio.cleaning import checked, one_of, whole_number
 from oms.csvio.reading import FileRefused
 from oms.csvio.schema import ERROR_HEADER, Column, Parsed, Row, RowError, Schema, error_rows
-from oms.csvio.writing import escape, unescape, write
+from oms.csvio.writing import CONTENT_TYPE, escape, unescape, write
 
 __all__ = [
+    "CONTENT_TYPE",
     "ERROR_HEADER",
     "Column",
     "FileRefused",

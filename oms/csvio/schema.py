@@ -148,11 +148,7 @@ class Schema:
         Raises FileRefused where it is no CSV file, too large, or has no rows.
         """
         found, encoding, delimiter = self._records(file)
-        line, cells = next(found, (0, []))
-        if not line:
-            raise FileRefused(_("The file is empty. Download the template and fill it."))
-        if cells is None:
-            raise not_csv(_("a quotation mark in its first line is not closed."))
+        line, cells = _header(found)
         places = self._places(cells)
         parsed = Parsed(
             columns=tuple(name for name in self.header if name in places),
@@ -169,11 +165,7 @@ class Schema:
     def check(self, file: Readable) -> None:
         """Raise FileRefused as `read` does, but for what only the rows show: cheap, for the moment of the upload."""
         found, _encoding, _delimiter = self._records(file)
-        line, cells = next(found, (0, []))
-        if not line:
-            raise FileRefused(_("The file is empty. Download the template and fill it."))
-        if cells is None:
-            raise not_csv(_("a quotation mark in its first line is not closed."))
+        _line, cells = _header(found)
         places = self._places(cells)
         if next(found, None) is None and places:
             raise FileRefused(_("The file has a header, but no rows under it. Fill it and upload it again."))
@@ -184,8 +176,8 @@ class Schema:
         For a file of bad rows that can be corrected. Raises FileRefused as `read` does.
         """
         found, _encoding, _delimiter = self._records(file)
-        _line, header = next(found, (0, []))
-        places = self._places(header or [])
+        _line, header = _header(found)
+        places = self._places(header)
         for line, cells in found:
             own = cells or []
             yield line, [own[place] if (place := places.get(name, len(own))) < len(own) else "" for name in self.header]
@@ -244,6 +236,16 @@ class Schema:
         names = ", ".join(self.key)
         message = _("The same %(columns)s as in line %(line)s.") % {"columns": names, "line": earlier}
         return [RowError(line, names, message, ", ".join(str(values[name]) for name in self.key)[:SHOWN])]
+
+
+def _header(found: Iterator[Record]) -> tuple[int, list[str]]:
+    """The first record, taken from `found`, and its line. Raises FileRefused where it is none."""
+    line, cells = next(found, (0, []))
+    if not line:
+        raise FileRefused(_("The file is empty. Download the template and fill it."))
+    if cells is None:
+        raise not_csv(_("a quotation mark in its first line is not closed."))
+    return line, cells
 
 
 def _values(

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from itertools import chain
 
+CONTENT_TYPE = "text/csv; charset=utf-8"
 CHUNK = 64 * 1024
 _DANGER = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 _NUMBER = re.compile(r"-\d+(\.\d+)?", re.ASCII)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from django.db.models import QuerySet
-from django.http import QueryDict, StreamingHttpResponse
+from django.http import QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import resolve
@@ -14,7 +14,8 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
 from oms import csvio, files, jobs
-from oms.access import AccountRequest, stream_in_account
+from oms.access import AccountRequest
+from oms.downloads import csv_stream
 from oms.jobs import Progress
 from oms.ui.tables import Table
 
@@ -38,15 +39,7 @@ def export_response(request: AccountRequest, page: "type[TableView]", table: Tab
             idempotency_key=f"ui.export:{uuid4()}",
         )
         return redirect("job", account_slug=request.account.slug, pk=job.pk)
-    zone = timezone.get_current_timezone()
-
-    def pieces() -> Iterator[bytes]:
-        with timezone.override(zone):
-            yield from _file(table, rows)
-
-    response = StreamingHttpResponse(stream_in_account(request.account, pieces), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{file_name(page)}"'
-    return response
+    return csv_stream(request, file_name(page), lambda: _file(table, rows))
 
 
 def run_export_job(progress: Progress) -> None:
@@ -57,7 +50,7 @@ def run_export_job(progress: Progress) -> None:
     table.arrange(progress.params.get("columns", []))
     rows = table.data.data
     total = rows.order_by().count()
-    stored = files.store(file_name(page), "text/csv; charset=utf-8", _file(table, rows, progress, total))
+    stored = files.store(file_name(page), csvio.CONTENT_TYPE, _file(table, rows, progress, total))
     progress.finish({"counts": {_("Rows"): total}}, stored)
 
 

@@ -1,6 +1,5 @@
 """SKUs from a CSV file: upload, what it would do, and doing it."""
 
-from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from oms import csvio, files, jobs
 from oms.access import AccountRequest, require_role
+from oms.downloads import csv_file
 from oms.errors import DomainError
 from oms.forms import CatalogueUploadForm
 from oms.models import OFFICE, Job, Role, StoredFile
@@ -27,7 +27,7 @@ SHOWN = 50
 @require_role(OFFICE)
 def template(request: AccountRequest) -> HttpResponse:
     """The file to fill, with an example row."""
-    return _download("lotline-skus.csv", [SCHEMA.template(has_example=True)])
+    return csv_file("lotline-skus.csv", [SCHEMA.template(has_example=True)])
 
 
 @require_http_methods(["GET", "POST"])
@@ -97,7 +97,7 @@ def errors(request: AccountRequest, key: UUID) -> HttpResponse:
     """Every bad row of an uploaded file as a file."""
     stored = get_object_or_404(readable_files(request.membership), key=key)
     rows = list(csvio.error_rows(_plan(request, stored).errors))
-    return _download("lotline-sku-errors.csv", csvio.write(rows, csvio.ERROR_HEADER))
+    return csv_file("lotline-sku-errors.csv", csvio.write(rows, csvio.ERROR_HEADER))
 
 
 def _plan(request: AccountRequest, stored: StoredFile) -> Plan:
@@ -127,9 +127,3 @@ def _said(change: Change) -> dict[str, Any]:
 def _around(request: AccountRequest) -> dict[str, Any]:
     list_url = reverse("skus", kwargs={"account_slug": request.account.slug})
     return {"section_label": _("SKUs"), "section_url": list_url, "page_icon": "upload", "cancel_url": list_url}
-
-
-def _download(name: str, pieces: Iterable[bytes]) -> HttpResponse:
-    response = HttpResponse(b"".join(pieces), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response

@@ -31,7 +31,7 @@ def run_generate_job(progress: Progress) -> None:
                 progress.step(min(number, count), count)
             yield row
 
-    stored = files.store(f"lotline-{found.number}-serials.csv", "text/csv; charset=utf-8", serials_file(counted()))
+    stored = files.store(f"lotline-{found.number}-serials.csv", csvio.CONTENT_TYPE, serials_file(counted()))
     progress.finish(
         {
             "summary": _("The serials of %(number)s are generated. Labels are on the replenishment's page.")

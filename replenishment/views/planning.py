@@ -1,17 +1,17 @@
 """Serials before Submit: Generate Serials and its popup, downloads, labels, typed serials."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _, ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from oms import jobs
-from oms.access import AccountRequest, require_role, stream_in_account
+from oms.access import AccountRequest, require_role
+from oms.downloads import csv_stream
 from oms.errors import DomainError
 from oms.models import EVERYONE, OFFICE
 from replenishment import queries
@@ -84,13 +84,8 @@ def generated(request: AccountRequest, pk: int) -> HttpResponse:
 def download(request: AccountRequest, pk: int) -> HttpResponseBase:
     """All serials, or those of one SKU (?sku=), as a CSV file: SKU, Serial."""
     found, sku_id = _chosen(request, pk)
-
-    def pieces() -> Iterator[bytes]:
-        yield from serials_file(queries.serial_rows(found, sku_id))
-
-    response = StreamingHttpResponse(stream_in_account(request.account, pieces), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="lotline-{found.number}-serials.csv"'
-    return response
+    name = f"lotline-{found.number}-serials.csv"
+    return csv_stream(request, name, lambda: serials_file(queries.serial_rows(found, sku_id)))
 
 
 @require_GET

@@ -5,15 +5,16 @@ from typing import Any
 from uuid import uuid4
 
 from django.contrib import messages
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _, ngettext
 from django.views.decorators.http import require_POST
 
-from oms import files, jobs
-from oms.access import AccountRequest, require_role, stream_in_account
+from oms import csvio, files, jobs
+from oms.access import AccountRequest, require_role
+from oms.downloads import csv_stream
 from oms.errors import DomainError
 from oms.jobs import Progress
 from oms.models import EVERYONE, OFFICE
@@ -30,7 +31,6 @@ AT_ONCE = 10_000
 """Up to so many units the answer is the file itself."""
 SET_AT_ONCE = 2_000
 """Up to so many units an attribute is set while the person waits."""
-CSV = "text/csv; charset=utf-8"
 STEP = 5_000
 
 
@@ -54,19 +54,7 @@ def history_file(request: AccountRequest) -> HttpResponseBase:
             idempotency_key=f"serials.history:{uuid4()}",
         )
         return redirect("job", account_slug=request.account.slug, pk=job.pk)
-    return _streamed(request, units)
-
-
-def _streamed(request: AccountRequest, units: Selection) -> HttpResponseBase:
-    zone = timezone.get_current_timezone()
-
-    def pieces() -> Iterator[bytes]:
-        with timezone.override(zone):
-            yield from chunks(HistoryFile(selected(units.params)).lines())
-
-    response = StreamingHttpResponse(stream_in_account(request.account, pieces), content_type=CSV)
-    response["Content-Disposition"] = f'attachment; filename="{_file_name()}"'
-    return response
+    return csv_stream(request, _file_name(), lambda: chunks(HistoryFile(selected(units.params)).lines()))
 
 
 def run_history_job(progress: Progress) -> None:
@@ -80,7 +68,7 @@ def run_history_job(progress: Progress) -> None:
                 progress.step(min(number, total), total)
             yield line
 
-    stored = files.store(_file_name(), CSV, chunks(counted()))
+    stored = files.store(_file_name(), csvio.CONTENT_TYPE, chunks(counted()))
     progress.finish({"counts": {_("Serials"): made.units, _("Rows"): total}}, stored)
 
 

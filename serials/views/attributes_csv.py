@@ -1,16 +1,17 @@
 """Add Attributes By CSV: upload, what it would do, and doing it."""
 
-from collections.abc import Iterable
 from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from oms import csvio, files, jobs
 from oms.access import AccountRequest, require_role
+from oms.downloads import csv_file
 from oms.errors import DomainError
 from oms.models import OFFICE, StoredFile
 from oms.queries.jobs import readable_files
@@ -28,7 +29,7 @@ AT_ONCE = 100_000
 @require_role(OFFICE)
 def template(request: AccountRequest) -> HttpResponse:
     """Download Template: the columns SKU, Serial, Attribute, Value and an example row."""
-    return _download("lotline-attributes.csv", [SCHEMA.template(has_example=True)])
+    return csv_file("lotline-attributes.csv", [SCHEMA.template(has_example=True)])
 
 
 @require_http_methods(["GET", "POST"])
@@ -45,9 +46,8 @@ def upload(request: AccountRequest) -> HttpResponse:
         else:
             file.seek(0)
             stored = files.store(file.name, "text/csv", file.chunks())
-            answer = redirect("serials_attributes_check", account_slug=request.account.slug, key=stored.key)
-            answer["Location"] += "?overwrite=1" if form.cleaned_data["overwrite"] else ""
-            return answer
+            overwrite = form.cleaned_data["overwrite"]
+            return redirect(_address(request, "serials_attributes_check", stored, overwrite=overwrite))
     context = {
         **around(request),
         "page_title": _("Add Attributes By CSV"),
@@ -86,6 +86,7 @@ def check(request: AccountRequest, key: UUID) -> HttpResponse:
         "overwrite": overwrite,
         "errors": plan.failed[:SHOWN],
         "failed_count": len(plan.failed),
+        "download_url": _address(request, "serials_attributes_failed", stored, overwrite=overwrite),
     }
     return render(request, "serials/attributes_check.html", context)
 
@@ -98,7 +99,7 @@ def failed(request: AccountRequest, key: UUID) -> HttpResponse:
     plan = _plan(stored, overwrite=request.GET.get("overwrite") == "1")
     with files.open_file(stored) as file:
         rows = list(failed_rows(file, plan.failed))
-    return _download("lotline-attributes-failed.csv", csvio.write(rows, FAILED_HEADER))
+    return csv_file("lotline-attributes-failed.csv", csvio.write(rows, FAILED_HEADER))
 
 
 def _apply(request: AccountRequest, stored: StoredFile, *, overwrite: bool) -> HttpResponse:
@@ -121,12 +122,11 @@ def _apply(request: AccountRequest, stored: StoredFile, *, overwrite: bool) -> H
     return redirect(list_url(request))
 
 
+def _address(request: AccountRequest, route: str, stored: StoredFile, *, overwrite: bool) -> str:
+    address = reverse(route, kwargs={"account_slug": request.account.slug, "key": stored.key})
+    return f"{address}?overwrite=1" if overwrite else address
+
+
 def _plan(stored: StoredFile, *, overwrite: bool) -> Plan:
     with files.open_file(stored) as file:
         return plan_import(SCHEMA.read(file), overwrite=overwrite)
-
-
-def _download(name: str, pieces: Iterable[bytes]) -> HttpResponse:
-    response = HttpResponse(b"".join(pieces), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response

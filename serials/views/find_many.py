@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404, HttpResponse, QueryDict, StreamingHttpResponse
+from django.http import Http404, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -11,7 +11,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from oms import csvio
-from oms.access import AccountRequest, require_role, stream_in_account
+from oms.access import AccountRequest, require_role
+from oms.downloads import csv_stream
 from oms.models import EVERYONE
 from serials.forms import FindManyForm
 from serials.models import FoundList
@@ -74,10 +75,8 @@ def group_csv(request: AccountRequest, key: UUID, group: str) -> HttpResponseBas
     if group not in {FOUND, *REST}:
         raise Http404
     header, rows = group_file(get_object_or_404(FoundList, key=key), group)
-    pieces = stream_in_account(request.account, lambda: csvio.write(rows, header))
-    response = StreamingHttpResponse(pieces, content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="lotline-find-many-{group.replace("_", "-")}.csv"'
-    return response
+    name = f"lotline-find-many-{group.replace('_', '-')}.csv"
+    return csv_stream(request, name, lambda: csvio.write(rows, header))
 
 
 def _actions(request: AccountRequest) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from contextlib import suppress
 
 import pytest
 from django.db.models import Sum
+from playwright.sync_api import expect
 
 from oms.models import Stock
 from oms.tenancy import account_context
@@ -126,4 +127,4 @@ def test_the_steps_of_the_seed_to_ready_in_the_grid(page_for, olga, account_a, g
     assert (counts["by_reference"], counts["receipts"], counts["units"]) == ({"R-1001": 1}, 1, 5)
     page.goto("/acme/replenishments/")
     page.get_by_role("link", name="R-1001").click()
-    assert page.locator(".page-title .badge").inner_text() == "Completed"
+    expect(page.locator(".page-title .badge")).to_have_text("Completed")

@@ -1,6 +1,7 @@
 """The seed's steps in a real browser: from Add Replenishment to Incoming serials."""
 
 import pytest
+from playwright.sync_api import expect
 
 from oms.tenancy import account_context
 from replenishment.models import Replenishment
@@ -109,4 +110,4 @@ def test_it_works_without_script(page_for, olga, account_a, goods):
     page.go_back()
     page.get_by_role("link", name="Submit Replenishment").click()
     page.get_by_role("button", name="Submit Replenishment").click()
-    assert page.locator(".page-title .badge").inner_text() == "In-Transit"
+    expect(page.locator(".page-title .badge")).to_have_text("In-Transit")

@@ -133,6 +133,7 @@ def test_the_history_of_checked_rows_is_a_file(office):
 def test_find_many(office, units, assert_accessible):
     page = office
     page.get_by_role("link", name="Find many").click()
+    expect(page.get_by_label("Serials")).to_be_visible()
     assert_accessible(page)
     page.get_by_label("Serials").fill("LAP00003\n" + "x" * 300)
     page.get_by_role("button", name="Find", exact=True).click()
