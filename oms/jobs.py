@@ -8,6 +8,8 @@ that is killed leaves nothing behind; its job is taken up again when its lease i
 MOST_ATTEMPTS times at most. Had the first worker only been slow, its commit is refused: the attempt is another's now.
 """
 
+import hashlib
+import json
 import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -33,8 +35,9 @@ from oms.tenancy import account_context, current_account_id
 
 KIND = "job"
 MOST_ATTEMPTS = 3
-AT_ONCE = 2
-"""How many jobs of one account run at the same time; more wait, so that one account does not keep every worker."""
+AT_ONCE = 1
+"""How many jobs of one account run at the same time; more wait, so that one account does not keep every worker: fewer
+than settings.WORKERS["jobs"] can do."""
 LONGEST_SECONDS = 3600
 """A job that takes longer is stopped and fails."""
 AWAY = (OperationalError, InterfaceError, PoolTimeout)
@@ -132,19 +135,22 @@ def start(
     params: Mapping[str, Any],
     *,
     person: Person | None,
-    idempotency_key: str,
+    idempotency_key: str = "",
     input_file: StoredFile | None = None,
 ) -> Job:
     """Queue a job in the caller's transaction, or give the one that was queued with the same key before.
 
-    One that failed or was cancelled did nothing, so its key is free again and a new job is queued.
+    One that failed or was cancelled did nothing, so its key is free again and a new job is queued. Without a key, the
+    same work for the same person is one job as long as it is not over: a double click on an export makes one file,
+    and another click later a new one.
 
     Args:
         kind: a key of settings.JOBS; another raises ImproperlyConfigured.
         title: what the page and the tray call it; cut at 200 characters.
         params: JSON-ready, for the runner.
         person: who may see it, besides admins; None is the system.
-        idempotency_key: up to 120 characters; a form carries a random one, so that sending it twice does its work once.
+        idempotency_key: up to 120 characters; a form that changes something carries a random one, so that sending it
+            twice does its work once.
         input_file: what the runner reads, from `files.store`.
 
     Whoever uses a key that somebody else used gets that job, which they may not be able to open.
@@ -158,9 +164,11 @@ def start(
         "person": person,
         "input_file": input_file,
     }
+    gone = _UNDONE if idempotency_key else _FINAL
+    idempotency_key = idempotency_key or f"{kind}:{_digest(person.pk if person else None, facts['params'])}"
     job: Job
     job, is_new = Job.objects.get_or_create(idempotency_key=idempotency_key, defaults=facts)
-    if job.state in _UNDONE:
+    if job.state in gone:
         # The key is given up under a condition, so of two tabs that try again one makes the new job and both get it.
         old_key = f"{idempotency_key[: KEY_LENGTH - 24]}#{job.pk}"
         Job.objects.filter(pk=job.pk, idempotency_key=idempotency_key).update(idempotency_key=old_key)
@@ -168,6 +176,10 @@ def start(
     if is_new:
         due(current_account_id(), KIND)
     return job
+
+
+def _digest(*what: Any) -> str:
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:40]
 
 
 def cancel(*, job_id: int) -> Job:

@@ -14,7 +14,7 @@ class Pairs(Func):
     """All pairs of neighbouring characters of a text, as an array.
 
     A trigram index knows nothing of a needle of two characters; a GIN index of these does: `pairs @> {AB}` is exactly
-    `LIKE '%AB%'`. The function is made by serials.0002.
+    `LIKE '%AB%'`. The function is made by serials.0003.
     """
 
     function = "lotline_pairs"
@@ -47,17 +47,6 @@ class AnyOf(Lookup):
         """The comparison."""
         lhs, params = self.process_lhs(compiler, connection)
         return f"{lhs} = ANY(%s::bigint[])", (*params, self.rhs)
-
-
-PAIRS_FUNCTION = """
-CREATE FUNCTION lotline_pairs(text) RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN string_to_array(
-    regexp_replace($1, '(..)', E'\\\\1\\x01', 'g') || E'\\x01'
-        || regexp_replace(substr($1, 2), '(..)', E'\\\\1\\x01', 'g'),
-    E'\\x01'
-)
-"""
-"""Those that begin at odd characters, then those that begin at even ones; what is left over at an end has no pair."""
 
 
 class _Row(Func):

@@ -236,7 +236,7 @@ ORDER_LINE_UNITS = "serials.queries.units.units_of_lines"
 # What labels may be printed of: source -> function(args) -> serials.labels.LabelRun. See serials/labels_jobs.py.
 LABEL_SOURCES = {
     "units": "serials.queries.units.unit_labels",
-    "selected units": "serials.views.actions.selected_labels",
+    "selected units": "serials.labels_jobs.selected_labels",
     "replenishment": "replenishment.queries.planned_labels",
 }
 # What changed fields are called in the audit log: kind of thing -> function() -> {name: words}. See oms/ui/audit.py.
@@ -277,7 +277,7 @@ JOB_LEASE_SECONDS = env.int("LOTLINE_JOB_LEASE_SECONDS", default=30)
 JOBS = {
     "catalogue.import": "oms.services.catalogue_csv.run_import_job",
     "serials.labels": "serials.labels_jobs.run_job",
-    "serials.history": "serials.views.actions.run_history_job",
+    "serials.history": "serials.history_job.run_history_job",
     "serials.attribute": "serials.views.actions.run_attribute_job",
     "serials.attributes": "serials.services.attributes_csv.run_import_job",
     "replenishment.generate": "replenishment.services.generation_job.run_generate_job",

@@ -3,7 +3,19 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, URLResolver, include, path
 
-from oms.views import catalogue, catalogue_csv, discrepancies, files, frontdoor, jobs, layouts, orders, settings, stock
+from oms.views import (
+    catalogue,
+    catalogue_csv,
+    discrepancies,
+    files,
+    frontdoor,
+    jobs,
+    layouts,
+    orders,
+    settings,
+    stock,
+    styles,
+)
 
 handler400 = "oms.views.errors.bad_request"
 handler403 = "oms.views.errors.forbidden"
@@ -53,6 +65,7 @@ account_patterns: list[URLPattern | URLResolver] = [
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", frontdoor.home, name="home"),
     path("healthz/", frontdoor.healthz, name="healthz"),
+    path("cards.css", styles.cards, name="cards"),
     path("sign-in/", frontdoor.SignIn.as_view(), name="sign_in"),
     path("sign-out/", LogoutView.as_view(), name="sign_out"),
     path("password/", frontdoor.Password.as_view(), name="password"),

@@ -12,7 +12,6 @@ to print, a serial that cannot be a barcode) for the view to show. `key` makes a
 
 from collections.abc import Iterator, Mapping
 from typing import Any
-from uuid import uuid4
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -25,7 +24,9 @@ from django.utils.translation import gettext as _
 from oms import files, jobs
 from oms.access import AccountRequest
 from oms.jobs import Progress
+from oms.ui.actions import selected
 from serials.labels import SHEETS, Label, LabelRun, LabelSheet, render_pdf
+from serials.queries.units import labels_of
 
 KIND = "serials.labels"
 PDF = "application/pdf"
@@ -44,7 +45,7 @@ def respond_or_start(
         source: a key of settings.LABEL_SOURCES; another raises ImproperlyConfigured.
         args: JSON-ready, for the source.
         sheet: a key of serials.labels.SHEETS.
-        key: up to 100 characters, the same for a form that is sent twice; random if empty.
+        key: up to 100 characters, the same for a form that is sent twice; see `jobs.start` for none.
     """
     run = label_run(source, args)
     if run.count <= AT_ONCE:
@@ -58,9 +59,14 @@ def respond_or_start(
         run.title,
         {"source": source, "args": dict(args), "sheet": sheet},
         person=request.user,
-        idempotency_key=f"{KIND}:{key or uuid4()}",
+        idempotency_key=f"{KIND}:{key}" if key else "",
     )
     return redirect("job", account_slug=request.account.slug, pk=job.pk)
+
+
+def selected_labels(args: Mapping[str, Any]) -> LabelRun:
+    """The label source "selected units"; `args` is a `Selection.params`."""
+    return labels_of(selected(args))
 
 
 def label_run(source: str, args: Mapping[str, Any]) -> LabelRun:

@@ -22,7 +22,6 @@ from oms.ui.columns import (
     WhenColumn,
 )
 from oms.ui.controls import CheckExpandColumn, RowMenuColumn
-from oms.ui.icons import icon
 from oms.ui.tables import Table
 from serials.lifecycle import LOOKS, ProcessType, Status
 from serials.models import Unit
@@ -38,8 +37,8 @@ class SerialColumn(MonoLinkColumn):
         """Link and button on one line."""
         said = escape(_("Copy %(serial)s") % {"serial": value})
         return (
-            f'<span class="cell-line">{super().html(value, record, frame)}<button type="button" '
-            f'class="copy needs-script" data-copy="{escape(value)}" aria-label="{said}">{icon("copy")}</button></span>'
+            f'<span class="cell-line">{super().html(value, record, frame)}'
+            f'<button class="copy" aria-label="{said}"></button></span>'
         )
 
 
@@ -54,11 +53,10 @@ class ProdIdColumn(MonoColumn):
 class SerialTable(Table):
     """The Serials grid."""
 
-    sticky = ("expand",)
     indexed = frozenset({"serial", "status", "update"})
 
     expand = CheckExpandColumn(
-        page="serial", child="serial_history", said=gettext_lazy("Serial history of %(what)s"), named_by="serial"
+        child="serial_history", said=gettext_lazy("Serial history of %(what)s"), named_by="serial"
     )
     sku = MonoLinkColumn(
         label=gettext_lazy("SKU"), accessor="sku__code", order_by="sku__code", route="sku", target="sku_id"
@@ -84,7 +82,7 @@ class SerialTable(Table):
         label=gettext_lazy("Order#"), accessor="order_no", order_by="order_no", process_type=ProcessType.ORDER
     )
     update = WhenColumn(label=gettext_lazy("Update"), accessor="updated_at", order_by="updated_at")
-    menu = RowMenuColumn(page="serial", said=gettext_lazy("Menu of %(what)s"), named_by="serial")
+    menu = RowMenuColumn(said=gettext_lazy("Menu of %(what)s"), named_by="serial")
 
     class Meta:
         model = Unit

@@ -3,7 +3,7 @@
 from django.db.models import Case, CharField, F, QuerySet, Value, When
 from django.db.models.functions import Coalesce, NullIf
 
-from oms.models import AuditEntry, Membership, Person
+from oms.models import AuditEntry, Membership, Person, Role
 from oms.tenancy import current_account_id
 
 
@@ -25,6 +25,11 @@ def members() -> QuerySet[Membership]:
     invited = Coalesce(NullIf("invited_name", Value("")), "person__email", output_field=CharField())
     rows = Membership.with_invited.filter(account_id=current_account_id()).select_related("person")
     return rows.annotate(shown_name=Case(When(joined_at=None, then=invited), default="person__name"))
+
+
+def is_admin(person: Person) -> bool:
+    """Whether a person is an admin of the current account."""
+    return Membership.objects.filter(account_id=current_account_id(), person=person, role=Role.ADMIN).exists()
 
 
 def membership_to_choose_by(pk: int) -> Membership | None:

@@ -16,9 +16,6 @@ from django.utils.formats import date_format, number_format
 from django.utils.html import escape
 from django.utils.translation import gettext as _, ngettext
 
-from oms.ui.icons import icon
-
-NOTHING = '<span class="muted" aria-hidden="true">–</span>'
 _STAND_IN = 887766554433221100
 
 
@@ -65,14 +62,18 @@ class Column(tables.Column):
         get, text = value_getter(str(self.accessor or name)), self.text
         return lambda record: text(get(record), record)
 
-    def compile(self, name: str, label: str, frame: Frame) -> Callable[[Any], str]:
-        """One function from a record to its `<td>`."""
-        get, html = value_getter(str(self.accessor or name)), self.html
-        open_cell = f'<td data-label="{escape(label)}"' + (f' class="{self.css}">' if self.css else ">")
+    @property
+    def open_cell(self) -> str:
+        """The `<td>`."""
+        return f'<td class="{self.css}">' if self.css else "<td>"
+
+    def compile(self, name: str, frame: Frame) -> Callable[[Any], str]:
+        """One function from a record to its `<td>`; what has no value is an empty cell, in which CSS draws a dash."""
+        get, html, open_cell = value_getter(str(self.accessor or name)), self.html, self.open_cell
 
         def cell(record: Any) -> str:
             value = get(record)
-            inside = NOTHING if value is None or value == "" else html(value, record, frame)
+            inside = "" if value is None or value == "" else html(value, record, frame)
             return f"{open_cell}{inside}</td>"
 
         return cell
@@ -130,23 +131,22 @@ class EditNoteColumn(NoteColumn):
         super().__init__(*args, **kwargs)
         self.route, self.roles, self.said, self.named_by = route, roles, said, value_getter(named_by)
 
-    def compile(self, name: str, label: str, frame: Frame) -> Callable[[Any], str]:
+    def compile(self, name: str, frame: Frame) -> Callable[[Any], str]:
         """The note, and the pencil where the person may edit."""
-        plain = super().compile(name, label, frame)
+        plain = super().compile(name, frame)
         if frame.role not in self.roles:
             return plain
         get = value_getter(str(self.accessor or name))
         before, after = url_pattern(self.route, frame.account_slug)
-        picture, said, named_by = icon("pencil"), str(self.said), self.named_by
-        open_cell = f'<td data-label="{escape(label)}" class="{self.css}"><span class="cell-line">'
+        said, named_by, open_cell = str(self.said), self.named_by, f'{self.open_cell}<span class="cell-line">'
 
         def cell(record: Any) -> str:
             note = get(record)
-            text = f'<span tabindex="0">{escape(note)}</span>' if note else f"<span>{NOTHING}</span>"
+            text = f'<span tabindex="0">{escape(note)}</span>' if note else "<span></span>"
             words = escape(said % {"what": named_by(record)})
             return (
-                f'{open_cell}{text}<a class="cell-btn" data-dialog href="{before}{record.pk}{after}" '
-                f'aria-label="{words}">{picture}</a></span></td>'
+                f'{open_cell}{text}<a class="cell-btn i-pencil" data-dialog href="{before}{record.pk}{after}" '
+                f'aria-label="{words}"></a></span></td>'
             )
 
         return cell
@@ -208,7 +208,11 @@ class Tone:
 
 def badge(label: object, tone: Tone) -> str:
     """A badge: the style draws its shape before the word, so that it reads without colour."""
-    css = f"badge badge-{tone.tone}" + (f" shape-{tone.shape}" if tone.shape else "")
+    css = "badge"
+    if tone.tone != "neutral":
+        css += f" badge-{tone.tone}"
+    if tone.shape:
+        css += f" shape-{tone.shape}"
     return f'<span class="{css}">{escape(label)}</span>'
 
 
@@ -251,12 +255,9 @@ class WhenColumn(Column):
     """A moment: relative words in the cell, the exact one on hover and focus, in the account's time zone."""
 
     def html(self, value: Any, record: Any, frame: Frame) -> str:
-        """A focusable `<time>`."""
-        local = timezone.localtime(value)
-        exact = f"{local:%Y-%m-%d %H:%M:%S} {local:%Z}"
-        words = escape(when(value, frame.now))
-        moment = local.isoformat(timespec="seconds")
-        return f'<time datetime="{moment}" data-tip="{exact}" tabindex="0">{words}</time>'
+        """Focusable words."""
+        exact = f"{timezone.localtime(value):%Y-%m-%d %H:%M:%S %Z}"
+        return f'<span data-tip="{exact}" tabindex="0">{escape(when(value, frame.now))}</span>'
 
     def text(self, value: Any, record: Any) -> str:
         """Year, month, day and time with its offset (ISO 8601)."""

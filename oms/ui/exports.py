@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from django.db.models import QuerySet
 from django.http import QueryDict
@@ -36,7 +35,6 @@ def export_response(request: AccountRequest, page: "type[TableView]", table: Tab
             _("Export of %(page)s") % {"page": page.title},
             {"path": request.path, "query": request.GET.urlencode(), "columns": table.shown()},
             person=request.user,
-            idempotency_key=f"ui.export:{uuid4()}",
         )
         return redirect("job", account_slug=request.account.slug, pk=job.pk)
     return csv_stream(request, file_name(page), lambda: _file(table, rows))
@@ -44,7 +42,7 @@ def export_response(request: AccountRequest, page: "type[TableView]", table: Tab
 
 def run_export_job(progress: Progress) -> None:
     """The job "ui.export": the list page that its path names, as a file."""
-    page: type[TableView] = resolve(progress.params["path"]).func.table_view  # type: ignore[attr-defined]  # set by TableView.page
+    page: type[TableView] = resolve(progress.params["path"]).func.page_for(progress.person)  # type: ignore[attr-defined]  # set by TableView.page
     query = QueryDict(progress.params["query"])
     table = page.sorted_table(query, page.filtered(query, progress.person))
     table.arrange(progress.params.get("columns", []))

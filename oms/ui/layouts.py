@@ -17,7 +17,7 @@ from oms.queries import layouts as queries
 
 VIEW, COLUMNS, OWN = "view", "columns", "own"
 KEPT = (VIEW, COLUMNS)
-PASSING = ("page", "format", *KEPT)
+PASSING = ("page", "after", "before", "format", *KEPT)
 """What is in the address of a list but no part of a view."""
 
 

@@ -206,7 +206,7 @@ def _common(rows: QuerySet[Any], matches: QuerySet[Any], base: QuerySet[Any], pl
     start, limit = place.start, place.per_page + 1
     first, *rest = _keys(rows)
     nearby = rows
-    if len(rest) == 1:  # one key and the id: the key of one row says where to stop
+    if len(rest) == 1 and _has_values(rows.model, first.path):  # one key and the id: it says where to stop
         edge = base.order_by(*rows.query.order_by).values_list(first.path, flat=True)[SCANNED:][:1]
         for value in edge:
             nearby = rows.filter(**{f"{first.path}__{'gte' if first.is_down else 'lte'}": value})
@@ -269,11 +269,21 @@ def _token(keys: Iterable[Key], row: Model) -> str:
 def _mark(model: type[Model], keys: Sequence[Key], token: str) -> list[Any] | None:
     """The values of a token; None for one that makes no sense."""
     try:
-        texts = json.loads(token)
+        texts = [str(text) for text in json.loads(token)]
+        if "\0" in "".join(texts).encode().decode():  # half of a pair of surrogates cannot be encoded
+            return None
         fields = [model._meta.pk if key.path == "pk" else model._meta.get_field(key.path) for key in keys]
-        return [made.to_python(str(text)) for made, text in zip(fields, texts, strict=True)]  # type: ignore[union-attr]
+        return [made.to_python(text) for made, text in zip(fields, texts, strict=True)]  # type: ignore[union-attr]
     except (ValueError, TypeError, ValidationError, FieldDoesNotExist):
         return None
+
+
+def _has_values(model: type[Model], path: str) -> bool:
+    """Whether every row has a value there: rows without one stand at an end of the sort, which no comparison finds."""
+    try:
+        return not model._meta.get_field(path).null
+    except FieldDoesNotExist:
+        return False
 
 
 def _grouped(number: int) -> str:

@@ -3,9 +3,11 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 import django_tables2 as tables
 from django.http import QueryDict
+from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
@@ -22,7 +24,6 @@ class Header:
     sort_url: str
     sorted: str
     filters: list[Any]
-    is_sticky: bool
     why: str
     """Why no sort is offered; empty where one is, or never will be."""
 
@@ -33,7 +34,6 @@ class Table(tables.Table):
     django-tables2 keeps the declaration, the columns' order and the sort; rows are made by `rows_html`.
     """
 
-    sticky: tuple[str, ...] = ()
     sequence: Any
     indexed: frozenset[str] = frozenset()
     """The columns whose sort, all its keys and directions, is an index. Where any is named, the others are offered for
@@ -59,9 +59,19 @@ class Table(tables.Table):
         order: list[str] = list(self.sequence)
         self.sequence = [next(rest) if name in own else name for name in order]
 
+    @property
+    def child(self) -> str:
+        """The account URL of what a row opens to, where there is such a column."""
+        return next((bound.column.child for bound in self.columns if hasattr(bound.column, "child")), "")
+
+    def cards_url(self) -> str:
+        """The address of the style that names the columns on cards."""
+        labels = enumerate((str(bound.header) for bound in self.columns), 1)
+        return f"{reverse('cards')}?{urlencode([(str(place), label) for place, label in labels if label])}"
+
     def row_renderer(self, frame: Frame) -> Callable[[Any], str]:
         """One function from a record to its `<tr>`, made once for a page."""
-        cells = [bound.column.compile(bound.name, str(bound.header), frame) for bound in self.columns]
+        cells = [bound.column.compile(bound.name, frame) for bound in self.columns]
         row_id = f"row-{self._meta.model._meta.model_name}" if self._meta.model else "row"
 
         def row(record: Any) -> str:
@@ -96,7 +106,6 @@ class Table(tables.Table):
                 sort_url=self._sort_url(query, bound) if bound.orderable and bound.name not in refused else "",
                 sorted=self._direction(bound),
                 filters=[fields[bound.name]] if bound.name in fields else [],
-                is_sticky=bound.name in self.sticky,
                 why=why if bound.name in refused else "",
             )
             for bound in self.columns

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_GET
 from oms.access import AccountRequest, require_role
 from oms.errors import Text
 from oms.models import Person, Role
+from oms.queries.people import is_admin
 from oms.ui.actions import BulkAction
 from oms.ui.columns import Frame, url_pattern
 from oms.ui.exports import export_response
@@ -90,7 +91,11 @@ class TableView(View):
         def view(request: AccountRequest) -> HttpResponseBase:
             return (other if request.membership.role == Role.ADMIN else plain)(request)
 
-        view.table_view = cls  # type: ignore[attr-defined]  # an export job finds the page by its address
+        def page_for(person: Person | None) -> type[TableView]:
+            return admin if admin and person and is_admin(person) else cls
+
+        # A job finds the page by its address.
+        view.table_view, view.page_for = cls, page_for  # type: ignore[attr-defined]
         return view
 
     @classmethod
@@ -139,7 +144,9 @@ class TableView(View):
         table, window = self._window(filters, table)
         table.arrange(columns)
         is_part = bool(request.htmx) and not request.htmx.history_restore_request
-        context = self._context(filters, table, window) | ({} if is_part else self._head(layout))
+        context = self._context(filters, table, window)
+        if not is_part:
+            context |= self._head(layout) | {"cards_url": table.cards_url()}
         response = TemplateResponse(request, "ui/_table.html" if is_part else "ui/list.html", context)
         patch_vary_headers(response, ["HX-Request"])
         return response
@@ -181,6 +188,7 @@ class TableView(View):
                 "rows_html": table.rows_html(window.rows, frame),
                 "is_empty": not window.rows,
                 "has_filters": True,
+                "child_url": self._pattern(table.child) if table.child else "",
             },
             "empty": self._empty(),
             "no_match": not window.rows and bool(chips),
@@ -248,11 +256,15 @@ class TableView(View):
             {
                 "label": action.label,
                 "icon": action.icon,
-                "url": "{pk}".join(url_pattern(action.route, self.request.account.slug)),
+                "url": self._pattern(action.route),
                 "is_dialog": action.is_dialog,
             }
             for action in items
         ]
+
+    def _pattern(self, route: str) -> str:
+        """The address of a page of any record, which `{pk}` stands for."""
+        return "{pk}".join(url_pattern(route, self.request.account.slug))
 
     def _url(self, route: str) -> str:
         return reverse(route, kwargs={"account_slug": self.request.account.slug})

@@ -107,7 +107,10 @@ def view(request: AccountRequest, pk: int) -> HttpResponse:
 def view_update(request: AccountRequest, pk: int) -> HttpResponse:
     """Make a view what its list shows now."""
     found = get_object_or_404(queries.changeable_views(request.membership), pk=pk)
-    state = _state(request, found.page)
+    state = _told_state(request, found.page)
+    if state is None:
+        messages.error(request, _("Nothing is changed: your browser did not say what the list shows."))
+        return HttpResponseRedirect(f"{_list_url(request, found.page)}?{view_query(found)}")
     layout = Layout.of(request.user, found.page, state)
     services.change_view(view=found, actor=request.user, query=without(state, *PASSING), columns=layout.columns)
     return _open(request, found, _("“%(name)s” is updated."))
@@ -169,14 +172,20 @@ def _list_url(request: AccountRequest, page: str) -> str:
 
 
 def _state(request: AccountRequest, page: str) -> QueryDict:
-    """The query string of the list that the person is looking at: what the form carries, else where they come from.
+    """The query string of the list that the person is looking at; empty where nothing says it."""
+    return _told_state(request, page) or QueryDict(mutable=True)
+
+
+def _told_state(request: AccountRequest, page: str) -> QueryDict | None:
+    """The query string of the list that the person is looking at: what the form carries, else where they come from;
+    None where neither says it.
 
     A filter changes the address without a new page, so that no link on the page would know it.
     """
     if "state" in request.POST:
         return QueryDict(request.POST["state"], mutable=True)
     came = urlsplit(request.headers.get("Referer", ""))
-    return QueryDict(came.query if came.path == _list_url(request, page) else "", mutable=True)
+    return QueryDict(came.query, mutable=True) if came.path == _list_url(request, page) else None
 
 
 def _may_share(request: AccountRequest) -> bool:

@@ -4,7 +4,17 @@ from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import migrations, models
 from django.db.models.functions import Upper
 
-from oms.search import PAIRS_FUNCTION, Pairs
+from oms.search import Pairs
+
+# Pairs that begin at odd characters, then those that begin at even ones; what is left over at an end has no pair.
+PAIRS_FUNCTION = """
+CREATE FUNCTION lotline_pairs(text) RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN string_to_array(
+    regexp_replace($1, '(..)', E'\\\\1\\x01', 'g') || E'\\x01'
+        || regexp_replace(substr($1, 2), '(..)', E'\\\\1\\x01', 'g'),
+    E'\\x01'
+)
+"""
 
 
 class Migration(migrations.Migration):

@@ -1,6 +1,5 @@
 """What is done with selected units: their history as a file, their labels, an attribute for all of them."""
 
-from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -8,11 +7,10 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
-from django.utils import timezone
 from django.utils.translation import gettext as _, ngettext
 from django.views.decorators.http import require_POST
 
-from oms import csvio, files, jobs
+from oms import jobs
 from oms.access import AccountRequest, require_role
 from oms.downloads import csv_stream
 from oms.errors import DomainError
@@ -21,9 +19,8 @@ from oms.models import EVERYONE, OFFICE
 from oms.ui.actions import Selection, selected
 from serials import labels_jobs
 from serials.forms import AddAttributesForm
-from serials.labels import LabelRun
+from serials.history_job import file_name
 from serials.queries.history_file import HistoryFile, chunks
-from serials.queries.units import labels_of
 from serials.services import attributes
 from serials.views.around import alert, around, back_url, chosen
 
@@ -31,7 +28,6 @@ AT_ONCE = 10_000
 """Up to so many units the answer is the file itself."""
 SET_AT_ONCE = 2_000
 """Up to so many units an attribute is set while the person waits."""
-STEP = 5_000
 
 
 @require_POST
@@ -42,38 +38,14 @@ def history_file(request: AccountRequest) -> HttpResponseBase:
         units = chosen(request)
     except DomainError as error:
         return alert(request, error)
-    count = units.rows.order_by()[: AT_ONCE + 1].count()
-    if not count:
-        return alert(request, DomainError(_("You must check at least one")))
-    if count > AT_ONCE:
-        job = jobs.start(
-            "serials.history",
-            _("Serial history"),
-            units.params,
-            person=request.user,
-            idempotency_key=f"serials.history:{uuid4()}",
-        )
+    if units.rows.order_by()[: AT_ONCE + 1].count() > AT_ONCE:
+        job = jobs.start("serials.history", _("Serial history"), units.params, person=request.user)
         return redirect("job", account_slug=request.account.slug, pk=job.pk)
-    return csv_stream(request, _file_name(), lambda: chunks(HistoryFile(selected(units.params)).lines()))
-
-
-def run_history_job(progress: Progress) -> None:
-    """The job "serials.history": the same file for any number of units."""
-    made = HistoryFile(selected(progress.params))
-    total = made.count()
-
-    def counted() -> Iterator[bytes]:
-        for number, line in enumerate(made.lines()):
-            if number % STEP == 0:
-                progress.step(min(number, total), total)
-            yield line
-
-    stored = files.store(_file_name(), csvio.CONTENT_TYPE, chunks(counted()))
-    progress.finish({"counts": {_("Serials"): made.units, _("Rows"): total}}, stored)
-
-
-def _file_name() -> str:
-    return f"lotline-serial-history-{timezone.localdate():%Y-%m-%d}.csv"
+    try:
+        HistoryFile(units.rows)  # what is wrong with it is said now: once the file has begun, nobody could
+    except DomainError as error:
+        return alert(request, error)
+    return csv_stream(request, file_name(), lambda: chunks(HistoryFile(selected(units.params)).lines()))
 
 
 @require_POST
@@ -84,11 +56,6 @@ def labels(request: AccountRequest) -> HttpResponseBase:
         return labels_jobs.respond_or_start(request, "selected units", chosen(request).params)
     except DomainError as error:
         return alert(request, error)
-
-
-def selected_labels(args: dict[str, Any]) -> LabelRun:
-    """The label source "selected units"; `args` is a `Selection.params`."""
-    return labels_of(selected(args))
 
 
 @require_POST

@@ -20,13 +20,12 @@ addEventListener("pageshow", release);
 for (const type of ["lotline:answered", "htmx:afterRequest"]) on(type, release);
 
 on("click", async (event) => {
-  const button = event.target.closest("[data-copy]:not(.is-copied)");
+  const button = event.target.closest(".copy:not(.is-copied)");
   if (!button) return;
-  await navigator.clipboard.writeText(button.dataset.copy);
-  const use = button.querySelector("use"), before = use.getAttribute("href");
-  const mark = (href) => use.setAttribute("href", href, button.classList.toggle("is-copied"));
-  mark(before.replace(/#.*/, "#check"));
-  setTimeout(mark, 1500, before);
+  await navigator.clipboard.writeText(button.dataset.copy || button.previousElementSibling.textContent);
+  const mark = () => button.classList.toggle("is-copied");
+  mark();
+  setTimeout(mark, 1500);
 });
 
 document.getElementById("error-summary")?.focus();

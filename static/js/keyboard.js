@@ -40,7 +40,7 @@ function walkRows(event) {
     next.focus({ preventScroll: true });
     next.scrollIntoView({ block: "nearest" });
   } else if (isRow && key === " ") $("[name=pk]", target)?.click();
-  else if (isRow && key === "Enter") ($("[data-expand]", target) ?? $("td a", target))?.click();
+  else if (isRow && key === "Enter") ($(".expander", target) ?? $("td a", target))?.click();
   else return;
   event.preventDefault();
 }

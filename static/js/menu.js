@@ -55,10 +55,11 @@ on("keydown", (event) => {
   items.at((Math.max(items.indexOf(document.activeElement), step > 0 ? -1 : 0) + step) % items.length)?.focus();
 });
 
-// One panel serves every row: [data-row-menu] is the record's id, the links of #row-menu hold {pk} for it.
+// One panel serves every row: the links of #row-menu hold {pk} for the row's record.
 function openRowMenu(button) {
+  const pk = button.closest("tr").id.split("-").pop();
   const panel = $("#row-menu").content.firstElementChild.cloneNode(true);
-  for (const link of panel.querySelectorAll("a")) link.setAttribute("href", decodeURI(link.getAttribute("href")).replace("{pk}", button.dataset.rowMenu));
+  for (const link of panel.querySelectorAll("a")) link.setAttribute("href", decodeURI(link.getAttribute("href")).replace("{pk}", pk));
   $("#row-menu-open")?.remove();
   panel.id = "row-menu-open";
   $("#main").append(panel);
@@ -79,10 +80,8 @@ function openRowMenu(button) {
 }
 
 on("click", (event) => {
-  const button = event.target.closest("a[data-row-menu]");
-  if (!button || !$("#row-menu") || event.ctrlKey || event.metaKey || event.shiftKey) return;
-  event.preventDefault();
-  openRowMenu(button);
+  const button = event.target.closest(".i-menu");
+  if (button) openRowMenu(button);
 });
 
 // The jobs tray is swapped every two seconds: one that was open stays open. A button there takes itself away with its job,

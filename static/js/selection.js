@@ -11,8 +11,8 @@ function refresh(isAll = false) {
   page.checked = checked > 0 && checked === rows.length;
   page.indeterminate = checked > 0 && !page.checked;
   $("#bulk").elements.all.value = isAll ? "1" : "";
-  count.textContent = text.replace("{n}", Number(isAll ? total : checked).toLocaleString(document.documentElement.lang));
-  if (more) more.hidden = isAll || !page.checked || total <= rows.length;
+  count.textContent = text.replace("{n}", isAll ? total : checked.toLocaleString(document.documentElement.lang));
+  if (more) more.hidden = isAll || !page.checked;
 }
 
 function check(list, isOn) {
@@ -42,30 +42,29 @@ on("submit", (event) => {
 }, true);
 
 // Child rows: their space is there before the answer comes, so that nothing jumps twice.
-async function expand(link) {
-  const row = link.closest("tr"), next = row.nextElementSibling;
-  const isOpen = link.ariaExpanded === "true";
-  link.ariaExpanded = !isOpen;
+async function expand(button) {
+  const row = button.closest("tr"), next = row.nextElementSibling;
+  const isOpen = button.ariaExpanded === "true";
+  button.ariaExpanded = !isOpen;
   if (next?.matches(".row-detail")) return void (next.hidden = isOpen);
   const child = row.parentElement.insertRow(row.sectionRowIndex + 1), cell = child.insertCell();
   child.className = "row-detail";
   cell.colSpan = row.cells.length;
   const hole = cell.appendChild(Object.assign(document.createElement("div"), { className: "pinned" }));
-  await htmx.ajax("GET", link.dataset.expand, { target: cell, swap: "innerHTML", source: link }).catch(() => {});
+  const address = row.closest("table").dataset.child.replace("{pk}", row.id.split("-").pop());
+  await htmx.ajax("GET", address, { target: cell, swap: "innerHTML", source: button }).catch(() => {});
   if (!hole.isConnected) return;
   child.remove();
-  link.ariaExpanded = false;
+  button.ariaExpanded = false;
 }
 
 on("click", (event) => {
-  const link = event.target.closest("a[data-expand]");
-  if (!link || !window.htmx || event.ctrlKey || event.metaKey) return;
-  event.preventDefault();
-  expand(link);
+  const button = event.target.closest(".expander");
+  if (button && window.htmx) expand(button);
 });
 
 function start() {
-  for (const link of document.querySelectorAll("a[data-expand]:not([aria-expanded])")) link.ariaExpanded = false;
+  for (const button of document.querySelectorAll(".expander:not([aria-expanded])")) button.ariaExpanded = false;
   refresh();
 }
 for (const type of ["htmx:afterSettle", "lotline:arrived"]) on(type, start);

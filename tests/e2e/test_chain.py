@@ -16,6 +16,7 @@ from oms.tenancy import account_context
 from serials.models import Unit, UnitEvent
 from tests.channels_sync.test_worker import QUICK, wait_until
 from tests.channels_sync.warehouse import WarehouseProcess, connect
+from tests.e2e.lists import column
 from tests.e2e.test_replenishment import insert
 from tests.factories import make_serialized_sku, make_sku
 from tests.serials.test_labels import pages, read
@@ -70,29 +71,27 @@ def received(account):
         return dict(Unit.objects.exclude(bin=None).values_list("serial", "bin__name"))
 
 
-def texts(rows, label):
-    return rows.locator(f"td[data-label='{label}']").all_inner_texts()
+def texts(page, label):
+    return column(page, label).all_inner_texts()
 
 
 def grid(page):
     """serial → bin of the Serials page; every unit is Ready, and its history says how it came."""
     page.goto("/acme/inventory/serials/?process_id=R-1001&sort=serial")
-    rows = page.locator("tbody tr[id^=row-unit]")
-    assert texts(rows, "Serial") == SERIALS
-    assert texts(rows, "Status") == ["Ready"] * 5
-    found = dict(zip(texts(rows, "Serial"), texts(rows, "BIN"), strict=True))
-    rows.first.locator("a.expander").click()
+    assert texts(page, "Serial") == SERIALS
+    assert texts(page, "Status") == ["Ready"] * 5
+    found = dict(zip(texts(page, "Serial"), texts(page, "BIN"), strict=True))
+    page.locator(".expander").first.click()
     history = page.locator(".row-detail tbody tr")
     history.first.wait_for()
-    assert texts(history, "Status") == ["Ready", "Incoming"]
+    assert history.locator("td[data-label=Status]").all_inner_texts() == ["Ready", "Incoming"]
     return found
 
 
 def stock(page):
     """SKU → pieces of the Stock page."""
     page.goto("/acme/inventory/stock/")
-    rows = page.locator("tbody tr[id^=row-stock]")
-    return total(zip(texts(rows, "SKU"), map(int, texts(rows, "Quantity")), strict=True))
+    return total(zip(texts(page, "SKU"), map(int, texts(page, "Quantity")), strict=True))
 
 
 def total(pairs):

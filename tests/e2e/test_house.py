@@ -12,6 +12,7 @@ from oms.services import people
 from oms.tenancy import account_context
 from tests import factories
 from tests.conftest import PASSWORD
+from tests.e2e.lists import column
 
 CATALOGUE = demo.CATALOGUE
 PHONE = {"viewport": {"width": 320, "height": 640}}
@@ -31,7 +32,7 @@ def stocked(account_a):
 
 
 def codes(page):
-    return page.locator("tbody td[data-label='SKU']")
+    return column(page, "SKU")
 
 
 def no_sideways_scroll(page):

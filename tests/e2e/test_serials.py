@@ -6,6 +6,7 @@ from playwright.sync_api import expect
 
 from oms.tenancy import account_context
 from serials.models import UnitEvent
+from tests.e2e.lists import column
 from tests.factories import make_discrepancy
 
 LIST = "/acme/inventory/serials/"
@@ -59,7 +60,7 @@ def test_void_units_come_with_the_switch(page_for, ben, units):
 def test_the_child_row_opens_and_closes(page_for, ben, units, account_a, assert_accessible):
     page = page_for(ben)
     page.goto(f"{LIST}?status=hold&sort=serial")
-    plus = page.get_by_role("link", name="Serial history of LAP00020")
+    plus = page.get_by_role("button", name="Serial history of LAP00020")
     expect(plus).to_have_attribute("aria-expanded", "false")
     plus.click()
     child = page.locator("tr.row-detail")
@@ -106,10 +107,21 @@ def test_a_units_page_and_its_label(page_for, ben, units, assert_accessible):
 def test_it_is_accessible_in_the_dark_and_on_a_phone(page_for, ben, units, assert_accessible, look):
     page = page_for(ben, **look)
     page.goto(f"{LIST}?status=hold&sort=serial")
-    page.get_by_role("link", name="Serial history of LAP00020").click()
+    page.get_by_role("button", name="Serial history of LAP00020").click()
     expect(page.locator("tr.row-detail h2").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert_accessible(page)
+
+
+@pytest.mark.parametrize("java_script_enabled", [True, False])
+def test_each_value_on_a_card_has_its_name(page_for, ben, units, java_script_enabled):
+    page = page_for(ben, viewport={"width": 320, "height": 640}, java_script_enabled=java_script_enabled)
+    page.goto(LIST)
+    names = [cell.get_attribute("data-label") for cell in page.locator(".filter-row td").all()]
+    named = [column(page, name).first for name in names if name]
+    shown = [cell.evaluate("cell => getComputedStyle(cell, '::before').content") for cell in named]
+    assert [text.strip('"') for text in shown] == [name for name in names if name]
+    assert len(named) == 12
 
 
 def test_it_works_without_a_script(page_for, ben, units):
@@ -118,7 +130,7 @@ def test_it_works_without_a_script(page_for, ben, units):
     page.get_by_placeholder("Serial", exact=True).fill("LAP0002")
     page.get_by_role("button", name="Filter").click()
     expect(rows(page)).to_have_count(10)
-    page.get_by_role("link", name="Serial history of LAP00020").click()
+    page.get_by_role("link", name="LAP00020").click()
     expect(page.locator("h1")).to_have_text("LAP00020")
 
 

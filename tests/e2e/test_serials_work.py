@@ -9,6 +9,8 @@ from serials.lifecycle import Actor
 from serials.models import UnitAttribute
 from serials.services import Row
 from serials.services.units import By, annotate_units
+from tests.factories import make_serialized_sku
+from tests.serials.factories import make_units
 
 LIST = "/acme/inventory/serials/"
 
@@ -30,7 +32,7 @@ def office(page_for, olga, units):
 
 def test_row_menu_attributes_save(office, assert_accessible):
     page, dialog = office, office.locator("#dialog")
-    page.get_by_role("link", name="Menu of LAP00021").click()
+    page.get_by_role("button", name="Menu of LAP00021").click()
     assert_accessible(page)
     page.locator("#row-menu-open").get_by_role("link", name="Attributes").click()
     expect(dialog.get_by_role("heading", name="LAP00021")).to_be_visible()
@@ -42,7 +44,7 @@ def test_row_menu_attributes_save(office, assert_accessible):
     dialog.get_by_label("Value 1").fill("B")
     dialog.get_by_role("button", name="Save").click()
     expect(dialog).to_be_hidden()
-    page.get_by_role("link", name="Serial history of LAP00021").click()
+    page.get_by_role("button", name="Serial history of LAP00021").click()
     expect(page.locator("tr.row-detail")).to_contain_text("Grade")
 
 
@@ -127,6 +129,18 @@ def test_the_history_of_checked_rows_is_a_file(office):
     head, *lines = download.value.path().read_text("utf-8-sig").splitlines()
     assert head.endswith("Order#,Update,Colour")
     assert {line.split(",")[3] for line in lines} == {"LAP00020", "LAP00021"}
+
+
+def test_more_than_a_thousand_are_selected(office, account_a):
+    with account_context(account_a):
+        make_units(1_100, sku=make_serialized_sku(code="MANY"))
+    connection.close()
+    page = office
+    page.goto(f"{LIST}?sku=MANY")
+    page.get_by_label("Select all", exact=True).check()
+    expect(page.locator(".bulk-count")).to_have_text("50 selected")
+    page.get_by_role("button", name="Select all 1,100 that match").click()
+    expect(page.locator(".bulk-count")).to_have_text("1,100 selected")
 
 
 # --- find many, columns, views ----------------------------------------------------------------------------------------

@@ -180,6 +180,7 @@ SAMPLES = {
 PLATFORM = {
     "home": False,
     "healthz": True,
+    "cards": False,
     "sign_in": True,
     "sign_out": False,
     "password": False,

@@ -4,6 +4,7 @@ import threading
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 from django.db import OperationalError, connection
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -150,6 +151,7 @@ def test_jobs_run_oldest_first_one_a_task(account_a):
 
 
 def test_one_account_does_not_take_every_worker(account_a):
+    assert settings.WORKERS["jobs"][2] > jobs.AT_ONCE
     running = [start(account_a) for _n in range(jobs.AT_ONCE)]
     for job in running:
         change(account_a, job, state=JobState.RUNNING, attempt=1, lease_until=Now() + timedelta(seconds=30))

@@ -10,12 +10,14 @@ from django.db.models.functions import Now
 from django.test import Client
 from django.utils import timezone
 
-from oms import jobs
+from oms import files, jobs
 from oms.models import Due, Job, JobState
 from oms.queries.jobs import job_card, jobs_of, open_jobs, visible_jobs
 from oms.tenancy import account_context
+from oms.ui import exports, paging
 from tests.oms import jobs_at_work
 from tests.oms.jobs_at_work import change, now, start, visible
+from tests.tables import column
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("known_jobs")]
 known_jobs = jobs_at_work.known_jobs
@@ -203,6 +205,28 @@ def test_what_was_dismissed_is_in_the_list_of_jobs(account_a, olga, ana, ben, cl
         rows = {name: [row.pk for row in jobs_of(person)] for name, person in (("Ben", ben), ("system", None))}
     assert rows == {"Ben": [], "system": []}, "so it is for an export, too"
     assert now(account_a, system).seen_at is None
+
+
+def test_what_waits_stays_the_first_however_many_there_are(account_a, olga, client_for, monkeypatch):
+    monkeypatch.setattr(paging, "COUNTED", 3)
+    monkeypatch.setattr(paging, "SCANNED", 2)
+    done_jobs(account_a, olga, 4)
+    start(account_a, person=olga, title="Job that waits")
+    page = client_for(olga).get("/acme/jobs/", {"q": "job"}).content.decode()
+    assert column(page, "Job") == ["Job that waits", "Job 3", "Job 2", "Job 1", "Job 0"]
+
+
+@pytest.mark.parametrize(("who", "is_told"), [("ana", True), ("olga", False)])
+def test_an_export_by_a_job_has_the_columns_of_its_person(account_a, client_for, monkeypatch, request, who, is_told):
+    monkeypatch.setattr(exports, "AT_ONCE", 0)
+    person = request.getfixturevalue(who)
+    done_jobs(account_a, person, 1)
+    client_for(person).get("/acme/jobs/", {"format": "csv"})
+    with account_context(account_a):
+        export = Job.objects.get(kind="ui.export")
+    jobs.run(account_a.pk, export.pk)
+    with account_context(account_a), files.open_file(visible(export).result_file) as file:
+        assert (b"Who" in file.readline()) == is_told
 
 
 @pytest.mark.parametrize("path", ["{job}/dismiss/", "dismiss/"])

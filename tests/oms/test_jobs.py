@@ -32,6 +32,18 @@ def test_start_queues_a_job_once_per_key(account_a, olga, ben):
     assert run_all(account_a) == 2
 
 
+def test_without_a_key_the_same_work_is_one_job_until_it_is_over(account_a, olga, ben):
+    def again(person=olga, count=1):
+        with account_context(account_a):
+            return jobs.start("test.make_skus", "Many", {"count": count}, person=person).pk
+
+    first = again()
+    assert again() == first
+    assert len({first, again(person=ben), again(count=2)}) == 3
+    assert run_all(account_a) == 3
+    assert again() != first
+
+
 def test_one_key_in_two_accounts_is_two_jobs(account_a, account_b):
     assert start(account_a, key="k").pk != start(account_b, key="k").pk
 

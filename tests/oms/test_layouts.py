@@ -204,7 +204,7 @@ def test_who_sees_and_who_changes_a_view(web, client_for, account_a, ana, ben, o
     assert menu(see(viewer, f"view={team.pk}"))[-1] == "Save this view…"
     assert menu(see(viewer, f"view={private.pk}")) == ["Without a view*", "Team · Olga", "Save this view…"]
     for who, view, status in ((viewer, team, 404), (viewer, private, 404), (admin, private, 404), (admin, team, 302)):
-        assert who.post(f"/acme/views/{view.pk}/update/").status_code == status
+        assert who.post(f"/acme/views/{view.pk}/update/", {"state": "status=out"}).status_code == status
         assert who.post(f"/acme/views/{view.pk}/", {"name": "New", "is_shared": "on"}).status_code == status
     assert admin.post(f"/acme/views/{team.pk}/delete/").status_code == 302
     with account_context(account_a):
@@ -216,6 +216,26 @@ def test_who_sees_and_who_changes_a_view(web, client_for, account_a, ana, ben, o
             ("remove", ana.pk, "New"),
         ]
     assert "Team" in admin.get(reverse("audit", kwargs={"account_slug": "acme"})).content.decode()
+
+
+def test_a_view_keeps_what_it_is_where_nothing_says_what_the_list_shows(web, account_a):
+    save(web, "Mine", "status=ready")
+    with account_context(account_a):
+        pk = SavedView.objects.get().pk
+    for headers in ({}, {"Referer": "http://testserver/acme/orders/?q=x"}):
+        page = web.post(f"/acme/views/{pk}/update/", headers=headers, follow=True).content.decode()
+        assert "Nothing is changed: your browser did not say what the list shows." in page
+    with account_context(account_a):
+        assert SavedView.objects.get().query == "status=ready"
+    web.post(f"/acme/views/{pk}/update/", headers={"Referer": f"http://testserver{GRID}?status=out"})
+    with account_context(account_a):
+        assert SavedView.objects.get().query == "status=out"
+
+
+def test_a_view_begins_at_its_first_page(web, account_a):
+    save(web, "Deep", 'sort=serial&after=["A-1","4"]&page=202')
+    with account_context(account_a):
+        assert SavedView.objects.get().query == "sort=serial"
 
 
 def test_a_viewer_saves_for_themselves_only(web, client_for, account_a, ben):

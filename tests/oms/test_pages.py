@@ -8,6 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from oms.models import AuditEntry, Job, Sku, StoredFile
 from oms.tenancy import account_context
 from tests import factories
+from tests.tables import column
 
 SKU = {"code": "LAMP", "name": "Lamp", "product_id": "", "product_id_wh": "", "gtin": "", "workflow": "no"}
 
@@ -90,8 +91,7 @@ def test_a_viewer_sees_facts_and_no_form(client_for, ben, sku):
 
 # --- the list ---------------------------------------------------------------------------------------------------------
 def listed(client, query=""):
-    rows = client.get(f"/acme/inventory/skus/{query}").context["table"]["rows_html"]
-    return [part.split(">", 1)[1].split("<", 1)[0] for part in rows.split('data-label="SKU" class="mono"><a')[1:]]
+    return column(client.get(f"/acme/inventory/skus/{query}").content.decode(), "SKU")
 
 
 def test_filters_search_sort_and_pages_live_in_the_address(client_for, ben, account_a):
@@ -274,3 +274,16 @@ def test_an_upload_of_another_account_is_not_there(client_for, olga, cid, accoun
         assert client_for(cid).post(other).status_code == 404
     with account_context(account_b):
         assert not AuditEntry.objects.filter(kind="sku").exists()
+
+
+# --- the style of cards -----------------------------------------------------------------------------------------------
+def test_the_names_of_columns_are_only_ever_text(client_for, ben):
+    answer = client_for(ben).get(
+        "/cards.css", {"2": 'A"} body { display: none } </style>', "x": "B", "-1": "C", "3": "Größe 2"}
+    )
+    assert answer["Content-Type"] == "text/css; charset=utf-8"
+    rules = answer.content.decode().splitlines()
+    assert len(rules) == 2
+    assert 'td:nth-child(2)::before { content: "A\\000022\\00007d body' in rules[0]
+    assert not {"<", ">", "}"} & set(rules[0].split('content: "')[1].removesuffix('" }'))
+    assert rules[1].endswith('{ content: "Größe 2" }')

@@ -10,6 +10,7 @@ from oms.csvio import escape
 from oms.models import Job, JobState
 from oms.tenancy import account_context
 from serials.models import Unit, UnitEvent
+from serials.queries import history_file
 from serials.queries.history_file import HistoryFile
 from serials.services import attributes
 from serials.views import actions
@@ -112,6 +113,27 @@ def test_many_are_a_job_whose_file_is_the_same(web, client_for, nia, account_a, 
     link = f"/files/{job.result_file.key}/"
     assert link in web.get(page).content.decode()
     assert client_for(nia).get(f"/bolt{link}").status_code == 404
+
+
+def test_too_many_attributes_are_said_before_the_file_begins(web, account_a, monkeypatch):
+    monkeypatch.setattr(history_file, "MOST_NAMES", 2)
+    with account_context(account_a):
+        unit = make_unit()
+        for name in "abc":
+            attributes.set_attribute(units=[unit.pk], name=name, value="x", overwrite=True, by=BY)
+    answer = web.post(URL, {"pk": [unit.pk]})
+    assert answer.status_code == 422
+    assert "more than 2 different attributes" in answer.content.decode()
+
+
+def test_a_second_click_makes_no_second_file(web, account_a, monkeypatch):
+    monkeypatch.setattr(actions, "AT_ONCE", 2)
+    with account_context(account_a):
+        make_units(3)
+    asked = [web.post(URL, {"all": "1", "filter": ""}).headers["Location"] for _click in range(2)]
+    assert asked[0] == asked[1]
+    with account_context(account_a):
+        assert Job.objects.count() == 1
 
 
 def test_labels_of_what_is_checked(web, account_a):
