@@ -279,7 +279,7 @@ def test_an_upload_of_another_account_is_not_there(client_for, olga, cid, accoun
 # --- the style of cards -----------------------------------------------------------------------------------------------
 def test_the_names_of_columns_are_only_ever_text(client_for, ben):
     answer = client_for(ben).get(
-        "/cards.css", {"2": 'A"} body { display: none } </style>', "x": "B", "-1": "C", "3": "Größe 2"}
+        "/appearance/cards.css", {"2": 'A"} body { display: none } </style>', "x": "B", "-1": "C", "3": "Größe 2"}
     )
     assert answer["Content-Type"] == "text/css; charset=utf-8"
     rules = answer.content.decode().splitlines()
