@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.utils.html import escape
 from django.utils.translation import gettext_lazy as _
 
 from channels_sync.contract import Flow
@@ -21,6 +20,7 @@ from oms.ui.columns import (
     NumberColumn,
     Tone,
     WhenColumn,
+    escape,
 )
 from oms.ui.tables import Table
 

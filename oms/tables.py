@@ -4,7 +4,6 @@ from typing import Any
 
 from django.db.models import TextChoices
 from django.urls import reverse
-from django.utils.html import escape
 from django.utils.translation import gettext_lazy
 
 from oms.models import (
@@ -34,6 +33,7 @@ from oms.ui.columns import (
     NumberColumn,
     Tone,
     WhenColumn,
+    escape,
 )
 from oms.ui.controls import CheckColumn, RowLinkColumn
 from oms.ui.links import document_url

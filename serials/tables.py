@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 from django.db.models import QuerySet
-from django.utils.html import escape
 from django.utils.translation import gettext as _, gettext_lazy
 
 from oms.models import OFFICE
@@ -20,6 +19,7 @@ from oms.ui.columns import (
     NoteColumn,
     Tone,
     WhenColumn,
+    escape,
 )
 from oms.ui.controls import CheckExpandColumn, RowMenuColumn
 from oms.ui.tables import Table
@@ -33,13 +33,18 @@ STATUS_TONES = {status: Tone(*look) for status, look in LOOKS.items()}
 class SerialColumn(MonoLinkColumn):
     """A serial as typed, with its page and a button that copies it."""
 
-    def html(self, value: Any, record: Any, frame: Frame) -> str:
+    def compile(self, name: str, frame: Frame) -> Callable[[Any], str]:
         """Link and button on one line."""
-        said = escape(_("Copy %(serial)s") % {"serial": value})
-        return (
-            f'<span class="cell-line">{super().html(value, record, frame)}'
-            f'<button class="copy" aria-label="{said}"></button></span>'
-        )
+        said, html, open_cell = _("Copy %(serial)s"), self.html, self.open_cell
+
+        def cell(unit: Unit) -> str:
+            words = escape(said % {"serial": unit.serial})
+            return (
+                f'{open_cell}<span class="cell-line">{html(unit.serial, unit, frame)}'
+                f'<button class="copy" aria-label="{words}"></button></span></td>'
+            )
+
+        return cell
 
 
 class ProdIdColumn(MonoColumn):

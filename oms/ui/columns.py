@@ -1,8 +1,9 @@
 """Columns of tables. Each turns a value into a cell of HTML and into a text for CSV, both from one declaration."""
 
+import html
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any
@@ -13,8 +14,7 @@ from django.db.models import TextChoices
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
-from django.utils.html import escape
-from django.utils.translation import gettext as _, ngettext
+from django.utils.translation import get_language, gettext as _, ngettext
 
 _STAND_IN = 887766554433221100
 
@@ -77,6 +77,11 @@ class Column(tables.Column):
             return f"{open_cell}{inside}</td>"
 
         return cell
+
+
+def escape(text: object) -> str:
+    """The text for HTML. Django's does the same, but asks each time whether the text is a translation."""
+    return html.escape(str(text))
 
 
 def value_getter(path: str) -> Callable[[Any], Any]:
@@ -230,6 +235,10 @@ class BadgeColumn(Column):
         """The badge."""
         return badge(self.choices(value).label, self.tones.get(value, Tone("neutral")))
 
+    def compile(self, name: str, frame: Frame) -> Callable[[Any], str]:
+        """There are only a few values: each is drawn once."""
+        return _each_once(super().compile(name, frame), value_getter(str(self.accessor or name)))
+
     def text(self, value: Any, record: Any) -> str:
         """The choice's words."""
         return str(self.choices(value).label) if value else ""
@@ -246,9 +255,26 @@ class ChoiceColumn(Column):
         """The words."""
         return escape(self.labels.get(value, value))
 
+    def compile(self, name: str, frame: Frame) -> Callable[[Any], str]:
+        """There are only a few values: each is drawn once."""
+        return _each_once(super().compile(name, frame), value_getter(str(self.accessor or name)))
+
     def text(self, value: Any, record: Any) -> str:
         """The same for a CSV file."""
         return str(self.labels.get(value, value)) if value else ""
+
+
+def _each_once(cell: Callable[[Any], str], get: Callable[[Any], Any]) -> Callable[[Any], str]:
+    """The function `cell`, which depends on nothing but the value, called once for each."""
+    drawn: dict[Any, str] = {}
+
+    def once(record: Any) -> str:
+        value = get(record)
+        if value not in drawn:
+            drawn[value] = cell(record)
+        return drawn[value]
+
+    return once
 
 
 class WhenColumn(Column):
@@ -256,7 +282,8 @@ class WhenColumn(Column):
 
     def html(self, value: Any, record: Any, frame: Frame) -> str:
         """Focusable words."""
-        exact = f"{timezone.localtime(value):%Y-%m-%d %H:%M:%S %Z}"
+        local = timezone.localtime(value)
+        exact = f"{local.isoformat(' ', 'seconds')[:19]} {local.tzname()}"
         return f'<span data-tip="{exact}" tabindex="0">{escape(when(value, frame.now))}</span>'
 
     def text(self, value: Any, record: Any) -> str:
@@ -278,4 +305,9 @@ def when(value: datetime, now: datetime) -> str:
         return f"{local:%H:%M}"
     if days == 1:
         return _("yesterday %(time)s") % {"time": f"{local:%H:%M}"}
-    return date_format(local, "j M" if local.year == today.year else "j M Y")
+    return _day(local.date(), "j M" if local.year == today.year else "j M Y", get_language())
+
+
+@lru_cache(maxsize=4096)
+def _day(day: date, form: str, language: str | None) -> str:
+    return date_format(day, form)

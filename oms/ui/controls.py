@@ -4,10 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import django_tables2 as tables
-from django.utils.html import escape
 from django.utils.translation import gettext as _
 
-from oms.ui.columns import Frame, url_pattern, value_getter
+from oms.ui.columns import Frame, escape, url_pattern, value_getter
 from oms.ui.icons import icon
 
 

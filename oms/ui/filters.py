@@ -12,10 +12,10 @@ from django.db.models import F, Model, Q, QuerySet
 from django.db.models.functions import Upper
 from django.http import QueryDict
 from django.utils import timezone
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import get_language, gettext_lazy as _
 
 from oms.search import PAIRS, AnyOf, HasPair, Pairs
-from oms.ui.tables import with_query
+from oms.ui.tables import Declared, with_query
 
 FIRST_YEAR = 1900
 SEARCH = "q"
@@ -165,9 +165,25 @@ class FilterSet(django_filters.FilterSet):
     """
 
     matched_first: ClassVar[tuple[str, ...]] = ()
+    _forms: ClassVar[dict[tuple[type, str], type[forms.Form]]] = {}
+    _empty_fields: ClassVar[dict[tuple[type, str, str], str]] = {}
+
+    @classmethod
+    def get_filters(cls) -> dict[str, Any]:
+        """The declared filters by name. Every request has its own, which django-filter binds to what it is asked."""
+        return Declared(super().get_filters())
 
     def get_form_class(self) -> type[forms.Form]:
-        """The form whose fields stand in the page's head and headers but belong to its one filter form."""
+        """The form whose fields stand in the page's head and headers but belong to its one filter form.
+
+        Made once for each language: all that a field is, is declared.
+        """
+        key = type(self), get_language() or ""
+        if key not in self._forms:
+            self._forms[key] = self._make_form_class()
+        return self._forms[key]
+
+    def _make_form_class(self) -> type[forms.Form]:
         form_class: type[forms.Form] = type("FilterForm", (_FilterForm, super().get_form_class()), {})
         for name, field in form_class.base_fields.items():
             field.widget.attrs["form"] = "filters"
@@ -175,9 +191,18 @@ class FilterSet(django_filters.FilterSet):
                 field.widget.attrs["aria-label"] = _("Filter: %(label)s") % {"label": field.label}
         return form_class
 
-    def header_fields(self) -> dict[str, Any]:
-        """Column name → the bound field of its filter."""
-        return {name: self.form[name] for name in self.filters if name != SEARCH}
+    def header_fields(self) -> dict[str, str]:
+        """Column name → the field of its filter, drawn."""
+        return {name: self._drawn(name) for name in self.filters if name != SEARCH}
+
+    def _drawn(self, name: str) -> str:
+        """The field with what was typed; an empty one looks the same for everybody, and is drawn once."""
+        if any(self.data.get(each) for each in (name, f"{name}_from", f"{name}_to")):
+            return str(self.form[name])
+        key = type(self), get_language() or "", name
+        if key not in self._empty_fields:
+            self._empty_fields[key] = str(self.form[name])
+        return self._empty_fields[key]
 
     def undrawn(self, columns: Collection[str]) -> Iterator[str]:
         """The parameters of the filters that have no field of their own on a page with these columns."""

@@ -1,6 +1,7 @@
 """Tables: django-tables2 declarations with rows rendered by compiled columns."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -11,21 +12,58 @@ from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
-from oms.ui.columns import Column, Frame
+from oms.ui.columns import Column, Frame, escape
+from oms.ui.icons import icon
+
+
+class Declared(dict[str, Any]):
+    """Declarations by name, whose copies are their own, but not what these are made of."""
+
+    def __deepcopy__(self, memo: Any) -> dict[str, Any]:
+        return {name: copy(declared) for name, declared in self.items()}
 
 
 @dataclass(frozen=True)
 class Header:
-    """One header cell as the template draws it: its words, its kind, where sorting leads, and its filter fields."""
+    """One column's head: its words, its kind, where sorting leads, and the field of its filter."""
 
     name: str
     label: str
     kind: str
     sort_url: str
     sorted: str
-    filters: list[Any]
+    field: str
     why: str
     """Why no sort is offered; empty where one is, or never will be."""
+
+    @property
+    def words(self) -> SafeString:
+        """What stands in the header cell: a link that sorts, or only the words."""
+        label = escape(self.label)
+        if self.sort_url:
+            url = escape(self.sort_url)
+            label = (
+                f'<a class="sort" id="sort-{self.name}" href="{url}" hx-get="{url}" hx-target="#table-region" '
+                f'hx-swap="outerHTML" hx-push-url="true" hx-sync="#filters:replace">{label}{icon("chevron-down")}</a>'
+            )
+        elif self.why:
+            why = escape(self.why)
+            label = f'<span title="{why}">{label}<span class="visually-hidden">: {why}</span></span>'
+        return mark_safe(label)  # noqa: S308
+
+    @property
+    def cell(self) -> SafeString:
+        """The header cell of a column of values."""
+        kind = "" if self.kind == "badge" else self.kind
+        order = f' aria-sort="{self.sorted}"' if self.sorted else ""
+        return mark_safe(f'<th scope="col" class="{kind}"{order}>{self.words}</th>')  # noqa: S308
+
+    @property
+    def filter_cell(self) -> SafeString:
+        """The cell under it, with the field of its filter if it has one."""
+        kind = "" if self.kind == "badge" else self.kind
+        field = f'<div class="filters">{self.field}</div>' if self.field else ""
+        return mark_safe(f'<td class="{kind}" data-label="{escape(self.label)}">{field}</td>')  # noqa: S308
 
 
 class Table(tables.Table):
@@ -35,12 +73,19 @@ class Table(tables.Table):
     """
 
     sequence: Any
+    base_columns: Any
     indexed: frozenset[str] = frozenset()
     """The columns whose sort, all its keys and directions, is an index. Where any is named, the others are offered for
     a counted number of rows only, and pages beyond that go by the keys of a row."""
 
     class Meta:
         orderable = True
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # django-tables2 copies all columns deeply for every table; what it changes is only the columns themselves.
+        if not isinstance(self.base_columns, Declared):
+            type(self).base_columns = Declared(self.base_columns)
+        super().__init__(*args, **kwargs)
 
     def shown(self) -> list[str]:
         """The names of the columns that hold values, in order: what people choose among."""
@@ -90,8 +135,8 @@ class Table(tables.Table):
         names = {str(name).lstrip("-") for name in self.order_by}
         return not self.indexed or (len(names) == 1 and names <= self.indexed)
 
-    def headers(self, query: QueryDict, fields: dict[str, Any], *, is_long: bool = False) -> list[Header]:
-        """The header cells; `fields` maps a column's name to the bound fields of its filter.
+    def headers(self, query: QueryDict, fields: Mapping[str, str], *, is_long: bool = False) -> list[Header]:
+        """The heads of the columns; `fields` maps a column's name to the drawn field of its filter.
 
         `is_long` says that there are more rows than a sort without an index is offered for.
         """
@@ -105,7 +150,7 @@ class Table(tables.Table):
                 kind=getattr(bound.column, "kind", "text"),
                 sort_url=self._sort_url(query, bound) if bound.orderable and bound.name not in refused else "",
                 sorted=self._direction(bound),
-                filters=[fields[bound.name]] if bound.name in fields else [],
+                field=fields.get(bound.name, ""),
                 why=why if bound.name in refused else "",
             )
             for bound in self.columns
@@ -132,12 +177,6 @@ class Table(tables.Table):
 
 def with_query(query: QueryDict, **changes: str) -> str:
     """The query string with some parameters changed, back on the first page; an empty value removes its parameter."""
-    changed = query.copy()
-    for name in ("page", "after", "before"):
-        changed.pop(name, None)
-    for name, value in changes.items():
-        if value:
-            changed[name] = value
-        else:
-            changed.pop(name, None)
-    return f"?{changed.urlencode()}"
+    gone = {"page", "after", "before", *changes}
+    kept = [(name, value) for name, values in query.lists() if name not in gone for value in values]
+    return f"?{urlencode(kept + [(name, value) for name, value in changes.items() if value])}"

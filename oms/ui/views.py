@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 from django.db.models import QuerySet
 from django.http import QueryDict
 from django.http.response import HttpResponseBase
-from django.template.response import TemplateResponse
+from django.middleware.csrf import get_token
+from django.template.response import SimpleTemplateResponse, TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
@@ -145,9 +146,13 @@ class TableView(View):
         table.arrange(columns)
         is_part = bool(request.htmx) and not request.htmx.history_restore_request
         context = self._context(filters, table, window)
-        if not is_part:
+        response: SimpleTemplateResponse
+        if is_part:  # without what context processors find out for the frame around the page
+            context |= {"request": request, "csrf_token": get_token(request)}
+            response = SimpleTemplateResponse("ui/_table.html", context)
+        else:
             context |= self._head(layout) | {"cards_url": table.cards_url()}
-        response = TemplateResponse(request, "ui/_table.html" if is_part else "ui/list.html", context)
+            response = TemplateResponse(request, "ui/list.html", context)
         patch_vary_headers(response, ["HX-Request"])
         return response
 
