@@ -43,6 +43,7 @@ def oms_notes(request: AccountRequest, pk: int) -> HttpResponse:
         # After a conflict they have seen what is there now: sending their text again is their decision.
         "fields": [("next", back_url(request)), ("seen", seen)],
         "submit_label": _("Update"),
+        "failed_text": _("Please try again.."),
         "cancel_url": back_url(request),
     }
     return render(request, "serials/notes.html", context, status=422 if form.errors else 200)
