@@ -1,20 +1,34 @@
 """Forms about units."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 from django import forms
 from django.utils.translation import gettext as _, gettext_lazy
 
 from oms.errors import DomainError
 from serials.models import NOTE_LENGTH
-from serials.services.attributes import NAME_LENGTH, VALUE_LENGTH, check_text
+from serials.services.attributes import MOST_OF_ONE, NAME_LENGTH, VALUE_LENGTH, check_text
 from serials.services.number_lists import Asked, read_list
+
+
+def plain_lines(text: str) -> str:
+    """The text with one kind of line ends. A browser sends each as two characters, and counts one."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+class LinesField(forms.CharField):
+    """Text of several lines, as long as the browser says it is."""
+
+    def to_python(self, value: object) -> str:
+        """Before anything counts its characters."""
+        return plain_lines(super().to_python(value) or "")
 
 
 class NotesForm(forms.Form):
     """The OMS Notes of one unit."""
 
-    oms_notes = forms.CharField(
+    oms_notes = LinesField(
         label=gettext_lazy("OMS Notes:"),
         required=False,
         max_length=NOTE_LENGTH,
@@ -31,11 +45,12 @@ class AttributeForm(forms.Form):
         max_length=NAME_LENGTH,
         widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off"}),
     )
-    value = forms.CharField(
+    # A one-line field would drop the line breaks of a value that came from a file.
+    value = LinesField(
         label=gettext_lazy("Value"),
         required=False,
         max_length=VALUE_LENGTH,
-        widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off"}),
+        widget=forms.Textarea(attrs={"class": "input", "rows": 1, "autocomplete": "off"}),
     )
 
     def clean(self) -> dict[str, Any]:
@@ -46,12 +61,20 @@ class AttributeForm(forms.Form):
             try:
                 check_text(name, value)
             except DomainError as error:
-                raise forms.ValidationError(str(error)) from error
+                self.add_error("value" if name and not value else "name", str(error))
         return data
 
 
 class _AttributeFormSet(forms.BaseFormSet):  # type: ignore[type-arg]
-    """All attributes of one unit."""
+    """All attributes of one unit; `known` are those that it has."""
+
+    def __init__(self, data: Mapping[str, str] | None, *, known: Mapping[str, str]) -> None:
+        self.known = known
+        # What was posted stands for itself: by now another attribute may be in a row's place.
+        initial = None if data else [{"name": name, "value": value} for name, value in known.items()]
+        super().__init__(data, initial=initial, prefix="a")
+        # A file gives a unit as many as it likes; all of them can be edited. No more rows than fields that were sent.
+        self.absolute_max = max(len(known), len(data or ())) + self.extra
 
     def clean(self) -> None:
         """No name twice."""
@@ -65,13 +88,23 @@ class _AttributeFormSet(forms.BaseFormSet):  # type: ignore[type-arg]
             raise forms.ValidationError(_("An attribute is there twice: %(names)s") % {"names": ", ".join(twice)})
 
     def attributes(self) -> dict[str, str]:
-        """Name → value of what is to stay."""
+        """Name → value of what is to stay; a value that the browser only gave other line ends, as it was."""
         kept = [form.cleaned_data for form in self.forms if not form.cleaned_data.get("DELETE")]
-        return {data["name"]: data["value"] for data in kept if data.get("name")}
+        given = {data["name"]: data["value"] for data in kept if data.get("name")}
+        untouched = {name: value for name, value in self.known.items() if given.get(name) == plain_lines(value)}
+        return {**given, **untouched}
+
+    def beside(self, now: Mapping[str, str]) -> list[tuple[str, str, str]]:
+        """(name, value now, value here) of every attribute that is there on either side."""
+        ours = self.attributes()
+        return [(name, now.get(name, ""), ours.get(name, "")) for name in sorted({*now, *ours})]
 
 
-AttributeFormSet = forms.formset_factory(
-    AttributeForm, formset=_AttributeFormSet, extra=2, can_delete=True, max_num=200, absolute_max=210
+AttributeFormSet = cast(
+    "type[_AttributeFormSet]",
+    forms.formset_factory(
+        AttributeForm, formset=_AttributeFormSet, extra=2, can_delete=True, can_delete_extra=False, max_num=MOST_OF_ONE
+    ),
 )
 
 

@@ -137,19 +137,19 @@ def save_attributes(*, unit_id: int, attributes: Mapping[str, str], seen: str, b
     """Make these the attributes of one unit, whatever it had; whether anything changed.
 
     `seen` is the fingerprint of what the person saw. Raises Conflict where somebody changed it since, DomainError as
-    `check_text` does, or where there are too many.
+    `check_text` does, or where there would be more than MOST_OF_ONE, which a file alone may give.
     """
     wanted = dict(check_text(name, value) for name, value in attributes.items())
-    if len(wanted) > MOST_OF_ONE:
-        raise DomainError(_("One serial has %(most)s attributes at most.") % {"most": MOST_OF_ONE})
     Unit.objects.select_for_update(of=("self",)).get(pk=unit_id)
     known = attributes_of(unit_id)
+    if wanted == known:
+        return False
     if fingerprint(known) != seen:
-        raise Conflict(_("Somebody else changed these attributes meanwhile. Look at them and try again."))
+        raise Conflict(_("Somebody else changed these attributes meanwhile."))
+    if len(wanted) > max(MOST_OF_ONE, len(known)):
+        raise DomainError(_("By hand, a serial is given %(most)s attributes at most.") % {"most": MOST_OF_ONE})
     gone = sorted(set(known) - set(wanted))
     fresh = {name: value for name, value in wanted.items() if known.get(name) != value}
-    if not gone and not fresh:
-        return False
     UnitAttribute.objects.filter(unit_id=unit_id, name__in=gone).delete()
     UnitAttribute.objects.bulk_create(
         [UnitAttribute(unit_id=unit_id, name=name, value=value) for name, value in fresh.items()],

@@ -28,8 +28,6 @@ def set_oms_notes(*, unit_id: int, notes: str, seen: str, by: By) -> bool:
     if notes == unit.oms_notes:
         return False
     if fingerprint(unit.oms_notes) != seen:
-        raise Conflict(
-            _("Somebody changed this note meanwhile. It says now: “%(notes)s”") % {"notes": unit.oms_notes[:200]}
-        )
+        raise Conflict(_("Somebody changed this note meanwhile."))
     annotate_units(rows=[Row(unit_id=unit_id, oms_notes=notes)], by=by)
     return True

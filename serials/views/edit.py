@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from oms.access import AccountRequest, require_role
-from oms.errors import DomainError
+from oms.errors import Conflict, DomainError
 from oms.models import EVERYONE, OFFICE
 from serials.forms import AttributeFormSet, NotesForm
 from serials.models import Unit
@@ -23,29 +23,37 @@ from serials.views.around import around, back_url
 def oms_notes(request: AccountRequest, pk: int) -> HttpResponse:
     """The Update dialog of a unit's OMS Notes."""
     unit = get_object_or_404(Unit, pk=pk)
-    seen = notes.fingerprint(unit.oms_notes)
+    seen = _seen(request, notes.fingerprint(unit.oms_notes))
     form = NotesForm(request.POST or None, initial={"oms_notes": unit.oms_notes})
+    is_conflict = False
     if request.method == "POST" and form.is_valid():
-        given, was = form.cleaned_data["oms_notes"], request.POST.get("seen", "")
         try:
-            notes.set_oms_notes(unit_id=pk, notes=given, seen=was, by=by_person(request.user.pk))
+            notes.set_oms_notes(
+                unit_id=pk, notes=form.cleaned_data["oms_notes"], seen=seen, by=by_person(request.user.pk)
+            )
         except DomainError as error:
             form.add_error(None, f"{_('Please try again..')} {error}")
+            is_conflict = isinstance(error, Conflict)
         else:
             messages.success(request, _("OMS Notes of %(serial)s are saved.") % {"serial": unit.serial})
             return redirect(back_url(request))
-    context = {
+    if is_conflict:
+        unit.refresh_from_db(fields=["oms_notes"])
+        seen = notes.fingerprint(unit.oms_notes)
+    context = {**_notes_words(request), "form": form, "unit": unit, "is_conflict": is_conflict, "seen": seen}
+    return render(request, "serials/notes.html", context, status=422 if form.errors else 200)
+
+
+def _notes_words(request: AccountRequest) -> dict[str, Any]:
+    """What the dialog says whatever the notes are."""
+    return {
         **around(request),
         "page_title": _("Update"),
         "page_icon": "pencil",
-        "form": form,
-        "unit": unit,
-        # After a conflict they have seen what is there now: sending their text again is their decision.
-        "fields": [("next", back_url(request)), ("seen", seen)],
         "submit_label": _("Update"),
+        "failed_text": _("Please try again.."),
         "cancel_url": back_url(request),
     }
-    return render(request, "serials/notes.html", context, status=422 if form.errors else 200)
 
 
 @require_http_methods(["GET", "POST"])
@@ -54,41 +62,39 @@ def attributes(request: AccountRequest, pk: int) -> HttpResponse:
     """The attributes of one unit: seen by everyone, changed by the office."""
     unit = get_object_or_404(Unit, pk=pk)
     known = services.attributes_of(pk)
-    initial = [{"name": name, "value": value} for name, value in known.items()]
-    formset = AttributeFormSet(request.POST or None, initial=initial, prefix="a")
-    faults: list[str] = []
+    seen = _seen(request, services.fingerprint(known))
+    formset = AttributeFormSet(request.POST or None, known=known)
+    context = {**around(request), "page_title": _("Attributes of %(serial)s") % {"serial": unit.serial}}
     if request.method == "POST" and formset.is_valid():
         try:
-            messages.success(request, _save(request, unit, formset))
+            messages.success(request, _save(request, unit, formset, seen))
             return redirect(back_url(request))
+        except Conflict as error:
+            now = services.attributes_of(pk)
+            seen = services.fingerprint(now)
+            context |= {"faults": [error], "beside": formset.beside(now)}
         except DomainError as error:
-            faults = [str(error)]
-    context = {
-        **around(request),
-        "page_title": _("Attributes of %(serial)s") % {"serial": unit.serial},
+            context["faults"] = [error]
+    context |= {
         "page_icon": "tag",
         "known": known,
         "formset": formset,
-        "faults": faults or _faults(formset),
         "may_edit": request.membership.role in OFFICE,
-        "fields": [("next", back_url(request)), ("seen", services.fingerprint(known))],
+        "seen": seen,
         "cancel_url": back_url(request),
     }
     return render(request, "serials/attributes.html", context, status=422 if request.method == "POST" else 200)
 
 
-def _faults(formset: Any) -> list[str]:
-    """What is wrong with the whole; what is wrong with one attribute stands beside it."""
-    return [str(fault) for fault in formset.non_form_errors()] if formset.is_bound else []
+def _seen(request: AccountRequest, now: str) -> str:
+    """The fingerprint of what the person saw when they began. They see it anew only by a conflict, which shows it."""
+    return request.POST.get("seen", "") if request.method == "POST" else now
 
 
-def _save(request: AccountRequest, unit: Unit, formset: Any) -> str:
+def _save(request: AccountRequest, unit: Unit, formset: Any, seen: str) -> str:
     """Save what the form says; the words for it."""
     is_changed = services.save_attributes(
-        unit_id=unit.pk,
-        attributes=formset.attributes(),
-        seen=request.POST.get("seen", ""),
-        by=by_person(request.user.pk),
+        unit_id=unit.pk, attributes=formset.attributes(), seen=seen, by=by_person(request.user.pk)
     )
     words = _("Attributes of %(serial)s are saved.") if is_changed else _("Nothing was changed on %(serial)s.")
     return words % {"serial": unit.serial}

@@ -18,7 +18,7 @@ function fill(page, url) {
   body.replaceChildren(content);
   window.htmx?.process(body);
   show(box);
-  ($(".notice-bad, [autofocus]", body) ?? $("input:not([type=hidden]), select, textarea, .form-actions .btn", body))?.focus();
+  ($(".notice-bad, [aria-invalid=true], [autofocus]", body) ?? $("input:not([type=hidden]), select, textarea, .form-actions .btn", body))?.focus();
   return true;
 }
 
@@ -42,17 +42,28 @@ function arrive(page, url) {
   tell("arrived");
 }
 
-async function load(url, options, native) {
+// No answer, or a server in trouble. A form in the open dialog stays as it is and says so itself, in its own words if it
+// has some (data-failed): a toast would lie under the dialog.
+function fail(form) {
+  if (!box?.open || !box.contains(form)) return tell("failed");
+  const notice = $("#dialog-failed").content.firstElementChild.cloneNode(true);
+  if (form.dataset.failed) $("strong", notice).textContent = form.dataset.failed;
+  ($(".form-actions", form) ?? form.lastElementChild).before(notice);
+  notice.focus();
+}
+
+async function load(url, options, native, form) {
   try {
     const response = await fetch(url, options);
+    if (response.status >= 500) return fail(form);
     if (!response.headers.get("Content-Type")?.startsWith("text/html")) return native();
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
     if (fill(page, response.url)) return;
     if (response.redirected && response.ok && $("#main", page)) arrive(page, response.url);
     else if (response.ok) location.assign(response.url);
-    else tell("failed");
+    else fail(form);
   } catch {
-    tell("failed");
+    fail(form);
   }
 }
 
@@ -76,12 +87,13 @@ on("submit", (event) => {
   const isOurs = submitter?.matches("[data-dialog]") || (box?.contains(form) && !form.matches("[data-native]"));
   if (!isOurs || event.defaultPrevented || form.method === "dialog") return;
   event.preventDefault();
+  $("[data-failure]", form)?.remove();
   const body = new FormData(form, submitter);
   const url = new URL(submitter?.getAttribute("formaction") ?? form.getAttribute("action") ?? "", location.href);
   const native = () => { form.dataset.native = ""; form.requestSubmit(submitter); };
   const isGet = form.method === "get";
   if (isGet) url.search = new URLSearchParams(body);
-  load(url, isGet ? {} : { method: "POST", body }, native).finally(() => tell("answered"));
+  load(url, isGet ? {} : { method: "POST", body }, native, form).finally(() => tell("answered"));
 });
 
 function openNow() {
