@@ -7,8 +7,8 @@ from oms.models import ColumnChoice, Membership, Person, Role, SavedView
 
 def chosen_columns(person: Person, page: str) -> list[str]:
     """The columns that a person chose for a list; none where they never did."""
-    found = ColumnChoice.objects.filter(person=person, page=page).values_list("columns", flat=True).first()
-    return found or []
+    found = ColumnChoice.objects.filter(person=person, page=page).order_by().values_list("columns", flat=True)
+    return next(iter(found), [])
 
 
 def visible_views(person: Person, page: str) -> QuerySet[SavedView]:

@@ -208,7 +208,8 @@ def test_light_and_dark_are_remembered(page_for, ana, account_a):
     background = "getComputedStyle(document.body).backgroundColor"
     light = page.evaluate(background)
     page.get_by_text("Appearance").locator("..").click()
-    page.get_by_role("button", name="Dark").click()
+    with page.expect_response("**/appearance/"):  # the look changes at once, before it is kept
+        page.get_by_role("button", name="Dark").click()
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     page.goto("/acme/inventory/stock/")
     assert page.evaluate(background) != light

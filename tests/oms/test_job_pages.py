@@ -248,10 +248,12 @@ def test_who_looks_at_the_end_of_a_job_has_seen_it(account_a, olga, ana, client_
     assert tray(account_a, olga) == []
 
 
-def test_the_tray_is_one_query(in_a, olga, django_assert_num_queries):
+def test_the_tray_is_two_queries_and_one_while_it_is_empty(in_a, olga, django_assert_num_queries):
+    with django_assert_num_queries(1):
+        assert open_jobs(olga) == []
     for number in range(5):
         Job.objects.create(kind="x", title="x", person=olga, idempotency_key=f"{number}")
-        with django_assert_num_queries(1):
+        with django_assert_num_queries(2):
             assert len(open_jobs(olga)) == number + 1
 
 
