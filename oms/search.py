@@ -1,13 +1,16 @@
-"""What text search needs beside Django's lookups: the pairs of characters of a text, and a column in an array."""
+"""What text search needs beside Django's lookups: pairs of characters, beginnings of a text, a column in an array."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
-from django.db.models import F, Func, Lookup, TextField, Value
-from django.db.models.lookups import GreaterThan, LessThan
+from django.db.models import F, Func, Lookup, Q, TextField, Value
+from django.db.models.functions import Collate, Substr, Upper
+from django.db.models.lookups import GreaterThan, GreaterThanOrEqual, LessThan
 
 PAIRS = 2
+LAST = "\U0010ffff"
+"""No character comes after it."""
 
 
 class Pairs(Func):
@@ -32,6 +35,34 @@ class HasPair(Lookup):
         """The comparison."""
         lhs, params = self.process_lhs(compiler, connection)
         return f"{lhs} @> ARRAY[UPPER(%s)]", (*params, self.rhs)
+
+
+class Within(Lookup):
+    """`text LIKE %needle%`, the needle in upper case, as the text must be."""
+
+    lookup_name = "within"
+    prepare_rhs = False
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        """The comparison."""
+        lhs, params = self.process_lhs(compiler, connection)
+        return f"{lhs} LIKE UPPER(%s)", (*params, f"%{connection.ops.prep_for_like_query(self.rhs)}%")
+
+
+def ordered(field: str) -> Collate:
+    """The text in upper case in the order of its code points: in an index of it, a beginning is one range."""
+    return Collate(Upper(field), "C")
+
+
+def behind_first(field: str) -> Substr:
+    """The text in upper case without its first character: what it contains does not begin the text."""
+    return Substr(Upper(field), 2)
+
+
+def begins_with(field: str, text: str) -> Q:
+    """The condition that a field begins with a text, whatever the case: a range of an index of `ordered`."""
+    is_from = GreaterThanOrEqual(ordered(field), Upper(Value(text)))
+    return ~Q(**{field: ""}) & Q(is_from) & Q(LessThan(ordered(field), Upper(Value(f"{text}{LAST}"))))
 
 
 class AnyOf(Lookup):

@@ -64,6 +64,7 @@ class SerialFilter(FilterSet):
         "order_no",
         placeholder=_("Search serials, SKUs, orders"),
         shortest=SHORTEST,
+        by_beginning="order_no",
     )
     list = FoundListFilter(label=_("Find many"))
     sku = TextFilter("sku__code", label=_("SKU"), placeholder=_("Sku"))
@@ -76,7 +77,7 @@ class SerialFilter(FilterSet):
     oms_notes = TextFilter("oms_notes", label=_("OMS Notes"), placeholder=_("Note"))
     process_type = ChoiceFilter(label=_("ProcessType"), choices=ProcessType.choices)
     process_id = TextFilter("process_id", label=_("ProcessID"), placeholder=_("ProcessID"))
-    order = TextFilter("order_no", label=_("Order#"), placeholder=_("Order#"))
+    order = TextFilter("order_no", label=_("Order#"), placeholder=_("Order#"), by_beginning="order_no")
     update = DayRangeFilter(field_name="updated_at", label=_("Update"))
     void = SwitchFilter(field_name="is_void", label=_("Show void"))
 

@@ -11,12 +11,12 @@ from django.utils.translation import gettext_lazy as _
 
 from oms.models import Bin, OrderLine, Person, Sku
 from oms.models.catalogue import validate_printable
-from oms.search import Pairs
+from oms.search import Pairs, behind_first, ordered
 from oms.tenancy import AccountKey, AccountModel
 from serials.lifecycle import Event, ProcessType, Status
 
 NOTE_LENGTH = 2000
-SEARCHED = ("serial", "wms_notes", "oms_notes", "process_id", "order_no")
+SEARCHED = ("serial", "wms_notes", "oms_notes", "process_id")
 """The text columns of a unit that people search in; what stands in SKUs and bins is found there."""
 
 
@@ -91,10 +91,22 @@ class Unit(AccountModel):
             models.Index(fields=["account", "status", "-updated_at", "-id"], name="unit_by_status"),
             models.Index(fields=["account", "serial_key", "id"], name="unit_by_serial"),
             models.Index(fields=["account", "bin"], name="unit_by_bin"),
+            # Order numbers by their beginning, with the keys of the usual sort, so that many are sorted from the index;
+            # the highest first, which are mostly the newest, so that the sort has its page early and drops the rest.
+            models.Index(
+                "account",
+                ordered("order_no").desc(),
+                models.F("updated_at").desc(),
+                models.F("id").desc(),
+                include=["order_no", "is_void"],
+                condition=~models.Q(order_no=""),
+                name="unit_by_order",
+            ),
             # One index for all text: a row costs one entry of its account and one place in the pending list, not six.
             GinIndex(
                 "account",
                 *(OpClass(Upper(name), "gin_trgm_ops") for name in SEARCHED),
+                OpClass(behind_first("order_no"), "gin_trgm_ops"),
                 OpClass(Pairs(Upper("serial")), "array_ops"),
                 name="unit_search",
             ),

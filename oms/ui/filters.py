@@ -1,7 +1,7 @@
 """Filters: django-filter declarations that the kit draws under the headers and sums up as chips."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import MAXYEAR, datetime, time, timedelta
 from typing import Any, ClassVar
@@ -14,7 +14,7 @@ from django.http import QueryDict
 from django.utils import timezone
 from django.utils.translation import get_language, gettext_lazy as _
 
-from oms.search import PAIRS, AnyOf, HasPair, Pairs
+from oms.search import PAIRS, AnyOf, HasPair, Pairs, Within, begins_with, behind_first
 from oms.ui.tables import Declared, with_query
 
 FIRST_YEAR = 1900
@@ -34,32 +34,49 @@ class Chip:
 class TextFilter(django_filters.CharFilter):
     """Partial match, whatever the case, on one or more fields. `placeholder` stands in the empty field.
 
-    `has_pairs`: the one field has an index of its `Pairs`, so two characters are found fast too.
+    `has_pairs`: the one field has an index of its `Pairs`, so two characters are found fast too. `by_beginning`: the
+    field that is mostly asked for by its beginning, like a number that rises with time; it has one index of `ordered`
+    and one of what is `behind_first`.
     """
 
-    def __init__(self, *fields: str, placeholder: Any, label: Any, has_pairs: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *fields: str,
+        placeholder: Any,
+        label: Any,
+        has_pairs: bool = False,
+        by_beginning: str = "",
+        **kwargs: Any,
+    ) -> None:
         attrs = {"placeholder": placeholder, "autocomplete": "off", "spellcheck": "false"}
         super().__init__(
             field_name=fields[0], label=label, max_length=LONGEST, widget=forms.TextInput(attrs=attrs), **kwargs
         )
-        self.fields, self.has_pairs = fields, has_pairs
+        self.fields, self.has_pairs, self.by_beginning = fields, has_pairs, by_beginning
 
     def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
         """The rows in which one of the fields contains the text."""
-        return qs.filter(self._condition(qs.model, value)) if value else qs
+        return qs.filter(self._condition(qs.model, self.fields, value)) if value else qs
 
-    def find(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
-        """The same rows by a condition that has an index where the text is too short for the other's.
+    def find(self, qs: QuerySet[Any], value: str) -> list[QuerySet[Any]]:
+        """The same rows by conditions that have an index, in parts that have no row in common.
 
-        Not by both: the planner would multiply what it guesses for each, and for LIKE it guesses without an index.
+        Not by two conditions for the same: the planner would multiply what it guesses for each, and for LIKE it guesses
+        without an index. What begins with the text is a part of its own: there may be a hundred thousand of them, all
+        far from the end that is looked at, and only an index that holds the sort's keys too sorts so many at once.
         """
-        if not self.has_pairs or len(value) != PAIRS:
-            return self.filter(qs, value)
-        return qs.filter(HasPair(Pairs(Upper(self.fields[0])), value))
+        if self.has_pairs and len(value) == PAIRS:
+            return [qs.filter(HasPair(Pairs(Upper(self.fields[0])), value))]
+        if not self.by_beginning:
+            return [self.filter(qs, value)]
+        begins = begins_with(self.by_beginning, value)
+        others = [path for path in self.fields if path != self.by_beginning]
+        rest = self._condition(qs.model, others, value) | Q(Within(behind_first(self.by_beginning), value))
+        return [qs.filter(begins), qs.filter(rest & ~begins)]
 
-    def _condition(self, model: type[Model], value: str) -> Q:
+    def _condition(self, model: type[Model], fields: Iterable[str], value: str) -> Q:
         found, first = Q(), defaultdict(list)
-        for path in self.fields:
+        for path in fields:
             relation, _sep, rest = path.partition("__")
             if rest and relation in self.parent.matched_first:
                 first[relation].append(rest)
@@ -75,8 +92,8 @@ class TextFilter(django_filters.CharFilter):
 class SearchFilter(TextFilter):
     """The global search of a page: partial match over all its text columns, from `shortest` characters on."""
 
-    def __init__(self, *fields: str, placeholder: Any, shortest: int = 1) -> None:
-        super().__init__(*fields, placeholder=placeholder, label=_("Search"))
+    def __init__(self, *fields: str, placeholder: Any, shortest: int = 1, **kwargs: Any) -> None:
+        super().__init__(*fields, placeholder=placeholder, label=_("Search"), **kwargs)
         if shortest > 1:
             self.extra["min_length"] = shortest
         self.extra["widget"] = forms.TextInput(
@@ -219,19 +236,21 @@ class FilterSet(django_filters.FilterSet):
         errors = self.form.errors if self.is_bound else {}
         return [(str(self.form[name].label), str(fault)) for name, faults in errors.items() for fault in faults]
 
-    def matches(self) -> QuerySet[Any] | None:
-        """The rows of `qs`, to be found by an index on what they hold, see `TextFilter.find`; None without any text."""
+    def matches(self) -> list[QuerySet[Any]]:
+        """The rows of `qs` in parts, found by indexes on what they hold, see `TextFilter.find`; none without a text."""
         values = getattr(self.form, "cleaned_data", {}) if self.is_bound else {}
         texts = {
             name for name, declared in self.filters.items() if isinstance(declared, TextFilter) and values.get(name)
         }
         if not texts:
-            return None
-        rows: QuerySet[Any] = self.queryset.all()
+            return []
+        parts: list[QuerySet[Any]] = [self.queryset.all()]
         for name, declared in self.filters.items():
-            if name in values:
-                rows = (declared.find if name in texts else declared.filter)(rows, values[name])
-        return rows
+            if name in texts:
+                parts = [found for rows in parts for found in declared.find(rows, values[name])]
+            elif name in values:
+                parts = [declared.filter(rows, values[name]) for rows in parts]
+        return parts
 
     @property
     def search_field(self) -> Any:

@@ -83,14 +83,15 @@ class Search:
     Args:
         base: all rows of the list, with all that a row shows.
         rows: those that match, sorted as the person wants.
-        matches: None without a filter by text; else the same as `rows`, by conditions that an index on the text finds.
+        matches: empty without a filter by text; else the same as `rows`, by conditions that an index on the text finds,
+            in parts that have no row in common.
         instead: `rows` in the order that is offered where it has no index for its own, else None.
         is_indexed: the sort, and `instead`, end with the id and have an index of plain columns.
     """
 
     base: QuerySet[Any]
     rows: QuerySet[Any]
-    matches: QuerySet[Any] | None = None
+    matches: Sequence[QuerySet[Any]] = ()
     instead: QuerySet[Any] | None = None
     is_indexed: bool = False
 
@@ -112,7 +113,7 @@ class Window:
     def of(cls, query: QueryDict, search: Search) -> "Window":
         """The page that the query string names; a page beyond the end is the last one."""
         place = Place.of(query)
-        if search.matches is None:
+        if not search.matches:
             total = search.rows.order_by().values("pk")[: COUNTED + 1].count()  # without joins for what rows show
             ids = None
         else:
@@ -186,14 +187,15 @@ def _page(search: Search, place: Place) -> list[Any]:
 
 def _numbered(search: Search, rows: QuerySet[Any], place: Place) -> list[Any]:
     """The same where more rows match than are counted."""
-    if search.matches is None:
+    if not search.matches:
         return _page(Search(search.base, rows), place)
-    return _records(search.base, _common(rows, search.matches.order_by(*rows.query.order_by), search.base, place))
+    matches = [part.order_by(*rows.query.order_by) for part in search.matches]
+    return _records(search.base, _common(rows, matches, search.base, place))
 
 
-def _sample(rows: QuerySet[Any], place: Place) -> tuple[int, list[int]]:
+def _sample(matches: Sequence[QuerySet[Any]], place: Place) -> tuple[int, list[int]]:
     """How many match, at most one more than are counted, and the ids of the page if they are no more."""
-    statement, params, order = _matches(rows)
+    statement, params, order = _matches(matches)
     with connection.cursor() as cursor:
         sizes = {"most": COUNTED + 1, "start": place.start, "per_page": place.per_page}
         cursor.execute(SAMPLE.format(matches=statement, order=order, **sizes), params)
@@ -201,7 +203,7 @@ def _sample(rows: QuerySet[Any], place: Place) -> tuple[int, list[int]]:
     return total, ids
 
 
-def _common(rows: QuerySet[Any], matches: QuerySet[Any], base: QuerySet[Any], place: Place) -> list[int]:
+def _common(rows: QuerySet[Any], matches: Sequence[QuerySet[Any]], base: QuerySet[Any], place: Place) -> list[int]:
     """The ids of a page of more matches than are counted."""
     start, limit = place.start, place.per_page + 1
     first, *rest = _keys(rows)
@@ -249,11 +251,13 @@ def _records(base: QuerySet[Any], ids: Iterable[int]) -> list[Any]:
     return [found[pk] for pk in listed if pk in found]
 
 
-def _matches(rows: QuerySet[Any]) -> tuple[str, Any, str]:
+def _matches(parts: Sequence[QuerySet[Any]]) -> tuple[str, tuple[Any, ...], str]:
     """A SELECT of the ids and sort keys of rows in no order, its parameters, and their ORDER BY."""
-    keys = _keys(rows)
+    keys = _keys(parts[0])
     names = {f"key_{n}": F(key.path) for n, key in enumerate(keys)}
-    statement, params = rows.order_by().values(row_id=F("pk"), **names).query.sql_with_params()
+    found = [part.order_by().values(row_id=F("pk"), **names).query.sql_with_params() for part in parts]
+    statement = " UNION ALL ".join(f"({sql})" for sql, _params in found)
+    params = tuple(param for _sql, params in found for param in params)
     return statement, params, ", ".join(f"key_{n}{' DESC' * key.is_down}" for n, key in enumerate(keys))
 
 

@@ -159,15 +159,15 @@ class TableView(View):
     def _window(self, filters: FilterSet, table: Table) -> tuple[Table, Window]:
         """The page's rows, and the table in the order that they have."""
         usual = None if table.has_index else self.sorted_table(QueryDict(), filters.qs)
-        texts = filters.matches()
+        query = self.request.GET
         search = Search(
             self.rows(self.request.user),
             table.data.data,
-            matches=None if texts is None else self.sorted_table(self.request.GET, texts).data.data,
+            matches=[self.sorted_table(query, part).data.data for part in filters.matches()],
             instead=usual and usual.data.data,
             is_indexed=bool(table.indexed),
         )
-        window = Window.of(self.request.GET, search)
+        window = Window.of(query, search)
         return (usual if window.is_instead and usual else table), window
 
     def _context(self, filters: FilterSet, table: Table, window: Window) -> dict[str, Any]:
