@@ -59,8 +59,8 @@ NEEDLES = {
     "wms_notes": ["seal", "a%b", "o", "zz"],
     "oms_notes": ["call", "ß", "zz"],
     "process_id": ["r-", "R-1", "zz"],
-    "order": ["s", "zz"],
-    "q": ["sn-", "alp", "zone", "seal", "a%b", "r-1", "zzz", "ünx"],
+    "order": ["s", "so-1", "SO-10", "-1", "%", "_1", "SO-1%", "so_1", "ß", "zz"],
+    "q": ["sn-", "alp", "zone", "seal", "a%b", "r-1", "zzz", "ünx", "so-1", "o-1"],
 }
 
 
@@ -104,6 +104,10 @@ def _fill():
         rows = [Row(unit_id=pk, bin_id=bins[pk % 4].pk) for pk in made[: batch + 2]]
         received = Fact(Event.RECEIVE, Actor.WAREHOUSE, process_id="REC", occurred_at=start + timedelta(days=1))
         record_event(received, rows)
+    # Numbers that begin with a needle, hold it further on, or both; only the text matters here, not how it came.
+    numbers = ["SO-10", "so-11", "XSO-10", "SO-1SO-1", "SO-1%", "SO_1", "\U0010fffe", "ßo-1", "SO-2", "-1"]
+    for pk in Unit.objects.values_list("pk", flat=True):
+        Unit.objects.filter(pk=pk).update(order_no=numbers[pk % 10] if pk % 3 else "")
     void = list(Unit.objects.filter(status="incoming").values_list("pk", flat=True)[:3])
     record_event(Fact(Event.VOID, Actor.OFFICE), [Row(unit_id=pk) for pk in void])
 
