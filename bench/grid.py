@@ -14,6 +14,7 @@ from time import perf_counter
 from typing import Any
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.db import connection, connections, transaction
 from django.test import Client, RequestFactory, override_settings
 from django_htmx.middleware import HtmxDetails
@@ -21,6 +22,7 @@ from django_htmx.middleware import HtmxDetails
 from bench import units
 from bench.needles import GLOBAL, NONE_MATCH, PLAIN, TEXT, Case, cases, order_prefixes, pairs
 from bench.report import Measure, percentile
+from bench.served import rates
 from oms.models import Account, Membership, Person
 from oms.tenancy import account_context
 from serials.views.grid import serial_list
@@ -158,7 +160,18 @@ def measures(runs: int) -> Iterator[Measure]:
         site = Site("bench-1")
         for part in (listed, deep, whole, texts):
             yield from part(site, runs)
+        yield from served(site, runs)
     yield from writes(runs)
+
+
+def served(site: Site, runs: int) -> Iterator[Measure]:
+    """Bar 13 again, from the outside: answers a second of the product's web server."""
+    urls: dict[str, tuple[str, dict[str, str]]] = {
+        "SQL-only": (f"/{site.account.slug}/{SQL_ONLY}", {}),
+        "table": (site.url, {"HX-Request": "true"}),
+        "whole page": (site.url, {}),
+    }
+    yield from rates(urls, "SQL-only", site.client.cookies[settings.SESSION_COOKIE_NAME].value, runs)
 
 
 # --- texts ------------------------------------------------------------------------------------------------------------

@@ -31,9 +31,12 @@ class Layout:
     current: SavedView | None
 
     @classmethod
-    def of(cls, person: Person, page: str, query: QueryDict) -> "Layout":
-        """The layout that a query string asks for. A view that the person may not open is none."""
-        views = list(queries.visible_views(person, page))
+    def of(cls, person: Person, page: str, query: QueryDict, *, has_menu: bool = True) -> "Layout":
+        """The layout that a query string asks for. A view that the person may not open is none.
+
+        Without the menu, only the view that is open is looked for.
+        """
+        views = list(queries.visible_views(person, page)) if has_menu or VIEW in query else []
         current = next((view for view in views if str(view.pk) == query.get(VIEW)), None)
         if current and query.get(COLUMNS) != OWN:
             return cls(page, current.columns, views, current)

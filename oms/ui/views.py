@@ -137,14 +137,14 @@ class TableView(View):
         """The page, its table alone for htmx, or the CSV file."""
         filters = self.filterset_class(request.GET, queryset=self.rows(request.user), request=request)
         table = self.sorted_table(request.GET, filters.qs)
-        layout = self._layout()
+        is_part = bool(request.htmx) and not request.htmx.history_restore_request
+        layout = self._layout(has_menu=not is_part)
         columns = layout.columns if layout else []
         if request.GET.get("format") == "csv":
             table.arrange(columns)
             return export_response(request, type(self), table)
         table, window = self._window(filters, table)
         table.arrange(columns)
-        is_part = bool(request.htmx) and not request.htmx.history_restore_request
         context = self._context(filters, table, window)
         response: SimpleTemplateResponse
         if is_part:  # without what context processors find out for the frame around the page
@@ -208,11 +208,11 @@ class TableView(View):
             "export_url": with_query(query, format="csv"),
         }
 
-    def _layout(self) -> Layout | None:
+    def _layout(self, *, has_menu: bool) -> Layout | None:
         match = self.request.resolver_match
-        return (
-            Layout.of(self.request.user, match.url_name or "", self.request.GET) if match and self.has_layouts else None
-        )
+        if not match or not self.has_layouts:
+            return None
+        return Layout.of(self.request.user, match.url_name or "", self.request.GET, has_menu=has_menu)
 
     def _head(self, layout: Layout | None) -> dict[str, Any]:
         """The buttons and menus of the page's head, beside the primary action."""
