@@ -52,10 +52,12 @@ class Command(BaseCommand):
         sizes = {size: options[size] for size in ("units", "rows", "runs")}
         if min(sizes.values()) < 1:
             raise CommandError("--units, --rows and --runs are 1 or more.")
+        bench = import_module(f"bench.{name}")
         if not settings.IS_CONFIGURED:
             given = [f"--{size}={count}" for size, count in sizes.items()]
-            sys.exit(on_own_servers([name, *given, *(["--json"] if json else [])]))
-        bench, report = import_module(f"bench.{name}"), import_module("bench.report")
+            flags = [flag for flag, is_on in (("--json", json), ("--drop", drop)) if is_on]
+            sys.exit(on_own_servers([name, *given, *flags], is_kept=hasattr(bench, "database_name")))
+        report = import_module("bench.report")
         kept = bench.database_name(sizes["rows"]) if hasattr(bench, "database_name") else ""
         if drop:
             with as_owner() as admin:
@@ -111,11 +113,26 @@ def switch(name: str) -> str:
     return str(before)
 
 
-def on_own_servers(arguments: Sequence[str]) -> int:
-    """Run the same command on a throw-away PostgreSQL and Valkey; its exit status."""
+@contextmanager
+def own_state(*, is_kept: bool) -> Iterator[State]:
+    """Where the bench's own servers keep their data: thrown away at the end, or kept beside that of `up`."""
+    if not is_kept:
+        with State.throw_away("bench") as state:
+            yield state
+        return
+    state = State(State.of_this_copy().folder / "bench", durable=False)
+    state.make()
+    try:
+        yield state
+    finally:
+        state.release()
+
+
+def on_own_servers(arguments: Sequence[str], *, is_kept: bool) -> int:
+    """Run the same command on a PostgreSQL and Valkey of its own; its exit status."""
     console = Console(quiet=True)
     try:
-        with State.throw_away("bench") as state:
+        with own_state(is_kept=is_kept) as state:
             state.acquire()
             with Supervisor(console, state.folder / "pids") as supervisor:
                 stack = Stack(supervisor, state, port=free_port())
