@@ -11,7 +11,7 @@ MOST_ATTEMPTS times at most. Had the first worker only been slow, its commit is 
 import hashlib
 import json
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -19,7 +19,7 @@ from typing import Any
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -120,7 +120,8 @@ class Progress:
 
         Args:
             result: JSON-ready. The page knows `summary`, a sentence; `counts`, label → number; `errors`, a list of
-                `RowError.as_dict()` (the first thousand at most), with `error_count` where there are more.
+                `RowError.as_dict()` (the first thousand at most), with `error_count` where there are more; `link`, a
+                `label` and the `url` where it goes on.
             file: for the download button, from `files.store`.
         """
         # The name stays in the result, so that the page can tell a file that expired from none.
@@ -155,17 +156,60 @@ def start(
 
     Whoever uses a key that somebody else used gets that job, which they may not be able to open.
     """
+    job, is_new = _claim(idempotency_key, _facts(kind, title, params, person, input_file))
+    if is_new:
+        due(current_account_id(), KIND)
+    return job
+
+
+def do_now(
+    kind: str,
+    title: Text,
+    params: Mapping[str, Any],
+    *,
+    person: Person | None,
+    idempotency_key: str,
+    work: Callable[[], Mapping[str, Any]],
+    input_file: StoredFile | None = None,
+) -> Job:
+    """Do at once, in the caller's transaction, what is a job where it takes longer; or give the job that did it before.
+
+    So a form that is sent twice does small work once, too. Who sends the same key meanwhile waits for the first.
+
+    `work` does it and gives the result, as for `Progress.finish`; an error that it raises leaves no job behind. All
+    else is as for `start`; a job that waits or runs with the same key is given as it is.
+    """
+    facts = _facts(kind, title, params, person, input_file)
+    now = timezone.now()
+    over = {"state": JobState.DONE, "attempt": 1, "started_at": now, "finished_at": now, "seen_at": now}
+    with transaction.atomic():
+        job, is_new = _claim(idempotency_key, {**facts, **over})
+        if is_new:
+            job.result = dict(work())
+            job.save(update_fields=["result"])
+    return job
+
+
+def _facts(
+    kind: str, title: Text, params: Mapping[str, Any], person: Person | None, input_file: StoredFile | None
+) -> dict[str, Any]:
     if kind not in settings.JOBS:
         raise ImproperlyConfigured(f"Nothing runs {kind!r}: add it to JOBS in the settings.")
-    facts = {
+    return {
         "kind": kind,
         "title": str(title)[:200],
         "params": dict(params),
         "person": person,
         "input_file": input_file,
     }
+
+
+def _claim(idempotency_key: str, facts: dict[str, Any]) -> tuple[Job, bool]:
+    """The job of a key, and whether it was made just now."""
     gone = _UNDONE if idempotency_key else _FINAL
-    idempotency_key = idempotency_key or f"{kind}:{_digest(person.pk if person else None, facts['params'])}"
+    person = facts["person"]
+    if not idempotency_key:
+        idempotency_key = f"{facts['kind']}:{_digest(person.pk if person else None, facts['params'])}"
     job: Job
     job, is_new = Job.objects.get_or_create(idempotency_key=idempotency_key, defaults=facts)
     if job.state in gone:
@@ -173,9 +217,7 @@ def start(
         old_key = f"{idempotency_key[: KEY_LENGTH - 24]}#{job.pk}"
         Job.objects.filter(pk=job.pk, idempotency_key=idempotency_key).update(idempotency_key=old_key)
         job, is_new = Job.objects.get_or_create(idempotency_key=idempotency_key, defaults=facts)
-    if is_new:
-        due(current_account_id(), KIND)
-    return job
+    return job, is_new
 
 
 def _digest(*what: Any) -> str:

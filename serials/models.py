@@ -38,7 +38,7 @@ class Lot(AccountModel):
 
 
 class Unit(AccountModel):
-    """One physical unit with a serial number: a row of the Serials grid. Written by `record_event` only.
+    """One physical unit with a serial number: a row of the Serials grid. Written by the ledger only.
 
     `serial` is kept as typed; `serial_key` is its normalised form, unique for the SKU. `order_line` is the line
     that the
@@ -162,7 +162,7 @@ class UnitEvent(AccountModel):
 
 
 class UnitAttribute(AccountModel):
-    """One named value of one unit: its METADATA."""
+    """One named value of one unit: its METADATA. A name is the same whatever its case."""
 
     unit = AccountKey(Unit, on_delete=models.PROTECT, related_name="attributes")
     name = models.CharField(_("Attribute"), max_length=100, validators=[validate_printable])
@@ -172,7 +172,7 @@ class UnitAttribute(AccountModel):
         verbose_name = _("attribute")
         verbose_name_plural = _("attributes")
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["account", "unit", "name"], name="unitattribute_name"),
+            models.UniqueConstraint("account", "unit", Upper("name"), name="unitattribute_name"),
             models.CheckConstraint(condition=~models.Q(name=""), name="unitattribute_name_not_empty"),
         ]
 

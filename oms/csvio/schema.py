@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain, islice
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -16,6 +17,8 @@ MAX_BYTES = 25 * 1024 * 1024
 MAX_ROWS = 200_000
 SHOWN = 200
 """How many characters of a bad cell an error repeats."""
+HEAD = 100
+"""The header is looked for in so many lines."""
 ERROR_HEADER = ("Line", "Column", "Reason", "Cell")
 
 
@@ -147,6 +150,22 @@ class Schema:
 
         Raises FileRefused where it is no CSV file, too large, or has no rows.
         """
+        parsed, found = self.stream(file)
+        seen: dict[str, int] = {}
+        count = 0
+        for count, each in enumerate(found, start=1):  # noqa: B007  (the last one counts)
+            errors = each if isinstance(each, list) else self._second(each, seen)
+            if isinstance(each, Row) and not errors:
+                parsed.rows.append(each)
+            parsed.errors.extend(errors)
+        return replace(parsed, row_count=count)
+
+    def stream(self, file: Readable) -> tuple[Parsed, "Iterator[Row | list[RowError]]"]:
+        """What the header says, and every row as it is read: a good one, or all that is wrong with it.
+
+        For files of many rows: none is kept, so memory does not grow with the file, and a second row of the same key is
+        the caller's to find. Raises FileRefused as `read` does; what only the rows show, while they are read.
+        """
         found, encoding, delimiter = self._records(file)
         line, cells = _header(found)
         places = self._places(cells)
@@ -159,8 +178,8 @@ class Schema:
         )
         if parsed.missing_columns:
             errors = [RowError(line, name, _missing(name, cells)) for name in parsed.missing_columns]
-            return replace(parsed, errors=errors)
-        return self._read_rows(parsed, len(cells), places, found)
+            return replace(parsed, errors=errors), iter(())
+        return parsed, self._rows(len(cells), places, found)
 
     def check(self, file: Readable) -> None:
         """Raise FileRefused as `read` does, but for what only the rows show: cheap, for the moment of the upload."""
@@ -185,13 +204,15 @@ class Schema:
     def _records(self, file: Readable) -> tuple[Iterator[Record], str, str]:
         """The records of a file from its header on, its encoding and its delimiter."""
         lines, encoding = read_lines(file, max_bytes=self.max_bytes)
-        named = named_delimiter(lines)
-        delimiter = named or max(DELIMITERS, key=lambda candidate: self._fitness(lines, candidate))
-        return records(lines, 1 if named else 0, delimiter), encoding, delimiter
+        head = list(islice(lines, HEAD))
+        named = named_delimiter(head)
+        delimiter = named or max(DELIMITERS, key=lambda candidate: self._fitness(head, candidate))
+        before = 1 if named else 0
+        return records(chain(head[before:], lines), delimiter, before=before), encoding, delimiter
 
     def _fitness(self, lines: Sequence[str], delimiter: str) -> tuple[int, int]:
         """How well a delimiter explains the first line: declared columns found, then cells."""
-        _line, cells = next(records(lines, 0, delimiter), (0, None))
+        _line, cells = next(records(lines, delimiter), (0, None))
         return sum(plain(cell) in self._names for cell in cells or ()), len(cells or ())
 
     def _places(self, cells: Sequence[str]) -> dict[str, int]:
@@ -204,38 +225,32 @@ class Schema:
                 places[name] = place
         return places
 
-    def _read_rows(self, parsed: Parsed, width: int, places: Mapping[str, int], found: Iterator[Record]) -> Parsed:
+    def _rows(self, width: int, places: Mapping[str, int], found: Iterator[Record]) -> "Iterator[Row | list[RowError]]":
         plan = [(column, places.get(column.name)) for column in self.columns]
-        seen: dict[str, int] = {}
         count = 0
-        for line, cells in found:
-            count += 1
+        for count, (line, cells) in enumerate(found, start=1):
             if count > self.max_rows:
                 most = f"{self.max_rows:,}"
                 raise FileRefused(_("The file has more than %(most)s rows. Split it.") % {"most": most})
             if cells is None or len(cells) != width:
-                parsed.errors.append(_ragged(line, cells, width))
+                yield [_ragged(line, cells, width)]
                 continue
             values, errors = _values(line, cells, plan)
-            if self.key and not errors:
-                errors = self._second(line, values, seen)
-            if errors:
-                parsed.errors.extend(errors)
-            else:
-                parsed.rows.append(Row(line, values))
+            yield errors or Row(line, values)
         if not count:
             raise FileRefused(_("The file has a header, but no rows under it. Fill it and upload it again."))
-        return replace(parsed, row_count=count)
 
-    def _second(self, line: int, values: Mapping[str, Any], seen: dict[str, int]) -> list[RowError]:
+    def _second(self, row: Row, seen: dict[str, int]) -> list[RowError]:
         """An error for a row whose key an earlier row has."""
+        if not self.key:
+            return []
         # One string instead of a tuple of them: 200,000 tuples would keep the garbage collector busy.
-        earlier = seen.setdefault("\0".join([str(values[name]) for name in self.key]).upper(), line)
-        if earlier == line:
+        earlier = seen.setdefault("\0".join([str(row.values[name]) for name in self.key]).upper(), row.line)
+        if earlier == row.line:
             return []
         names = ", ".join(self.key)
         message = _("The same %(columns)s as in line %(line)s.") % {"columns": names, "line": earlier}
-        return [RowError(line, names, message, ", ".join(str(values[name]) for name in self.key)[:SHOWN])]
+        return [RowError(row.line, names, message, ", ".join(str(row.values[name]) for name in self.key)[:SHOWN])]
 
 
 def _header(found: Iterator[Record]) -> tuple[int, list[str]]:

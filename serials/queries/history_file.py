@@ -20,10 +20,11 @@ MAKE_STAGE = """
 CREATE TEMP TABLE IF NOT EXISTS stage_history (unit_id bigint) ON COMMIT DELETE ROWS;
 TRUNCATE stage_history;
 """
+# A name is the same whatever its case: of several spellings the first in order heads the column.
 NAMES = """
-SELECT DISTINCT a.name FROM stage_history s
+SELECT DISTINCT ON (upper(a.name)) a.name FROM stage_history s
 JOIN serials_unitattribute a ON a.account_id = %(account)s AND a.unit_id = s.unit_id
-ORDER BY a.name LIMIT %(most)s
+ORDER BY upper(a.name), a.name LIMIT %(most)s
 """
 COUNT = """
 SELECT count(*) FROM stage_history s JOIN serials_unitevent e ON e.account_id = %(account)s AND e.unit_id = s.unit_id
@@ -33,7 +34,8 @@ GUARD = r"""
 CASE WHEN {0} ~ '^''*[=+\-@\t\r\n＝＋－＠]' AND {0} !~ '^-\d+(\.\d+)?$' THEN '''' || {0} ELSE {0} END
 """
 TEXTS = ("sku", "prod_id", "bin_name", "serial", "wms_notes", "oms_notes", "process_id", "order_no")
-# Newest first within a unit, as on the page. OFFSET 0 keeps the pivot apart, so that it is made once.
+# Newest first within a unit, as on the page. OFFSET 0 keeps the pivot apart, so that it is made once, and so are the
+# capitals of each name in it.
 FILE = """
 COPY (
     SELECT {columns}
@@ -47,8 +49,10 @@ COPY (
 PIVOT = """
 LEFT JOIN (
     SELECT a.unit_id, {values}
-    FROM serials_unitattribute a JOIN stage_history s USING (unit_id)
-    WHERE a.account_id = %(account)s GROUP BY a.unit_id OFFSET 0
+    FROM (
+        SELECT unit_id, upper(name) AS name, value
+        FROM serials_unitattribute JOIN stage_history USING (unit_id) WHERE account_id = %(account)s OFFSET 0
+    ) AS a GROUP BY a.unit_id OFFSET 0
 ) AS p ON p.unit_id = e.unit_id
 """
 
@@ -120,7 +124,7 @@ class HistoryFile:
             *(f"p.v{place}" for place in range(len(self.names))),
         ]
         values = [
-            GUARD.format(f"max(a.value) FILTER (WHERE a.name = %(name{place})s)") + f" AS v{place}"
+            GUARD.format(f"max(a.value) FILTER (WHERE a.name = upper(%(name{place})s))") + f" AS v{place}"
             for place in range(len(self.names))
         ]
         params: dict[str, object] = {

@@ -1,49 +1,86 @@
 """Attributes of units, which people see as METADATA: named values, set for one unit or for many at once.
 
-Every change is an annotation in the unit's history, one row for each call and unit; its reason names the attributes.
+A name is the same whatever its case: who sets “colour” on a unit that has “Colour” means that one, and its spelling
+stays. Every change is an annotation in the unit's history, one row for each call and unit; its reason names the
+attributes.
+
+Whoever writes locks the units first, in the order of their ids: two who change the same ones wait for each other.
 """
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _, ngettext
 
 from oms.errors import Conflict, DomainError
+from oms.jobs import Progress
 from oms.tenancy import current_account_id
+from oms.ui.actions import selected
 from serials.lifecycle import Actor
 from serials.models import Unit, UnitAttribute
-from serials.services.ledger import Row
-from serials.services.units import By, annotate_units
+from serials.services.ledger import Row, hold_units
+from serials.services.units import By, annotate_held_units, annotate_units
 
 NAME_LENGTH, VALUE_LENGTH, REASON_LENGTH = 100, 1000, 400
 MOST_OF_ONE = 200
 """How many attributes one unit may be given by hand."""
+CHUNK = 50_000
+"""So many attributes are written between two steps of the progress bar; all of one unit together."""
 
-MAKE_STAGE = """
-CREATE TEMP TABLE IF NOT EXISTS stage_attribute (unit_id bigint, name text, value text) ON COMMIT DELETE ROWS;
-TRUNCATE stage_attribute;
+# What is to be set: each unit and name once, and the line of the file where there is one. Then, of one chunk, what
+# becomes of it: the attribute that the unit has already, its spelling, and its value in `old`.
+MAKE_STAGES = """
+CREATE TEMP TABLE IF NOT EXISTS stage_attribute (unit_id bigint, name text, value text, line int) ON COMMIT DELETE ROWS;
+CREATE TEMP TABLE IF NOT EXISTS stage_change (
+    unit_id bigint, attribute_id bigint, name text, value text, old text, line int
+) ON COMMIT DELETE ROWS;
+TRUNCATE stage_attribute, stage_change;
 """
-# What is there already, before anything is written: with the same value, and with another one.
-COUNT_KNOWN = """
-SELECT count(*) FILTER (WHERE a.value = s.value), count(*) FILTER (WHERE a.value <> s.value)
-FROM stage_attribute s
-JOIN serials_unitattribute a ON a.account_id = %(account)s AND a.unit_id = s.unit_id AND a.name = s.name
+STAGE_UNITS = """
+INSERT INTO stage_attribute (unit_id, name, value) SELECT pk, %s, %s FROM ({units}) AS u (pk) ORDER BY pk
 """
-# In one order, so that two who set the same attributes at once wait for each other instead of stopping each other.
-WRITE = """
-WITH written AS (
-    INSERT INTO serials_unitattribute AS a (account_id, unit_id, name, value)
-    SELECT %(account)s, s.unit_id, s.name, s.value FROM stage_attribute s ORDER BY s.unit_id, s.name
-    ON CONFLICT (account_id, unit_id, name) {conflict}
-    RETURNING a.unit_id, a.name
-)
-SELECT unit_id, string_agg(name, ', ' ORDER BY name), count(*) FROM written GROUP BY unit_id ORDER BY unit_id
+# The last unit of each chunk, and how many attributes are done with it.
+CHUNKS = """
+SELECT unit_id, max(n) FROM (
+    SELECT unit_id, row_number() OVER (ORDER BY unit_id) AS n, count(*) OVER () AS total FROM stage_attribute
+) AS s WHERE n %% %(chunk)s = 0 OR n = total GROUP BY unit_id ORDER BY unit_id
 """
-KEEP = "DO NOTHING"
-OVERWRITE = "DO UPDATE SET value = EXCLUDED.value WHERE a.value <> EXCLUDED.value"
+COMPARE = """
+TRUNCATE stage_change;
+INSERT INTO stage_change
+SELECT s.unit_id, a.id, COALESCE(a.name, s.name), s.value, a.value, s.line
+FROM stage_attribute s LEFT JOIN serials_unitattribute a
+    ON a.account_id = %(account)s AND a.unit_id = s.unit_id AND upper(a.name) = upper(s.name)
+    AND a.unit_id > %(after)s AND a.unit_id <= %(last)s
+WHERE s.unit_id > %(after)s AND s.unit_id <= %(last)s;
+ANALYZE stage_change
+"""
+COUNT = """
+SELECT count(*) FILTER (WHERE old IS NULL), count(*) FILTER (WHERE old <> value), count(*) FILTER (WHERE old = value)
+FROM stage_change
+"""
+UPDATE = """
+UPDATE serials_unitattribute a SET value = c.value FROM stage_change c
+WHERE a.account_id = %(account)s AND a.unit_id > %(after)s AND a.unit_id <= %(last)s
+    AND a.id = c.attribute_id AND c.old <> c.value
+"""
+INSERT = """
+INSERT INTO serials_unitattribute (account_id, unit_id, name, value)
+SELECT %(account)s, unit_id, name, value FROM stage_change WHERE old IS NULL ORDER BY unit_id, name
+"""
+# The units that changed, each with a reason like `_reason`.
+CHANGED = """
+SELECT unit_id, CASE WHEN length(said) > %(most)s THEN left(said, %(most)s - 1) || '…' ELSE said END AS reason FROM (
+    SELECT unit_id, replace(%(words)s, '%%(names)s', string_agg(name, ', ' ORDER BY name)) AS said
+    FROM stage_change WHERE {changed} GROUP BY unit_id
+) AS s ORDER BY unit_id
+"""
+KEEP, OVERWRITE = "old IS NULL", "old IS DISTINCT FROM value"
 
 
 @dataclass(frozen=True)
@@ -78,7 +115,13 @@ def check_text(name: str, value: str) -> tuple[str, str]:
 
 @transaction.atomic
 def set_attribute(
-    *, units: "QuerySet[Unit] | Collection[int]", name: str, value: str, overwrite: bool, by: By
+    *,
+    units: "QuerySet[Unit] | Collection[int]",
+    name: str,
+    value: str,
+    overwrite: bool,
+    by: By,
+    progress: Progress | None = None,
 ) -> Applied:
     """Give units one attribute; where they have one of that name, its value stays unless `overwrite`.
 
@@ -88,36 +131,72 @@ def set_attribute(
     rows = units if isinstance(units, QuerySet) else Unit.objects.filter(pk__in=units)
     select, params = rows.order_by().values("pk").query.sql_with_params()
     with connection.cursor() as cursor:
-        cursor.execute(MAKE_STAGE)
-        cursor.execute("INSERT INTO stage_attribute (unit_id) " + select, params)
-        cursor.execute("UPDATE stage_attribute SET name = %s, value = %s", [name, value])
-    return write_staged(overwrite=overwrite, by=by)
+        cursor.execute(MAKE_STAGES)
+        cursor.execute(STAGE_UNITS.format(units=select), [name, value, *params])
+    return write_staged(overwrite=overwrite, by=by, progress=progress)
 
 
-@transaction.atomic
-def set_attributes(*, rows: Iterable[tuple[int, str, str]], overwrite: bool, by: By) -> Applied:
-    """Give units attributes: (unit, name, value) rows, checked by the caller, no unit and name twice."""
-    with connection.cursor() as cursor:
-        cursor.execute(MAKE_STAGE)
-        with cursor.copy("COPY stage_attribute (unit_id, name, value) FROM STDIN") as copy:
-            for row in rows:
-                copy.write_row(row)
-    return write_staged(overwrite=overwrite, by=by)
+def run_set_job(progress: Progress) -> None:
+    """The job "serials.attribute": one name and value for any number of units."""
+    params = progress.params
+    done = set_attribute(
+        units=selected(params["selection"]),
+        name=params["name"],
+        value=params["value"],
+        overwrite=bool(params["overwrite"]),
+        by=by_person(progress.person.pk if progress.person else None),
+        progress=progress,
+    )
+    progress.finish(set_result(done))
 
 
-def write_staged(*, overwrite: bool, by: By) -> Applied:
-    """Write what lies in stage_attribute, and the history of the units that it changes."""
-    params = {"account": current_account_id()}
+def set_result(done: Applied) -> dict[str, Any]:
+    """What the page of the job shows."""
+    counts = {_("Serials"): done.units, _("Same before"): done.unchanged, _("Kept"): done.kept}
+    return {"summary": said(done), "counts": counts}
+
+
+def write_staged(*, overwrite: bool, by: By, progress: Progress | None = None) -> Applied:
+    """Write what lies in stage_attribute, and the history of the units that it changes, chunk by chunk.
+
+    All units are locked before the first is changed. The steps of `progress` count attributes.
+    """
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE stage_attribute")
-        cursor.execute(COUNT_KNOWN, params)
-        same, other = cursor.fetchone()
-        cursor.execute(WRITE.format(conflict=OVERWRITE if overwrite else KEEP), params)
-        changed = cursor.fetchall()
-    reasons = {names: _reason(names) for names in {names for _unit, names, _count in changed}}
-    annotate_units(rows=(Row(unit_id=unit, reason=reasons[names]) for unit, names, _count in changed), by=by)
-    written = sum(count for _unit, _names, count in changed)
-    return Applied(written, len(changed), 0 if overwrite else other, same)
+        cursor.execute(CHUNKS, {"chunk": CHUNK})
+        chunks = cursor.fetchall()
+        if progress and chunks:
+            progress.step(0, chunks[-1][1], _("Writing"))
+        hold_units("SELECT unit_id FROM stage_attribute")
+        done, after = Applied(), 0
+        for last, count in chunks:
+            done += _write_chunk(cursor, after, last, overwrite=overwrite, by=by)
+            after = last
+            if progress:
+                progress.step(count)
+    return done
+
+
+def _write_chunk(cursor: Any, after: int, last: int, *, overwrite: bool, by: By) -> Applied:
+    """What is staged for the units behind `after` up to `last`."""
+    new, other, same = compare_staged(cursor, after, last)
+    params = {"account": current_account_id(), "after": after, "last": last}
+    if overwrite and other:
+        cursor.execute(UPDATE, params)
+    if new:
+        cursor.execute(INSERT, params)
+    rows = CHANGED.format(changed=OVERWRITE if overwrite else KEEP)
+    words = {"words": _("Attributes: %(names)s"), "most": REASON_LENGTH}
+    units = annotate_held_units(rows=rows, params=words, by=by)
+    return Applied(new + other if overwrite else new, units, 0 if overwrite else other, same)
+
+
+def compare_staged(cursor: Any, after: int = 0, last: int = 2**63 - 1) -> tuple[int, int, int]:
+    """How many staged attributes are new, how many have another value, and how many have this one, in stage_change."""
+    cursor.execute(COMPARE, {"account": current_account_id(), "after": after, "last": last})
+    cursor.execute(COUNT)
+    new, other, same = cursor.fetchone()
+    return new, other, same
 
 
 def fingerprint(attributes: Mapping[str, str]) -> str:
@@ -139,28 +218,42 @@ def save_attributes(*, unit_id: int, attributes: Mapping[str, str], seen: str, b
     `seen` is the fingerprint of what the person saw. Raises Conflict where somebody changed it since, DomainError as
     `check_text` does, or where there would be more than MOST_OF_ONE, which a file alone may give.
     """
-    wanted = dict(check_text(name, value) for name, value in attributes.items())
+    wanted = _by_name(attributes)
     Unit.objects.select_for_update(of=("self",)).get(pk=unit_id)
-    known = attributes_of(unit_id)
-    if wanted == known:
+    rows = list(UnitAttribute.objects.filter(unit_id=unit_id).order_by("name"))
+    known = {row.name: row.value for row in rows}
+    if dict(wanted.values()) == known:
         return False
     if fingerprint(known) != seen:
         raise Conflict(_("Somebody else changed these attributes meanwhile."))
     if len(wanted) > max(MOST_OF_ONE, len(known)):
         raise DomainError(_("By hand, a serial is given %(most)s attributes at most.") % {"most": MOST_OF_ONE})
-    gone = sorted(set(known) - set(wanted))
-    fresh = {name: value for name, value in wanted.items() if known.get(name) != value}
-    UnitAttribute.objects.filter(unit_id=unit_id, name__in=gone).delete()
-    UnitAttribute.objects.bulk_create(
-        [UnitAttribute(unit_id=unit_id, name=name, value=value) for name, value in fresh.items()],
-        update_conflicts=True,
-        unique_fields=["account", "unit", "name"],
-        update_fields=["value"],
-    )
-    reasons = [_reason(", ".join(sorted(fresh)))] if fresh else []
-    reasons += [_("Attributes removed: %(names)s") % {"names": ", ".join(gone)}] if gone else []
+    gone, changed = [], []
+    for row in rows:
+        name, value = wanted.pop(row.name.upper(), ("", ""))
+        if not name:
+            gone.append(row)
+        elif (row.name, row.value) != (name, value):
+            row.name, row.value = name, value
+            changed.append(row)
+    fresh = [UnitAttribute(unit_id=unit_id, name=name, value=value) for name, value in wanted.values()]
+    UnitAttribute.objects.filter(pk__in=[row.pk for row in gone]).delete()
+    UnitAttribute.objects.bulk_update(changed, ["name", "value"])
+    UnitAttribute.objects.bulk_create(fresh)
+    written = ", ".join(sorted(row.name for row in [*changed, *fresh]))
+    reasons = [_reason(written)] if written else []
+    reasons += [_("Attributes removed: %(names)s") % {"names": ", ".join(row.name for row in gone)}] if gone else []
     annotate_units(rows=[Row(unit_id=unit_id, reason=_short(". ".join(reasons)))], by=by)
     return True
+
+
+def _by_name(attributes: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Name in capitals → name and value. Raises DomainError for what cannot be the attributes of one unit."""
+    pairs = [check_text(name, value) for name, value in attributes.items()]
+    counts = Counter(name.upper() for name, _value in pairs)
+    if twice := sorted({name for name, _value in pairs if counts[name.upper()] > 1}):
+        raise DomainError(_("An attribute is there twice: %(names)s") % {"names": ", ".join(twice)})
+    return {name.upper(): (name, value) for name, value in pairs}
 
 
 def by_person(actor_id: int | None) -> By:

@@ -1,8 +1,14 @@
-"""Attributes from a CSV file, one row for each unit and name: what it would do, row by row, and doing it."""
+"""Attributes from a CSV file, one row for each unit and name: what it would do, row by row, and doing it.
 
+The rows are read one by one and staged in the database, so memory does not grow with the file: only what is wrong with
+it is held.
+"""
+
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, BinaryIO
 
 from django.db import connection, transaction
 from django.utils.translation import gettext as _, gettext_lazy
@@ -13,11 +19,24 @@ from oms.jobs import Progress
 from oms.models.catalogue import validate_printable
 from oms.tenancy import current_account_id
 from serials import numbering
-from serials.services.attributes import NAME_LENGTH, VALUE_LENGTH, Applied, by_person, write_staged
+from serials.services import attributes
+from serials.services.attributes import (
+    NAME_LENGTH,
+    VALUE_LENGTH,
+    Applied,
+    by_person,
+    compare_staged,
+    said,
+    write_staged,
+)
 from serials.services.units import By
 
-BATCH = 20_000
-"""So many rows are written between two steps of the progress bar."""
+STEP = 2_000
+"""So many rows are read between two steps of the progress bar."""
+SHOWN = 50
+"""How many errors of a file its page lists; all bad rows are in the file of failed rows."""
+KEPT = 1_000
+"""How many errors of a file its job keeps."""
 
 
 def _serial(text: str) -> str:
@@ -49,48 +68,53 @@ SCHEMA = csvio.Schema(
         ),
         csvio.Column("Value", is_required=True, aliases=("Attribute value",), max_length=VALUE_LENGTH, example="4.2.1"),
     ],
-    key=("SKU", "Serial", "Attribute"),
     max_rows=200_000,
 )
+FAILED_NAME = "lotline-attributes-failed.csv"
 FAILED_HEADER = (*SCHEMA.header, "Line", "Reason")
 """A file of failed rows can be corrected and uploaded again: the last two columns are not used then."""
 
-MAKE_STAGE = """
-CREATE TEMP TABLE IF NOT EXISTS stage_attribute (unit_id bigint, name text, value text) ON COMMIT DELETE ROWS;
+MAKE_STAGES = """
 CREATE TEMP TABLE IF NOT EXISTS stage_file (
-    line int, sku text, serial_key text, name text, value text, sku_id bigint, unit_id bigint
+    line int, sku text, serial text, serial_key text, name text, value text
 ) ON COMMIT DELETE ROWS;
-TRUNCATE stage_file;
+CREATE TEMP TABLE IF NOT EXISTS stage_sku (code text, sku_id bigint) ON COMMIT DELETE ROWS;
+TRUNCATE stage_file, stage_sku;
 """
+COPY_ROWS = "COPY stage_file (line, sku, serial, serial_key, name, value) FROM STDIN"
 FIND_SKUS = """
-UPDATE stage_file f SET sku_id = k.id FROM oms_sku k WHERE k.account_id = %(account)s AND upper(k.code) = f.sku
+ANALYZE stage_file;
+INSERT INTO stage_sku
+SELECT f.code, k.id FROM (SELECT DISTINCT upper(sku) AS code FROM stage_file) AS f
+JOIN oms_sku k ON k.account_id = %(account)s AND upper(k.code) = f.code;
+ANALYZE stage_sku
 """
 FIND_UNITS = """
-UPDATE stage_file f SET unit_id = u.id FROM serials_unit u
-WHERE u.account_id = %(account)s AND u.sku_id = f.sku_id AND u.serial_key = f.serial_key
+INSERT INTO stage_attribute (unit_id, name, value, line)
+SELECT u.id, f.name, f.value, f.line FROM stage_file f
+JOIN stage_sku k ON k.code = upper(f.sku)
+JOIN serials_unit u ON u.account_id = %(account)s AND u.sku_id = k.sku_id AND u.serial_key = f.serial_key
+ORDER BY u.id
 """
-# Two spellings of one serial are one unit: the second of its rows is a fault, as it is where the spelling is the same.
-FAULTS = """
-SELECT line, CASE WHEN sku_id IS NULL THEN 'sku' WHEN unit_id IS NULL THEN 'serial' ELSE 'twice' END, first
-FROM (
-    SELECT line, sku_id, unit_id, min(line) OVER (PARTITION BY COALESCE(unit_id, -line), name) AS first FROM stage_file
-) AS f WHERE unit_id IS NULL OR line > first ORDER BY line
+UNKNOWN = """
+SELECT f.line, f.sku, f.serial, k.sku_id IS NOT NULL FROM stage_file f LEFT JOIN stage_sku k ON k.code = upper(f.sku)
+WHERE NOT EXISTS (SELECT FROM stage_attribute a WHERE a.line = f.line)
 """
-KNOWN = """
-SELECT f.line, a.value = f.value, a.value FROM stage_file f
-JOIN serials_unitattribute a ON a.account_id = %(account)s AND a.unit_id = f.unit_id AND a.name = f.name ORDER BY f.line
+# Two spellings of one serial or of one name are one: the second of its rows is a fault.
+TWICE = """
+DELETE FROM stage_attribute a USING stage_file f, (
+    SELECT unit_id, upper(name) AS key, min(line) AS line FROM stage_attribute GROUP BY 1, 2 HAVING count(*) > 1
+) AS first
+WHERE a.unit_id = first.unit_id AND upper(a.name) = first.key AND a.line > first.line AND f.line = a.line
+RETURNING f.line, f.sku, f.serial, f.name, first.line
 """
-STAGE_BATCH = """
-TRUNCATE stage_attribute;
-INSERT INTO stage_attribute SELECT unit_id, name, value FROM stage_file
-WHERE unit_id IS NOT NULL AND line BETWEEN %(first)s AND %(last)s AND line <> ALL(%(left_out)s::int[])
-"""
+SKIPPED = "SELECT line, old FROM stage_change WHERE old <> value ORDER BY line"
 
 
-@dataclass
+@dataclass(frozen=True)
 class Plan:
-    """What a whole file does. `errors` holds every bad row, `skipped` those whose attribute has another value already
-    and keeps it; `written` counts the rows that set or change something.
+    """What a whole file does: how many rows set or change something, or nothing; `errors` says all that is wrong with
+    it, and `skipped` which rows name an attribute that has another value already and keeps it.
     """
 
     row_count: int = 0
@@ -102,106 +126,163 @@ class Plan:
 
     @property
     def failed(self) -> list[csvio.RowError]:
-        """Bad and skipped rows by line, one for each line."""
-        first: dict[int, csvio.RowError] = {}
-        for error in sorted([*self.errors, *self.skipped], key=lambda error: error.line):
-            first.setdefault(error.line, error)
-        return list(first.values())
+        """What is wrong and what is skipped, by line."""
+        return sorted([*self.errors, *self.skipped], key=lambda error: error.line)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """In words → how many rows."""
+        return {
+            _("Set"): self.written,
+            _("As they are"): self.unchanged,
+            _("Skipped"): len(self.skipped),
+            _("Wrong"): line_count(self.errors),
+        }
+
+    def shown(self) -> dict[str, Any]:
+        """What its page shows, JSON-ready."""
+        return {
+            "row_count": self.row_count,
+            "written": self.written,
+            "unchanged": self.unchanged,
+            "skipped": len(self.skipped),
+            "wrong": line_count(self.errors),
+            "ignored_columns": list(self.ignored_columns),
+            "errors": [error.as_dict() for error in self.failed[:SHOWN]],
+            "failed_count": line_count(self.failed),
+        }
+
+
+def line_count(errors: Iterable[csvio.RowError]) -> int:
+    """How many rows they are about: one row may have several."""
+    return len({error.line for error in errors})
 
 
 @transaction.atomic
-def plan_import(parsed: csvio.Parsed, *, overwrite: bool) -> Plan:
-    """Compare a file with the units; writes nothing that lasts. The statements do not grow with the rows."""
-    plan = Plan(parsed.row_count, errors=list(parsed.errors), ignored_columns=parsed.ignored_columns)
-    faults = _stage(parsed.rows)
-    plan.errors = sorted([*plan.errors, *faults], key=lambda error: error.line)
-    bad = {error.line for error in faults}
+def plan_import(file: BinaryIO, *, overwrite: bool, progress: Progress | None = None) -> Plan:
+    """Compare a file with the units; writes nothing that lasts. The statements do not grow with the rows.
+
+    Raises FileRefused for a file that cannot be read.
+    """
+    parsed = _stage(file, progress)
     with connection.cursor() as cursor:
-        cursor.execute(KNOWN, {"account": current_account_id()})
-        known = [row for row in cursor.fetchall() if row[0] not in bad]
-    plan.unchanged = sum(is_same for _line, is_same, _value in known)
-    if not overwrite:
-        plan.skipped = [
-            csvio.RowError(
-                line, "Attribute", _("It has a value already, “%(value)s”, and keeps it.") % {"value": value}
-            )
-            for line, is_same, value in known
-            if not is_same
-        ]
-    plan.written = len(parsed.rows) - len(faults) - plan.unchanged - len(plan.skipped)
-    return plan
+        cursor.execute("ANALYZE stage_attribute")
+        new, other, same = compare_staged(cursor)
+        cursor.execute(SKIPPED)
+        kept = [] if overwrite else cursor.fetchall()
+    said = _("It has a value already, “%(value)s”, and keeps it.")
+    return Plan(
+        row_count=parsed.row_count,
+        written=new + other if overwrite else new,
+        unchanged=same,
+        errors=parsed.errors,
+        skipped=[csvio.RowError(line, "Attribute", said % {"value": value}) for line, value in kept],
+        ignored_columns=parsed.ignored_columns,
+    )
 
 
 @transaction.atomic
 def apply_import(
-    parsed: csvio.Parsed, *, overwrite: bool, by: By, progress: Progress | None = None
+    file: BinaryIO, *, overwrite: bool, by: By, progress: Progress | None = None
 ) -> tuple[Applied, list[csvio.RowError]]:
-    """Apply the good rows of a file, and say what was wrong with the others."""
-    faults = _stage(parsed.rows)
-    left_out = [error.line for error in faults if error.line]
-    lines, done = [row.line for row in parsed.rows], Applied()
-    for start in range(0, len(lines), BATCH):
-        part = lines[start : start + BATCH]
-        if progress:
-            progress.step(start, len(lines))
-        with connection.cursor() as cursor:
-            cursor.execute(STAGE_BATCH, {"first": part[0], "last": part[-1], "left_out": left_out})
-        done += write_staged(overwrite=overwrite, by=by)
-    return done, sorted([*parsed.errors, *faults], key=lambda error: error.line)
+    """Apply the good rows of a file, and say what is wrong with the others. Raises FileRefused, too."""
+    errors = _stage(file, progress).errors
+    return write_staged(overwrite=overwrite, by=by, progress=progress), errors
+
+
+def run_check_job(progress: Progress) -> None:
+    """The job "serials.attributes_check": what a large file would do, for its page, and its failed rows as a file."""
+    with files.open_file(progress.input_file) as file:
+        try:
+            plan = plan_import(file, overwrite=bool(progress.params["overwrite"]), progress=progress)
+        except csvio.FileRefused as error:
+            raise DomainError(f"{_('error processing csv file')}: {error}") from error
+        stored = files.store(FAILED_NAME, csvio.CONTENT_TYPE, failed_file(file, plan)) if plan.failed else None
+    progress.finish(
+        {
+            "summary": _("Nothing is changed yet. See what this file does, and apply it then."),
+            "link": {"label": _("See what it does"), "url": progress.params["page"]},
+            "counts": plan.counts,
+            "plan": plan.shown(),
+        },
+        stored,
+    )
 
 
 def run_import_job(progress: Progress) -> None:
     """The job "serials.attributes": an uploaded file, applied as its page showed it."""
-    with files.open_file(progress.input_file) as file:
-        parsed = SCHEMA.read(file)
     by = by_person(progress.person.pk if progress.person else None)
-    done, errors = apply_import(parsed, overwrite=bool(progress.params["overwrite"]), by=by, progress=progress)
+    with files.open_file(progress.input_file) as file:
+        done, errors = apply_import(file, overwrite=bool(progress.params["overwrite"]), by=by, progress=progress)
+    progress.finish(import_result(done, errors))
+
+
+def import_result(done: Applied, errors: list[csvio.RowError]) -> dict[str, Any]:
+    """What the page of the job shows."""
     counts = {
         _("Set"): done.written,
         _("Serials"): done.units,
         _("Same before"): done.unchanged,
         _("Kept"): done.kept,
-        _("Refused"): len(errors),
+        _("Refused"): line_count(errors),
     }
-    shown = [error.as_dict() for error in errors[:1000]]
-    progress.finish({"counts": counts, "errors": shown, "error_count": len(errors)})
+    shown = [error.as_dict() for error in errors[:KEPT]]
+    return {"summary": said(done), "counts": counts, "errors": shown, "error_count": line_count(errors)}
 
 
-def failed_rows(file: Any, failed: Iterable[csvio.RowError]) -> Iterator[tuple[str | int, ...]]:
-    """The failed rows of a file as they are there, under FAILED_HEADER."""
-    reasons = {error.line: f"{error.column}: {error.message}" if error.column else error.message for error in failed}
-    for line, cells in SCHEMA.raw_rows(file):
-        if line in reasons:
-            yield (*cells, line, reasons[line])
-
-
-def _stage(rows: list[csvio.Row]) -> list[csvio.RowError]:
-    """Put the good rows of a file into stage_file, find their units; what is wrong with those that have none."""
-    params = {"account": current_account_id()}
-    with connection.cursor() as cursor:
-        cursor.execute(MAKE_STAGE)
-        with cursor.copy("COPY stage_file (line, sku, serial_key, name, value) FROM STDIN") as copy:
-            for row in rows:
-                sku, serial, name, value = row.values.values()
-                copy.write_row((row.line, sku.upper(), numbering.normalise(serial), name, value))
-        cursor.execute("ANALYZE stage_file")
-        cursor.execute(FIND_SKUS, params)
-        cursor.execute("ANALYZE stage_file")
-        cursor.execute(FIND_UNITS, params)
-        cursor.execute(FAULTS)
-        found = cursor.fetchall()
-    if not found:
-        return []
-    by_line = {line: (why, first) for line, why, first in found}
-    return [_fault(row, *by_line[row.line]) for row in rows if row.line in by_line]
-
-
-def _fault(row: csvio.Row, why: str, first: int) -> csvio.RowError:
-    sku, serial = row.values["SKU"], row.values["Serial"]
-    if why == "sku":
-        return csvio.RowError(row.line, "SKU", _("There is no SKU of this name."), sku)
-    if why == "serial":
-        return csvio.RowError(row.line, "Serial", _("%(sku)s has no such serial.") % {"sku": sku}, serial)
-    return csvio.RowError(
-        row.line, "Serial", _("The same serial and attribute as in line %(line)s.") % {"line": first}, serial
+def failed_file(file: BinaryIO, plan: Plan) -> Iterator[bytes]:
+    """The failed rows of a file as a file: their cells as they are there, the line and why."""
+    reasons = defaultdict[int, list[str]](list)
+    for error in plan.failed:
+        reasons[error.line].append(f"{error.column}: {error.message}" if error.column else error.message)
+    # The file is written with apostrophes again, where cells need them: those that they have already come off.
+    rows = (
+        (*map(csvio.unescape, cells), line, " ".join(reasons[line]))
+        for line, cells in SCHEMA.raw_rows(file)
+        if line in reasons
     )
+    return csvio.write(rows, FAILED_HEADER)
+
+
+def _stage(file: BinaryIO, progress: Progress | None) -> csvio.Parsed:
+    """Stage the good rows of a file for `write_staged`; what the file is, and all that is wrong with it by line."""
+    total = _end_count(file) if progress else 0
+    parsed, found = SCHEMA.stream(file)
+    errors, count = list(parsed.errors), 0
+    with connection.cursor() as cursor:
+        cursor.execute(attributes.MAKE_STAGES + MAKE_STAGES)
+        with cursor.copy(COPY_ROWS) as copy:
+            for count, each in enumerate(found, start=1):
+                if isinstance(each, list):
+                    errors.extend(each)
+                    continue
+                sku, serial, name, value = each.values.values()
+                copy.write_row((each.line, sku, serial, numbering.normalise(serial), name, value))
+                if progress and count % STEP == 0:
+                    progress.step(min(each.line, total), total, _("Reading"))
+        errors.extend(_faults(cursor))
+    errors.sort(key=lambda error: error.line)
+    return replace(parsed, row_count=count, errors=errors)
+
+
+def _end_count(file: BinaryIO) -> int:
+    """How many line ends a file has."""
+    file.seek(0)
+    return sum(piece.count(b"\n") for piece in iter(partial(file.read, 2**16), b""))
+
+
+def _faults(cursor: Any) -> Iterator[csvio.RowError]:
+    """Find the units of what lies in stage_file, and say what has none, or is there twice."""
+    params = {"account": current_account_id()}
+    cursor.execute(FIND_SKUS, params)
+    cursor.execute(FIND_UNITS, params)
+    cursor.execute(UNKNOWN)
+    for line, sku, serial, is_sku_known in cursor.fetchall():
+        if is_sku_known:
+            yield csvio.RowError(line, "Serial", _("%(sku)s has no such serial.") % {"sku": sku}, serial)
+        else:
+            yield csvio.RowError(line, "SKU", _("There is no SKU of this name."), sku)
+    cursor.execute(TWICE)
+    for line, sku, serial, name, first in cursor.fetchall():
+        said = _("The same serial and attribute as in line %(line)s.") % {"line": first}
+        yield csvio.RowError(line, "SKU, Serial, Attribute", said, f"{sku}, {serial}, {name}")

@@ -6,7 +6,7 @@ decides what
 each becomes. If any of them may not, nothing is written. Units, history and stock change in one transaction.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from operator import attrgetter
@@ -143,6 +143,32 @@ def record_event(fact: Fact, rows: Iterable[Row] | Staging) -> Recorded:
             raise Refused(
                 _("Somebody registered one of these serials a moment ago. Nothing was written: try again."), []
             ) from error
+
+
+def hold_units(unit_ids: str) -> None:
+    """Lock units, then their SKUs, in the order in which an event locks them; `unit_ids` is a SELECT.
+
+    For whoever writes history of many units in several statements of one transaction: if each took its SKUs before the
+    next one's units, it and somebody else could wait for each other for ever.
+    """
+    params = {"account": current_account_id()}
+    with connection.cursor() as cursor:
+        cursor.execute(sql.HOLD_UNITS.format(unit_ids=unit_ids), params)
+        cursor.execute(sql.HOLD_SKUS, {**params, "skus": [sku for (sku,) in cursor.fetchall()]})
+
+
+def annotate_held(fact: Fact, rows: str, params: Mapping[str, Any]) -> int:
+    """Annotate units that `hold_units` has locked, as `record_event` does it, in one statement; how many.
+
+    `rows` is a SELECT of unit_id and reason, each unit once and no reason too long. Only for what lies outside the
+    unit's row, and a fact without a source, which is new for every unit.
+    """
+    if fact.event is not Event.ANNOTATE or fact.source or not lifecycle.may_cause(fact.actor, fact.event):
+        raise ValueError(f"{fact} is not such an annotation.")
+    with connection.cursor() as cursor:
+        cursor.execute(sql.ANNOTATE.format(rows=rows), {**_parameters(fact), **params})
+        count: int = cursor.rowcount
+    return count
 
 
 @transaction.atomic

@@ -73,6 +73,17 @@ SELECT id FROM oms_bin WHERE account_id = %(account)s AND id IN (
 ) ORDER BY id FOR KEY SHARE
 """
 
+# The same locks in the same order, for annotations.
+HOLD_UNITS = """
+SELECT DISTINCT sku_id FROM (
+    SELECT u.sku_id FROM serials_unit u WHERE u.account_id = %(account)s AND u.id IN ({unit_ids})
+    ORDER BY u.id FOR UPDATE OF u
+) AS held
+"""
+HOLD_SKUS = """
+SELECT id FROM oms_sku WHERE account_id = %(account)s AND id = ANY(%(skus)s) ORDER BY id FOR KEY SHARE
+"""
+
 # What each row leads to. A row without an outcome keeps after = NULL, one that names what does not exist or belongs to
 # another SKU says so in `wrong`; both are refused. A fact that the unit has already (same source) is left out; the OR
 # keeps that a look into the index per known unit, which a join, badly estimated, would not be. New units take their ids
@@ -205,6 +216,28 @@ LEFT JOIN (
     SELECT id, number FROM serials_lot WHERE account_id = %(account)s
         AND id IN (SELECT lot_id FROM stage WHERE lot_id IS NOT NULL)
 ) AS l ON l.id = s.lot_id
+"""
+
+# What all of the above makes of an annotation that changes nothing but attributes, which are no columns of the unit:
+# allowed in every status, it moves nothing but the time of update, and the history says what the unit is.
+ANNOTATE = """
+WITH annotated AS (
+    UPDATE serials_unit u SET updated_at = %(occurred_at)s FROM ({rows}) AS r
+    WHERE u.account_id = %(account)s AND u.id = r.unit_id
+    RETURNING u.*, r.reason
+)
+INSERT INTO serials_unitevent (account_id, unit_id, event, sku, prod_id, bin_name, serial, status, is_void, wms_notes,
+                               oms_notes, process_type, process_id, order_no, lot_number, bin_id, lot_id, order_line_id,
+                               occurred_at, recorded_at, actor_id, source, reason, corrects_id)
+SELECT %(account)s, u.id, %(event)s, k.code, COALESCE(NULLIF(k.product_id_wh, ''), k.product_id),
+       COALESCE(b.name, ''), u.serial, u.status, u.is_void, u.wms_notes, u.oms_notes, u.process_type, u.process_id,
+       u.order_no, COALESCE(l.number, ''), u.bin_id, u.lot_id, u.order_line_id, %(occurred_at)s, %(recorded_at)s,
+       %(actor_id)s, '', u.reason, NULL
+FROM annotated u
+JOIN oms_sku k ON k.account_id = %(account)s AND k.id = u.sku_id
+LEFT JOIN oms_bin b ON b.account_id = %(account)s AND b.id = u.bin_id
+LEFT JOIN serials_lot l ON l.account_id = %(account)s AND l.id = u.lot_id
+ORDER BY u.id
 """
 
 # Reservations that the event frees; lines whose reserved unit went elsewhere than out on that very line are flagged.

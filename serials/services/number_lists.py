@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _, gettext_lazy, ngettext
@@ -75,7 +75,7 @@ def read_list(data: bytes) -> list[Asked]:
     return asked
 
 
-def _cells(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
+def _cells(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
     for line, text in enumerate(lines, start=1):
         for cell in re.split("[,;\t]", text.strip()):
             typed = csvio.unescape(cell.strip().strip('"').strip())

@@ -1,8 +1,9 @@
 """What people and warehouse systems do with units, in the field's words; each is one call of the ledger."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -11,7 +12,7 @@ from oms.errors import DomainError
 from oms.models import Bin, BinKind, OrderLine
 from serials.lifecycle import Actor, Event
 from serials.models import Unit
-from serials.services.ledger import Fact, Recorded, Row, record_event
+from serials.services.ledger import Fact, Recorded, Row, annotate_held, record_event
 
 
 @dataclass(frozen=True)
@@ -122,3 +123,8 @@ def count_found(*, unit_ids: Collection[int], at: Bin, by: By, process_id: str) 
 def annotate_units(*, rows: Iterable[Row], by: By) -> Recorded:
     """Change notes or lot of units; their status, process and order stay."""
     return record_event(_fact(Event.ANNOTATE, by), rows)
+
+
+def annotate_held_units(*, rows: str, params: Mapping[str, Any], by: By) -> int:
+    """The same for attributes of units that are locked; `rows` is a SELECT of unit_id and reason. How many."""
+    return annotate_held(_fact(Event.ANNOTATE, by), rows, params)

@@ -1,5 +1,7 @@
 """What is done with selected units: their history as a file, their labels, an attribute for all of them."""
 
+import json
+from hashlib import sha256
 from typing import Any
 from uuid import uuid4
 
@@ -14,8 +16,7 @@ from oms import jobs
 from oms.access import AccountRequest, require_role
 from oms.downloads import csv_stream
 from oms.errors import DomainError
-from oms.jobs import Progress
-from oms.models import EVERYONE, OFFICE
+from oms.models import EVERYONE, OFFICE, JobState
 from oms.ui.actions import Selection, selected
 from serials import labels_jobs
 from serials.forms import AddAttributesForm
@@ -84,30 +85,25 @@ def add_attributes(request: AccountRequest) -> HttpResponse:
 
 
 def _set(request: AccountRequest, units: Selection, given: dict[str, Any]) -> HttpResponse:
-    """At once for few units; a job for many, one however often the form is sent."""
+    """At once for few units, by a job for many; once however often the same is sent from one form."""
+    # What is sent is part of the key: who goes back in the browser and changes the value sends something else.
+    sent = sha256(json.dumps([units.params, given], sort_keys=True).encode()).hexdigest()[:32]
+    facts: dict[str, Any] = {
+        "kind": "serials.attribute",
+        "title": _("Attribute %(name)s") % {"name": given["name"]},
+        "person": request.user,
+        "idempotency_key": f"serials.attribute:{request.POST.get('key', '')[:40] or uuid4()}:{sent}",
+    }
+
+    def work() -> dict[str, Any]:
+        by = attributes.by_person(request.user.pk)
+        return attributes.set_result(attributes.set_attribute(units=units.rows, **given, by=by))
+
     if units.rows.order_by()[: SET_AT_ONCE + 1].count() > SET_AT_ONCE:
-        job = jobs.start(
-            "serials.attribute",
-            _("Attribute %(name)s") % {"name": given["name"]},
-            {"selection": units.params, **given},
-            person=request.user,
-            idempotency_key=f"serials.attribute:{request.POST.get('key', '')[:60] or uuid4()}",
-        )
-        return redirect("job", account_slug=request.account.slug, pk=job.pk)
-    done = attributes.set_attribute(units=units.rows, **given, by=attributes.by_person(request.user.pk))
-    messages.success(request, attributes.said(done), extra_tags="dialog")
-    return redirect(back_url(request))
-
-
-def run_attribute_job(progress: Progress) -> None:
-    """The job "serials.attribute": one name and value for any number of units."""
-    params = progress.params
-    done = attributes.set_attribute(
-        units=selected(params["selection"]),
-        name=params["name"],
-        value=params["value"],
-        overwrite=bool(params["overwrite"]),
-        by=attributes.by_person(progress.person.pk if progress.person else None),
-    )
-    counts = {_("Serials"): done.units, _("Same before"): done.unchanged, _("Kept"): done.kept}
-    progress.finish({"counts": counts})
+        job = jobs.start(**facts, params={"selection": units.params, **given})
+    else:
+        job = jobs.do_now(**facts, params=given, work=work)
+        if job.state == JobState.DONE:  # if not, they were many when it was sent before
+            messages.success(request, job.result["summary"], extra_tags="dialog")
+            return redirect(back_url(request))
+    return redirect("job", account_slug=request.account.slug, pk=job.pk)

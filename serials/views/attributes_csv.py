@@ -1,28 +1,35 @@
 """Add Attributes By CSV: upload, what it would do, and doing it."""
 
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext as _, ngettext
 from django.views.decorators.http import require_GET, require_http_methods
 
-from oms import csvio, files, jobs
+from oms import files, jobs
 from oms.access import AccountRequest, require_role
 from oms.downloads import csv_file
 from oms.errors import DomainError
-from oms.models import OFFICE, StoredFile
+from oms.models import OFFICE, Job, JobState, StoredFile
 from oms.queries.jobs import readable_files
 from serials.forms import AttributesUploadForm
-from serials.services.attributes import by_person, said
-from serials.services.attributes_csv import FAILED_HEADER, SCHEMA, Plan, apply_import, failed_rows, plan_import
+from serials.services.attributes import by_person
+from serials.services.attributes_csv import (
+    FAILED_NAME,
+    SCHEMA,
+    apply_import,
+    failed_file,
+    import_result,
+    plan_import,
+)
 from serials.views.around import around, list_url
 
-SHOWN = 50
 AT_ONCE = 100_000
-"""Files of up to so many bytes, about 2,000 rows, are applied while the person waits."""
+"""Files of up to so many bytes, about 2,000 rows, are checked and applied while the person waits."""
 
 
 @require_GET
@@ -46,8 +53,7 @@ def upload(request: AccountRequest) -> HttpResponse:
         else:
             file.seek(0)
             stored = files.store(file.name, "text/csv", file.chunks())
-            overwrite = form.cleaned_data["overwrite"]
-            return redirect(_address(request, "serials_attributes_check", stored, overwrite=overwrite))
+            return _to_check(request, stored, overwrite=form.cleaned_data["overwrite"])
     context = {
         **around(request),
         "page_title": _("Add Attributes By CSV"),
@@ -61,31 +67,41 @@ def upload(request: AccountRequest) -> HttpResponse:
     return render(request, "serials/attributes_upload.html", context, status=422 if form.errors else 200)
 
 
+def _to_check(request: AccountRequest, stored: StoredFile, *, overwrite: bool) -> HttpResponse:
+    """What a file would do: the page that says so, or the job that finds it out."""
+    if stored.size > AT_ONCE:
+        return redirect(
+            "job", account_slug=request.account.slug, pk=_check_job(request, stored, overwrite=overwrite).pk
+        )
+    return redirect(_address(request, "serials_attributes_check", stored, overwrite=overwrite))
+
+
 @require_http_methods(["GET", "POST"])
 @require_role(OFFICE)
 def check(request: AccountRequest, key: UUID) -> HttpResponse:
     """Every bad row of an uploaded file, and what the good ones do; POST applies those, once however often it is sent.
 
-    Few rows are applied at once, many by a job.
+    Small files are checked and applied at once, large ones by a job each.
     """
     stored = get_object_or_404(readable_files(request.membership), key=key)
     overwrite = request.GET.get("overwrite") == "1"
-    if request.method == "POST":
-        return _apply(request, stored, overwrite=overwrite)
     try:
-        plan = _plan(stored, overwrite=overwrite)
-    except csvio.FileRefused as error:
+        if request.method == "POST":
+            return _apply(request, stored, overwrite=overwrite)
+        seen = _seen(request, stored, overwrite=overwrite)
+    except DomainError as error:
         messages.error(request, f"{_('error processing csv file')}: {error}")
         return redirect("serials_attributes_csv", account_slug=request.account.slug)
+    if seen is None:
+        return _to_check(request, stored, overwrite=overwrite)
     context = {
         **around(request),
-        "page_title": _("error processing csv file") if plan.errors else _("Check the upload"),
-        "page_icon": "alert-triangle" if plan.errors else "upload",
+        "page_title": _("error processing csv file") if seen["wrong"] else _("Check the upload"),
+        "page_icon": "alert-triangle" if seen["wrong"] else "upload",
         "file": stored,
-        "plan": plan,
+        "plan": seen,
         "overwrite": overwrite,
-        "errors": plan.failed[:SHOWN],
-        "failed_count": len(plan.failed),
+        "errors": seen["errors"],
         "download_url": _address(request, "serials_attributes_failed", stored, overwrite=overwrite),
     }
     return render(request, "serials/attributes_check.html", context)
@@ -96,37 +112,63 @@ def check(request: AccountRequest, key: UUID) -> HttpResponse:
 def failed(request: AccountRequest, key: UUID) -> HttpResponse:
     """Just the failed rows, as they were, with their line and the reason: correct them and upload this file."""
     stored = get_object_or_404(readable_files(request.membership), key=key)
-    plan = _plan(stored, overwrite=request.GET.get("overwrite") == "1")
+    overwrite = request.GET.get("overwrite") == "1"
+    page = _address(request, "serials_attributes_check", stored, overwrite=overwrite)
+    if stored.size > AT_ONCE:
+        made = _check_job(request, stored, overwrite=overwrite).result_file
+        return redirect("file", account_slug=request.account.slug, key=made.key) if made else redirect(page)
     with files.open_file(stored) as file:
-        rows = list(failed_rows(file, plan.failed))
-    return csv_file("lotline-attributes-failed.csv", csvio.write(rows, FAILED_HEADER))
+        try:
+            return csv_file(FAILED_NAME, failed_file(file, plan_import(file, overwrite=overwrite)))
+        except DomainError:  # the page says why
+            return redirect(page)
+
+
+def _seen(request: AccountRequest, stored: StoredFile, *, overwrite: bool) -> dict[str, Any] | None:
+    """What a file would do; of a large one, what its job found, None until it has."""
+    if stored.size > AT_ONCE:
+        job = _check_job(request, stored, overwrite=overwrite)
+        return job.result["plan"] if job.state == JobState.DONE else None
+    with files.open_file(stored) as file:
+        return plan_import(file, overwrite=overwrite).shown()
+
+
+def _check_job(request: AccountRequest, stored: StoredFile, *, overwrite: bool) -> Job:
+    """The job that checks a large file, begun when it is first asked for."""
+    return jobs.start(
+        "serials.attributes_check",
+        _("Check of %(file)s") % {"file": stored.name},
+        {"overwrite": overwrite, "page": _address(request, "serials_attributes_check", stored, overwrite=overwrite)},
+        person=request.user,
+        idempotency_key=f"serials.attributes_check:{stored.key}:{int(overwrite)}",
+        input_file=stored,
+    )
 
 
 def _apply(request: AccountRequest, stored: StoredFile, *, overwrite: bool) -> HttpResponse:
+    facts: dict[str, Any] = {
+        "kind": "serials.attributes",
+        "title": _("Attributes from %(file)s") % {"file": stored.name},
+        "params": {"overwrite": overwrite},
+        "person": request.user,
+        "idempotency_key": f"serials.attributes:{stored.key}:{int(overwrite)}",
+        "input_file": stored,
+    }
+
+    def work() -> dict[str, Any]:
+        with files.open_file(stored) as file:
+            return import_result(*apply_import(file, overwrite=overwrite, by=by_person(request.user.pk)))
+
     if stored.size > AT_ONCE:
-        job = jobs.start(
-            "serials.attributes",
-            _("Attributes from %(file)s") % {"file": stored.name},
-            {"overwrite": overwrite},
-            person=request.user,
-            idempotency_key=f"serials.attributes:{stored.key}:{int(overwrite)}",
-            input_file=stored,
-        )
-        return redirect("job", account_slug=request.account.slug, pk=job.pk)
-    with files.open_file(stored) as file:
-        parsed = SCHEMA.read(file)
-    done, errors = apply_import(parsed, overwrite=overwrite, by=by_person(request.user.pk))
-    messages.success(request, said(done), extra_tags="dialog")
-    if errors:
-        messages.warning(request, _("%(count)s rows were left out.") % {"count": len(errors)})
+        return redirect("job", account_slug=request.account.slug, pk=jobs.start(**facts).pk)
+    job = jobs.do_now(**facts, work=work)
+    messages.success(request, job.result["summary"], extra_tags="dialog")
+    if count := job.result["error_count"]:
+        said = ngettext("%(count)s row was left out.", "%(count)s rows were left out.", count)
+        messages.warning(request, said % {"count": f"{count:,}"})
     return redirect(list_url(request))
 
 
 def _address(request: AccountRequest, route: str, stored: StoredFile, *, overwrite: bool) -> str:
     address = reverse(route, kwargs={"account_slug": request.account.slug, "key": stored.key})
     return f"{address}?overwrite=1" if overwrite else address
-
-
-def _plan(stored: StoredFile, *, overwrite: bool) -> Plan:
-    with files.open_file(stored) as file:
-        return plan_import(SCHEMA.read(file), overwrite=overwrite)

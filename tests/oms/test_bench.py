@@ -38,6 +38,28 @@ def test_bench_generate_measures_on_a_database_of_its_own_and_leaves_none(server
     assert databases() == before
 
 
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_bench_import_measures_the_upload_its_check_and_the_memory_of_the_job(server_env):
+    before = databases()
+    argv = [sys.executable, str(ROOT / "manage.py"), "bench", "import", "--rows", "10000", "--runs", "1", "--json"]
+    env = {**server_env, "LOTLINE_VENV": "off"}
+    done = subprocess.run(argv, env=env, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    assert done.stderr == ""
+    *measures, _last = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {each["measure"]: each["bar"] for each in measures} == {
+        "import vs COPY": 0.04,
+        "import vs COPY, file ready": None,
+        "import vs ORM": 3.0,
+        "import vs ORM, no history": None,
+        "check vs COPY, file ready": None,
+        "memory vs 20 MB": 1.0,
+    }
+    assert all(each["value"] > 0 for each in measures)
+    assert measures[-1]["holds"]
+    assert databases() == before
+
+
 def databases():
     with connections["owner"].cursor() as cursor:
         cursor.execute("SELECT datname FROM pg_database WHERE datname LIKE 'lotline_bench%' ORDER BY 1")

@@ -73,6 +73,60 @@ def test_start_of_an_unknown_kind_is_a_mistake_of_ours(account_a):
         start(account_a, "no_such_thing")
 
 
+# --- small work, done at once -----------------------------------------------------------------------------------------
+def do_now(account, work, key="k", **more):
+    with account_context(account):
+        facts = {"person": None, "idempotency_key": key, **more}
+        return jobs.do_now("test.make_skus", "Many SKUs", {"count": 1}, work=work, **facts)
+
+
+def test_what_is_done_now_is_a_job_that_is_done_and_out_of_the_tray(account_a, olga):
+    job = do_now(account_a, lambda: {"summary": "Made.", "counts": {"SKUs": 3}}, person=olga)
+    job = now(account_a, job)
+    assert (job.state, job.result["counts"], job.person) == (JobState.DONE, {"SKUs": 3}, olga)
+    assert job.finished_at is not None
+    assert job.seen_at is not None
+    assert not Due.objects.exists()
+    assert start(account_a, key="k").pk == job.pk
+    assert run_all(account_a) == 0
+
+
+def test_what_is_done_now_is_done_once_also_by_two_at_once(account_a):
+    done, gate, found = [], threading.Barrier(2), []
+
+    def work():
+        done.append(1)
+        time.sleep(0.2)  # long enough for the other one to come
+        return {"summary": "Made."}
+
+    def run():
+        try:
+            gate.wait(20)
+            found.append(do_now(account_a, work))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run) for _n in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert len(done) == 1
+    assert {(job.pk, job.result["summary"]) for job in found} == {(found[0].pk, "Made.")}
+
+
+def test_what_is_refused_now_leaves_no_job_and_can_be_done_again(account_a):
+    def refuse():
+        Sku.objects.create(code="X", name="X")
+        raise DomainError("No.")
+
+    with account_context(account_a):
+        with pytest.raises(DomainError):
+            jobs.do_now("test.make_skus", "Many", {}, person=None, idempotency_key="k", work=refuse)
+        assert not Sku.objects.exists()
+    assert do_now(account_a, lambda: {"summary": "Made."}).result == {"summary": "Made."}
+
+
 def test_start_without_valkey_is_quick_and_kept(account_a, monkeypatch):
     monkeypatch.setenv("CELERY_BROKER_WRITE_URL", "redis://127.0.0.1:9/0")
     begun = time.monotonic()

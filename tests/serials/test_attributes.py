@@ -1,22 +1,17 @@
-"""OMS Notes and attributes of units: services, dialogs and the CSV upload, on a real PostgreSQL."""
-
-import csv
-import io
+"""OMS Notes and attributes of units: services and dialogs, on a real PostgreSQL."""
 
 import pytest
-from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from oms import jobs
 from oms.errors import Conflict, DomainError
+from oms.jobs import Cancelled
 from oms.models import Job, JobState
 from oms.tenancy import account_context
 from serials.models import Unit, UnitAttribute, UnitEvent
 from serials.services import attributes, notes
-from serials.services.attributes_csv import SCHEMA, apply_import, plan_import
-from serials.views import attributes_csv as views
-from tests.factories import make_serialized_sku
+from serials.views import actions
 from tests.serials.factories import make_unit, make_units
 
 pytestmark = pytest.mark.django_db
@@ -136,6 +131,25 @@ def test_attributes_of_one_unit_are_set_changed_and_deleted_in_one_go(in_a):
     assert UnitEvent.objects.count() == count
 
 
+def test_a_name_can_be_spelt_otherwise_by_hand(in_a):
+    unit = make_unit()
+    save(unit, {"colour": "red", "Size": "9"})
+    pk = UnitAttribute.objects.get(name="colour").pk
+    assert save(unit, {"Colour": "red", "Size": "9"})
+    assert pairs(unit) == {"Colour": "red", "Size": "9"}
+    assert UnitAttribute.objects.get(name="Colour").pk == pk
+    assert UnitEvent.objects.filter(unit=unit).latest("pk").reason == "Attributes: Colour"
+
+
+def test_one_name_in_two_spellings_is_refused(in_a):
+    unit = make_unit()
+    with pytest.raises(DomainError, match="there twice: Colour, colour"):
+        save(unit, {"Colour": "red", "colour": "blue"})
+    UnitAttribute.objects.create(unit=unit, name="Colour", value="red")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        UnitAttribute.objects.create(unit=unit, name="cOLOUR", value="red")
+
+
 def test_who_saw_older_attributes_overwrites_nothing(in_a):
     unit = make_unit()
     save(unit, {"Colour": "red"})
@@ -200,6 +214,73 @@ def test_one_attribute_for_many_keeps_or_overwrites(in_a):
     assert UnitEvent.objects.filter(event="annotate").count() == 4
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_name_is_the_same_whatever_its_case(in_a, overwrite):
+    first, second, third = make_units(3)
+    set_one([first], "Colour", "red")
+    set_one([second], "COLOUR", "blue")
+    done = set_one([first, second, third], "colour", "blue", overwrite=overwrite)
+    assert (done.units, done.kept, done.unchanged) == ((2, 0, 1) if overwrite else (1, 1, 1))
+    assert [pairs(unit) for unit in (first, second, third)] == [
+        {"Colour": "blue" if overwrite else "red"},
+        {"COLOUR": "blue"},
+        {"colour": "blue"},
+    ]
+
+
+def test_a_reason_is_never_too_long(in_a):
+    unit = make_unit()
+    set_one([unit], "n" * 100, "x")
+    assert UnitEvent.objects.filter(unit=unit).latest("pk").reason == f"Attributes: {'n' * 100}"
+    save(unit, {"n" * 100: "x", **{f"{n}" * 100: "y" for n in range(5)}})
+    by_hand = UnitEvent.objects.filter(unit=unit).latest("pk").reason
+    with connection.cursor() as cursor:
+        cursor.execute(attributes.MAKE_STAGES)
+        rows = [(unit.pk, f"{n}" * 100, "z") for n in range(5)]
+        cursor.executemany("INSERT INTO stage_attribute (unit_id, name, value) VALUES (%s, %s, %s)", rows)
+    attributes.write_staged(overwrite=True, by=BY)
+    assert UnitEvent.objects.filter(unit=unit).latest("pk").reason == by_hand
+    assert len(by_hand) == 400
+    assert by_hand.endswith("…")
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 100])
+def test_many_units_are_written_in_chunks_with_progress(in_a, monkeypatch, chunk):
+    monkeypatch.setattr(attributes, "CHUNK", chunk)
+    units, told = make_units(5), Told()
+    set_one(units[:1], "Batch", "1")
+    done = attributes.set_attribute(
+        units=[unit.pk for unit in units], name="Batch", value="1", overwrite=True, by=BY, progress=told
+    )
+    assert (done.written, done.units, done.unchanged) == (4, 4, 1)
+    assert told.steps == [(0, 5), *((min(n, 5), 5) for n in range(chunk, 5 + chunk, chunk))]
+
+
+def test_cancel_between_two_chunks_leaves_nothing(in_a, monkeypatch):
+    monkeypatch.setattr(attributes, "CHUNK", 2)
+    units, told = make_units(5), Told(most=2)
+    with pytest.raises(Cancelled), transaction.atomic():
+        attributes.set_attribute(
+            units=[unit.pk for unit in units], name="Batch", value="1", overwrite=True, by=BY, progress=told
+        )
+    assert told.steps[-1] == (4, 5)
+    assert not UnitAttribute.objects.exists()
+    assert not UnitEvent.objects.filter(event="annotate").exists()
+
+
+class Told:
+    """A job's progress; cancelled at the step after `most`."""
+
+    def __init__(self, most=100):
+        self.steps, self.most, self.total = [], most, 0
+
+    def step(self, done, total=None, message=None):
+        self.total = self.total if total is None else total
+        self.steps.append((done, self.total))
+        if len(self.steps) > self.most:
+            raise Cancelled
+
+
 def test_many_units_take_as_many_statements_as_one(in_a):
     few, many = make_units(1), make_units(60)
     counts = []
@@ -241,124 +322,53 @@ def test_the_popup_for_selected_serials(web, account_a):
         assert UnitAttribute.objects.filter(value="B-8").count() == 3
 
 
-# --- by CSV -----------------------------------------------------------------------------------------------------------
-def text_of(rows):
-    return "\r\n".join(["SKU,Serial,Attribute,Value", *rows]).encode()
-
-
-def parsed(*rows):
-    return SCHEMA.read(io.BytesIO(text_of(rows)))
-
-
-def test_a_file_says_everything_that_is_wrong_and_changes_nothing(in_a):
-    sku = make_serialized_sku(code="L-1")
-    unit = make_unit(sku=sku)
-    set_one([unit], "Colour", "red")
-    set_one([unit], "Size", "9")
-    s = unit.serial
-    plan = plan_import(
-        parsed(
-            f"l-1,{s.lower()},Grade,B",  # line 2, any case
-            f"L-1,{s},Colour,blue",  # 3: has another value
-            f"L-1,{s},Size,9",  # 4: has it already
-            "NO,X,Grade,B",  # 5
-            "L-1,NOT-THERE,Grade,B",  # 6
-            f"L-1,{s},Grade,C",  # 7: named twice
-            f"L-1,{s},,x",  # 8: empty name
-            "L-1,ＳＥＲＩＡＬ",  # 9: ragged
-        ),
-        overwrite=False,
-    )
-    assert (plan.written, plan.unchanged, plan.row_count) == (1, 1, 8)
-    assert [(error.line, error.column) for error in plan.errors] == [
-        (5, "SKU"),
-        (6, "Serial"),
-        (7, "SKU, Serial, Attribute"),
-        (8, "Attribute"),
-        (9, ""),
-    ]
-    assert [(error.line, "red" in error.message) for error in plan.skipped] == [(3, True)]
-    assert pairs(unit) == {"Colour": "red", "Size": "9"}
-
-
-def test_two_spellings_of_one_serial_are_one(in_a):
-    unit = make_unit(sku=make_serialized_sku(code="L-1"))
-    wide = "".join(chr(ord(letter) + 0xFEE0) for letter in unit.serial)
-    plan = plan_import(parsed(f"L-1,{unit.serial},Grade,A", f"L-1,{wide},Grade,B"), overwrite=True)
-    assert [(error.line, "line 2" in error.message) for error in plan.errors] == [(3, True)]
-    assert plan.written == 1
-
-
-@pytest.mark.parametrize("overwrite", [False, True])
-def test_applying_does_what_the_check_said(in_a, overwrite):
-    sku = make_serialized_sku(code="L-1")
-    units = make_units(3, sku=sku)
-    set_one(units[:1], "Grade", "A")
-    rows = [f"L-1,{unit.serial},Grade,B" for unit in units] + [f"L-1,{units[0].serial},Size,9", "NO,X,Grade,B"]
-    plan = plan_import(parsed(*rows), overwrite=overwrite)
-    before = UnitEvent.objects.count()
-    done, errors = apply_import(parsed(*rows), overwrite=overwrite, by=BY)
-    assert (done.written, len(errors)) == (plan.written, 1)
-    assert [pairs(unit)["Grade"] for unit in units] == ["B" if overwrite else "A", "B", "B"]
-    assert UnitEvent.objects.count() - before == 3  # one row for each unit, not for each attribute
-
-
-def test_upload_check_apply_and_the_failed_rows_again(web, account_a):
+def test_the_popup_sent_twice_sets_once_and_says_the_same(web, account_a):
     with account_context(account_a):
-        unit = make_unit(sku=make_serialized_sku(code="L-1"))
-        set_one([unit], "Size", "9")
-    url = "/acme/inventory/serials/attributes/csv/"
-    assert web.get(f"{url}template/").content.decode("utf-8-sig").splitlines()[0] == "SKU,Serial,Attribute,Value"
-    refused = web.post(url, {"file": SimpleUploadedFile("a.csv", b"%PDF-1.4 nothing")})
-    assert "error processing csv file" in refused.content.decode()
-    rows = [f"L-1,{unit.serial},Grade,=B", f"L-1,{unit.serial},Size,10", "NO,X,Grade,B"]
-    answer = web.post(url, {"file": SimpleUploadedFile("a.csv", text_of(rows))})
-    check = answer.headers["Location"]
-    page = web.get(check).content.decode()
-    for words in ("error processing csv file", "2 rows are left out", "There is no SKU of this name.", "keeps it"):
-        assert words in page, words
-    failed = web.get(f"{check}failed/").content.decode("utf-8-sig")
-    header, *lines = csv.reader(io.StringIO(failed))
-    assert header == ["SKU", "Serial", "Attribute", "Value", "Line", "Reason"]
-    assert [line[:5] for line in lines] == [["L-1", unit.serial, "Size", "10", "3"], ["NO", "X", "Grade", "B", "4"]]
-    done = web.post(check, follow=True).content.decode()
-    assert "Set on 1 serial." in done
+        units = make_units(2)
+    url = "/acme/inventory/serials/attributes/"
+    sent = {"pk": [unit.pk for unit in units], "name": "Batch", "value": "B-7", "overwrite": "on", "key": "k" * 32}
+    first = web.post(url, sent, follow=True)
     with account_context(account_a):
-        assert pairs(unit) == {"Size": "9", "Grade": "=B"}
-    # Just the failed rows, uploaded again with overwrite.
-    again = web.post(url, {"file": SimpleUploadedFile("b.csv", failed.encode()), "overwrite": "on"})
-    assert again.headers["Location"].endswith("?overwrite=1")
-    web.post(again.headers["Location"])
+        set_one(units[:1], "Batch", "B-9")  # somebody corrects it
+    second = web.post(url, sent, follow=True)
+    assert all("Set on 2 serials." in answer.content.decode() for answer in (first, second))
     with account_context(account_a):
-        assert pairs(unit) == {"Size": "10", "Grade": "=B"}
-
-
-def test_another_accounts_upload_is_not_found(client_for, olga, nia, account_a, account_b):
+        assert [pairs(unit) for unit in units] == [{"Batch": "B-9"}, {"Batch": "B-7"}]
+    other = web.post(url, {**sent, "value": "B-8"}, follow=True).content.decode()  # back in the browser, and changed
+    assert "Set on 2 serials." in other
     with account_context(account_a):
-        make_unit(sku=make_serialized_sku(code="L-1"))
-    web = client_for(olga)
-    answer = web.post(
-        "/acme/inventory/serials/attributes/csv/", {"file": SimpleUploadedFile("a.csv", text_of(["L-1,X,Grade,B"]))}
-    )
-    foreign = answer.headers["Location"].replace("/acme/", "/bolt/")
-    assert client_for(nia).get(foreign).status_code == 404
+        assert {pairs(unit)["Batch"] for unit in units} == {"B-8"}
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_large_file_is_a_job_and_twice_is_once(web, account_a, monkeypatch):
-    monkeypatch.setattr(views, "AT_ONCE", 2)
+def test_the_popup_for_many_serials_is_a_job(web, account_a, monkeypatch):
+    monkeypatch.setattr(actions, "SET_AT_ONCE", 2)
+    monkeypatch.setattr(attributes, "CHUNK", 2)
     with account_context(account_a):
-        units = make_units(5, sku=make_serialized_sku(code="L-1"))
-    rows = [f"L-1,{unit.serial},Grade,B" for unit in units] + ["NO,X,Grade,B"]
-    url = "/acme/inventory/serials/attributes/csv/"
-    check = web.post(url, {"file": SimpleUploadedFile("a.csv", text_of(rows))}).headers["Location"]
-    first, second = (web.post(check).headers["Location"] for _turn in range(2))
-    assert first == second
+        units = make_units(5)
+        set_one(units[:1], "Batch", "old")
+    sent = {"all": "1", "filter": "", "name": "batch", "value": "B-7", "key": "k"}
+    page = web.post("/acme/inventory/serials/attributes/", sent).headers["Location"]
     with account_context(account_a):
         job = Job.objects.get()
     assert jobs.run(account_a.pk, job.pk) == JobState.DONE
     with account_context(account_a):
         job.refresh_from_db()
-        assert UnitAttribute.objects.filter(value="B").count() == 5
-    assert job.result["counts"]["Set"] == 5
-    assert [error["line"] for error in job.result["errors"]] == [7]
+        assert [pairs(unit) for unit in units] == [{"Batch": "old"}, *[{"batch": "B-7"}] * 4]
+    assert (job.done, job.total) == (5, 5)
+    assert job.result["counts"] == {"Serials": 4, "Same before": 0, "Kept": 1}
+    assert "Set on 4 serials. 1 has another value already and kept it." in web.get(page).content.decode()
+
+
+def test_the_popup_sent_again_when_fewer_match_is_still_the_same_job(web, account_a, monkeypatch):
+    with account_context(account_a):
+        make_units(3)
+    sent = {"all": "1", "filter": "", "name": "Batch", "value": "B-7", "key": "k"}
+    pages = []
+    for most in (2, 5):
+        monkeypatch.setattr(actions, "SET_AT_ONCE", most)
+        pages.append(web.post("/acme/inventory/serials/attributes/", sent).headers["Location"])
+    assert pages[0] == pages[1]
+    assert "/jobs/" in pages[0]
+    with account_context(account_a):
+        assert not UnitAttribute.objects.exists()

@@ -7,7 +7,7 @@ import pytest
 
 from oms.errors import DomainError
 from oms.tenancy import account_context
-from serials.models import NOTE_LENGTH, Unit, UnitEvent
+from serials.models import NOTE_LENGTH, Unit, UnitAttribute, UnitEvent
 from serials.services import attributes, notes
 from serials.services.attributes import MOST_OF_ONE, VALUE_LENGTH
 from tests.serials.factories import make_unit
@@ -74,8 +74,8 @@ class Meanwhile:
 
     def has_by_file(self, wanted):
         with account_context(self.account):
-            rows = [(self.pk, name, value) for name, value in wanted.items()]
-            attributes.set_attributes(rows=rows, overwrite=True, by=BY)
+            rows = [UnitAttribute(unit_id=self.pk, name=name, value=value) for name, value in wanted.items()]
+            UnitAttribute.objects.bulk_create(rows)
 
     def writes(self, text):
         with account_context(self.account):

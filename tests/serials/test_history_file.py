@@ -61,6 +61,20 @@ def test_the_file_has_the_eleven_columns_and_one_for_each_attribute(web, account
     assert rows[2][11:] == ["", "mine"]
 
 
+def test_a_name_in_several_spellings_is_one_column(in_a):
+    first, second, third = make_units(3, bin=make_bin())
+    for unit, name in ((first, "colour"), (second, "Colour"), (third, "alpha"), (third, "COLOUR")):
+        attributes.set_attribute(units=[unit.pk], name=name, value=f"{name} {unit.pk}", overwrite=True, by=BY)
+    made = HistoryFile(Unit.objects.filter(pk__in=[first.pk, second.pk, third.pk]))
+    _bom, *rows = csv.reader(io.StringIO(b"".join(made.lines()).decode("utf-8-sig"), newline=""))
+    assert made.names == ["alpha", "COLOUR"]
+    assert {tuple(row[11:]) for row in rows} == {
+        ("", f"colour {first.pk}"),
+        ("", f"Colour {second.pk}"),
+        (f"alpha {third.pk}", f"COLOUR {third.pk}"),
+    }
+
+
 NASTY = [
     "=1+1", "+1", "-1", "-1.5", "-x", "@a", "'=1", "''x", "'x", "＝1", "plain", 'a"b', "a,b", "a\nb", "a\r\nb", "é ß 日本",  # noqa: E501
     "\\.", "\\N", " =1", "-1 ", "- 5", "%s %(x)s {0}",

@@ -1,0 +1,22 @@
+"""`python -m bench.one_job ACCOUNT JOB`: do one job in a process of its own, print the most MB that it had."""
+
+import os
+import resource
+import sys
+from importlib import import_module
+
+import django
+
+
+def main() -> None:
+    """Set up as a worker is, do the job, and say it. Exit status 1 where it was not done."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "oms.settings")
+    django.setup()
+    account, job = map(int, sys.argv[1:])
+    if import_module("oms.jobs").run(account, job) != "done":
+        sys.exit(1)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+if __name__ == "__main__":
+    main()
