@@ -38,6 +38,29 @@ def test_bench_generate_measures_on_a_database_of_its_own_and_leaves_none(server
     assert databases() == before
 
 
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("name", "size", "count"), [("export", "--units", 600), ("import", "--rows", 12_000)])
+def test_the_benches_of_files_measure_on_a_database_of_their_own_and_leave_none(server_env, name, size, count):
+    """A file of attributes is applied by a job, as the bench wants it, from about 2,000 rows on."""
+    before = databases()
+    argv = [sys.executable, str(ROOT / "manage.py"), "bench", name, size, str(count), "--runs", "1", "--json"]
+    done = subprocess.run(argv, env=server_env, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    assert done.stderr == ""
+    *measures, last = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {f"{name} vs COPY", f"{name} vs ORM"} <= {each["measure"] for each in measures}
+    for each in measures:
+        assert set(each) == FIELDS
+        assert each["value"] > 0 < each["limit"]
+        assert each["runs"] == 1
+        assert each["holds"] == (each["bar"] is None or each["ratio"] >= each["bar"])
+    missed = [each["measure"] for each in measures if not each["holds"]]
+    assert last["summary"] == {"measures": len(measures), "missed": missed, "holds": not missed}
+    assert f"{count:,} " in last["conditions"]
+    assert done.returncode == (1 if missed else 0)
+    assert databases() == before
+
+
 def databases():
     with connections["owner"].cursor() as cursor:
         cursor.execute("SELECT datname FROM pg_database WHERE datname LIKE 'lotline_bench%' ORDER BY 1")
