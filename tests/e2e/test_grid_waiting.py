@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 LIST = "/acme/inventory/serials/"
 FAILED = "This could not be loaded. Nothing was lost. Try again."
-ANSWERS = {"a server error": {"status": 500, "content_type": "text/html", "body": "<p id=page>Broken</p>"}, "none": None}
+ANSWERS = {"a server error": {"status": 500, "content_type": "text/html", "body": "<h1>Broken</h1>"}, "none": None}
 
 
 def rows(page):
