@@ -24,7 +24,14 @@ from oms.embedded.processes import wait_until
 CLIENTS, SECONDS = 8, 4.0
 
 
-def rates(urls: Mapping[str, tuple[str, dict[str, str]]], limit: str, session: str, runs: int) -> Iterator[Measure]:
+def rates(
+    urls: Mapping[str, tuple[str, dict[str, str]]],
+    limit: str,
+    session: str,
+    runs: int,
+    *,
+    bars: Mapping[str, float | None],
+) -> Iterator[Measure]:
     """The rate of each address (with its headers) beside that of the one called `limit`, in turn."""
     with serving() as port:
         found: dict[str, list[float]] = {name: [] for name in urls}
@@ -33,10 +40,10 @@ def rates(urls: Mapping[str, tuple[str, dict[str, str]]], limit: str, session: s
                 found[name].append(rate(port, url, {**headers, "Cookie": f"{settings.SESSION_COOKIE_NAME}={session}"}))
     for name in urls:
         if name != limit:
-            yield measure(name, found[name], found[limit])
+            yield measure(name, found[name], found[limit], bars.get(name))
 
 
-def measure(name: str, own: list[float], limits: list[float]) -> Measure:
+def measure(name: str, own: list[float], limits: list[float], bar: float | None) -> Measure:
     """One address's rate."""
     seconds = [CLIENTS / each for each in own]
     return Measure(
@@ -45,7 +52,7 @@ def measure(name: str, own: list[float], limits: list[float]) -> Measure:
         unit="req/s",
         limit=round(median(limits), 1),
         ratio=round(median(a / b for a, b in zip(own, limits, strict=True)), 3),
-        bar=0.6 if name == "table" else None,
+        bar=bar,
         p50=round(median(seconds), 4),
         p95=round(max(seconds), 4),
         runs=len(own),

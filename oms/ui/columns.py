@@ -70,11 +70,11 @@ class Column(tables.Column):
     def compile(self, name: str, frame: Frame) -> Callable[[Any], str]:
         """One function from a record to its `<td>`; what has no value is an empty cell, in which CSS draws a dash."""
         get, html, open_cell = value_getter(str(self.accessor or name)), self.html, self.open_cell
+        empty = f"{open_cell}</td>" if "num" in self.css else "<td></td>"  # the dash of a number stands to the right
 
         def cell(record: Any) -> str:
             value = get(record)
-            inside = "" if value is None or value == "" else html(value, record, frame)
-            return f"{open_cell}{inside}</td>"
+            return empty if value is None or value == "" else f"{open_cell}{html(value, record, frame)}</td>"
 
         return cell
 

@@ -13,6 +13,8 @@ from tests.factories import make_serialized_sku
 from tests.serials.factories import make_units
 
 LIST = "/acme/inventory/serials/"
+PHONE = {"viewport": {"width": 320, "height": 780}}
+LOOKS = [{"color_scheme": "dark"}, PHONE]
 
 
 def rows(page):
@@ -264,7 +266,7 @@ def test_the_keyboard_checks_searches_and_closes(office):
     expect(page.locator("#dialog")).to_be_hidden()
 
 
-@pytest.mark.parametrize("look", [{"color_scheme": "dark"}, {"viewport": {"width": 320, "height": 780}}], ids=str)
+@pytest.mark.parametrize("look", LOOKS, ids=str)
 def test_find_many_and_the_dialogs_fit_in_the_dark_and_on_a_phone(page_for, olga, units, assert_accessible, look):
     page, dialog = page_for(olga, **look), None
     page.goto(LIST)
@@ -284,8 +286,38 @@ def test_find_many_and_the_dialogs_fit_in_the_dark_and_on_a_phone(page_for, olga
     assert_accessible(page)
 
 
-def test_the_empty_states_are_accessible(page_for, olga, account_a, assert_accessible):
-    page = page_for(olga)
+@pytest.mark.parametrize("look", LOOKS, ids=str)
+def test_what_is_refused_fits_in_the_dark_and_on_a_phone(page_for, olga, units, assert_accessible, look):
+    page = page_for(olga, **look)
+
+    def check():
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert_accessible(page)
+
+    page.goto(LIST)
+    page.keyboard.press("a")
+    page.locator("thead .menu-panel").get_by_role("button", name="Labels", exact=True).click()
+    expect(page.locator("#none-checked")).to_be_visible()
+    check()
+    page.keyboard.press("Escape")
+    page.locator(".page-actions details > summary").click()
+    page.get_by_role("link", name="Save this view…").click()
+    expect(page.locator("#dialog").get_by_label("Name")).to_be_visible()
+    check()
+    page.goto(f"{LIST}?serial=nothing")
+    expect(page.get_by_role("heading", name="No match")).to_be_visible()
+    check()
+    page.goto(f"{LIST}attributes/csv/")
+    text = b"SKU,Serial,Attribute,Value\nL2201308,LAP00020,Grade,B\nNO,X,Grade,B\n"
+    page.get_by_label("CSV file").set_input_files({"name": "a.csv", "mimeType": "text/csv", "buffer": text})
+    page.get_by_role("button", name="Upload").click()
+    expect(page.locator("h1")).to_have_text("error processing csv file")
+    check()
+
+
+@pytest.mark.parametrize("look", [{}, *LOOKS], ids=str)
+def test_the_empty_states_are_accessible(page_for, olga, account_a, assert_accessible, look):
+    page = page_for(olga, **look)
     page.goto(LIST)
     expect(page.get_by_role("heading", name="No serials yet")).to_be_visible()
     assert_accessible(page)

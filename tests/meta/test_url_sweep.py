@@ -16,7 +16,8 @@ from django.urls import URLPattern, get_resolver, reverse
 from django.utils import timezone
 
 from oms.models import Membership, Role
-from oms.tenancy import AccountModel, account_context
+from oms.tenancy import account_context
+from tests.fingerprints import fingerprint
 from tests.oms.samples import PLATFORM
 from tests.samples import Case, all_samples
 
@@ -52,20 +53,6 @@ every_sample = pytest.mark.parametrize("name", SAMPLES)
 every_use = pytest.mark.parametrize(
     ("name", "method"), BY_METHOD, ids=[f"{name}-{method}" for name, method in BY_METHOD]
 )
-
-
-TABLES = [model._meta.db_table for model in apps.get_models() if issubclass(model, AccountModel)]
-DIGESTS = " UNION ALL ".join(
-    f"SELECT '{name}', md5(string_agg(t::text, ' ' ORDER BY id)) FROM {name} t" for name in TABLES
-)
-
-
-def fingerprint(account):
-    """Every row of an account, so that any change shows."""
-    with account_context(account), connection.cursor() as cursor:
-        cursor.execute(DIGESTS)
-        members = sorted(account.memberships(manager="with_invited").values_list("pk", "person", "role", "joined_at"))
-        return {**dict(cursor.fetchall()), "members": members}
 
 
 def people_of(cast):

@@ -60,6 +60,27 @@ def test_bench_import_measures_the_upload_its_check_and_the_memory_of_the_job(se
     assert databases() == before
 
 
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_bench_export_measures_on_a_database_of_its_own_and_leaves_none(server_env):
+    before = databases()
+    argv = [sys.executable, str(ROOT / "manage.py"), "bench", "export", "--units", "600", "--runs", "1", "--json"]
+    done = subprocess.run(argv, env=server_env, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    assert done.stderr == ""
+    *measures, last = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {"export vs COPY", "export vs ORM"} <= {each["measure"] for each in measures}
+    for each in measures:
+        assert set(each) == FIELDS
+        assert each["value"] > 0 < each["limit"]
+        assert each["runs"] == 1
+        assert each["holds"] == (each["bar"] is None or each["ratio"] >= each["bar"])
+    missed = [each["measure"] for each in measures if not each["holds"]]
+    assert last["summary"] == {"measures": len(measures), "missed": missed, "holds": not missed}
+    assert "600 " in last["conditions"]
+    assert done.returncode == (1 if missed else 0)
+    assert databases() == before
+
+
 def databases():
     with connections["owner"].cursor() as cursor:
         cursor.execute("SELECT datname FROM pg_database WHERE datname LIKE 'lotline_bench%' ORDER BY 1")
