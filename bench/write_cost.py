@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from statistics import median
+from time import perf_counter
 
 from django.db import connections
 
