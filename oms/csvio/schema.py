@@ -56,7 +56,7 @@ class Row:
     values: dict[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RowError:
     """What is wrong in one line. `column` is empty where the whole row is meant; `raw` is the cell as it is there."""
 

@@ -108,7 +108,7 @@ DELETE FROM stage_attribute a USING stage_file f, (
 WHERE a.unit_id = first.unit_id AND upper(a.name) = first.key AND a.line > first.line AND f.line = a.line
 RETURNING f.line, f.sku, f.serial, f.name, first.line
 """
-SKIPPED = "SELECT line, old FROM stage_change WHERE old <> value ORDER BY line"
+SKIPPED = "SELECT line, old FROM stage_change WHERE old <> value AND NOT %(overwrite)s ORDER BY line"
 
 
 @dataclass(frozen=True)
@@ -168,8 +168,8 @@ def plan_import(file: BinaryIO, *, overwrite: bool, progress: Progress | None = 
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE stage_attribute")
         new, other, same = compare_staged(cursor)
-        cursor.execute(SKIPPED)
-        kept = [] if overwrite else cursor.fetchall()
+        cursor.execute(SKIPPED, {"overwrite": overwrite})
+        kept = cursor.fetchall()
     said = _("It has a value already, “%(value)s”, and keeps it.")
     return Plan(
         row_count=parsed.row_count,
