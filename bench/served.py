@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPConnection
+from pathlib import Path
 from statistics import median
 from time import monotonic
 from urllib.parse import urlsplit, urlunsplit
@@ -67,10 +68,13 @@ def serving() -> Iterator[int]:
     environment = {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "bench.served_settings",
+        "LOTLINE_BENCH_SETTINGS": os.environ["DJANGO_SETTINGS_MODULE"],
         "DATABASE_URL": _with_name(os.environ["DATABASE_URL"], str(connection.settings_dict["NAME"])),
-        "LOTLINE_STATIC_ROOT": str(settings.STATIC_ROOT),
         "LOTLINE_HTTPS": "0",
     }
+    static: Path | None = settings.STATIC_ROOT  # collected for the bench; none in tests
+    if static:
+        environment["LOTLINE_STATIC_ROOT"] = str(static)
     options = ["--config=python:oms.webserver", f"--bind={HOST}:{port}", "--log-level=warning"]
     argv = [sys.executable, "-m", "gunicorn", *options, "oms.wsgi:application"]
     process = subprocess.Popen(argv, env=environment, cwd=ROOT)

@@ -43,7 +43,7 @@ def fail_posts(page, path, answer):
 
 
 def open_menu(page, serial, name):
-    page.get_by_role("link", name=f"Menu of {serial}").click()
+    page.get_by_role("button", name=f"Menu of {serial}").click()
     page.locator("#row-menu-open").get_by_role("link", name=name).click()
 
 
@@ -53,8 +53,8 @@ def give(account_a, units):
 
     def set_them(serial, pairs):
         with account_context(account_a):
-            rows = [(units[serial], name, value) for name, value in pairs.items()]
-            attributes.set_attributes(rows=rows, overwrite=True, by=BY)
+            for name, value in pairs.items():
+                attributes.set_attribute(units=[units[serial]], name=name, value=value, overwrite=True, by=BY)
         connection.close()
 
     return set_them

@@ -100,18 +100,19 @@ def test_cancel_midway(account_a, tmp_path):
     assert skus(account_a) == 0
 
 
-def test_two_jobs_of_one_account_run_side_by_side_and_the_third_after_them(account_a, tmp_path):
+def test_jobs_of_one_account_run_one_after_the_other_and_those_of_another_beside_them(account_a, account_b, tmp_path):
     folders = [tmp_path / name for name in "abc"]
     for folder in folders:
         folder.mkdir()
-    queued = [start(account_a, "wait_midway", folder=str(folder)) for folder in folders]
-    wait_until(lambda: all((folder / "started-1").exists() for folder in folders[:2]), what="two are midway")
-    assert not (folders[2] / "started-1").exists()
+    owners = [account_a, account_a, account_b]
+    queued = [start(owner, "wait_midway", folder=str(folder)) for owner, folder in zip(owners, folders, strict=True)]
+    wait_until(lambda: all((folders[n] / "started-1").exists() for n in (0, 2)), what="one of each is midway")
+    assert not (folders[1] / "started-1").exists()
     for folder in folders:
         (folder / "go").touch()
-    for job in queued:
-        wait_for(account_a, job, JobState.DONE)
-    assert skus(account_a) == 30
+    for owner, job in zip(owners, queued, strict=True):
+        wait_for(owner, job, JobState.DONE)
+    assert (skus(account_a), skus(account_b)) == (20, 10)
 
 
 def test_a_long_statement_keeps_its_lease(account_a):
