@@ -10,6 +10,9 @@ from django.db import connections
 from bench.report import compare, show
 from oms.bootstrap import ROOT
 
+# One after the other: each looks whether it has left a database, and would find that of another.
+pytestmark = pytest.mark.xdist_group("bench")
+
 FIELDS = {"measure", "value", "unit", "limit", "ratio", "bar", "holds", "p50", "p95", "runs", "sql"}
 
 
