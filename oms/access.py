@@ -9,14 +9,16 @@ from argparse import ArgumentParser
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack
 from typing import Any, Generic, TypeVar
+from urllib.parse import urlsplit, urlunsplit
 
 from celery import Task
 from django import forms
+from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, transaction
-from django.http import Http404, HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -76,6 +78,30 @@ def give_back_connection() -> None:
         connection.close()
 
 
+def ask_to_sign_in(request: HttpRequest) -> HttpResponse:
+    """The answer to nobody: the sign-in page, which leads back here, or to the page that a form was sent from.
+
+    A script that wants a part of a page gets 401 instead: it would show the sign-in page in the place of the part.
+    """
+    htmx: HtmxDetails = request.htmx  # type: ignore[attr-defined]
+    is_part = (htmx and not htmx.history_restore_request) or "X-Requested-With" in request.headers
+    if is_part:
+        return HttpResponse(_("You have been signed out."), status=401, content_type="text/plain; charset=utf-8")
+    if request.method in {"GET", "HEAD"}:
+        return redirect_to_login(request.get_full_path())
+    sent_from = urlsplit(request.headers.get("Referer", ""))
+    is_ours = sent_from.netloc == request.get_host()
+    return redirect_to_login(urlunsplit(("", "", sent_from.path, sent_from.query, "")) if is_ours else "/")
+
+
+class SignInMiddleware(LoginRequiredMiddleware):
+    """Every page asks to sign in, unless its view says that it needs nobody (`login_not_required`)."""
+
+    def handle_no_permission(self, request: HttpRequest, view_func: Callable[..., Any]) -> HttpResponse:  # type: ignore[override]
+        """See `ask_to_sign_in`."""
+        return ask_to_sign_in(request)
+
+
 class AccountMiddleware:
     """Opens the account that the address names, around the view and the rendering of its answer.
 
@@ -106,7 +132,7 @@ class AccountMiddleware:
             return None
         slug = kwargs.pop(SLUG)
         if not request.user.is_authenticated:
-            return redirect_to_login(request.get_full_path())
+            return ask_to_sign_in(request)
         roles = getattr(view, "roles" if request.method in {"GET", "HEAD"} else "write_roles", None)
         if roles is None:
             raise ImproperlyConfigured(f"{view.__module__}.{view.__qualname__} declares no roles: use @require_role.")

@@ -29,7 +29,9 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """403: the form is too old, or was sent from another site."""
-    return _page(request, "403_csrf", 403)
+    response = _page(request, "403_csrf", 403)
+    response["X-Form-Too-Old"] = "1"  # for dialogs, which can get themselves another token
+    return response
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -18,6 +18,7 @@ function fill(page, url) {
   body.replaceChildren(content);
   window.htmx?.process(body);
   show(box);
+  tell("filled");
   ($(".notice-bad, [aria-invalid=true], [autofocus]", body) ?? $("input:not([type=hidden]), select, textarea, .form-actions .btn", body))?.focus();
   return true;
 }
@@ -44,17 +45,31 @@ function arrive(page, url) {
 
 // No answer, or a server in trouble. A form in the open dialog stays as it is and says so itself, in its own words if it
 // has some (data-failed): a toast would lie under the dialog.
-function fail(form) {
-  if (!box?.open || !box.contains(form)) return tell("failed");
-  const notice = $("#dialog-failed").content.firstElementChild.cloneNode(true);
-  if (form.dataset.failed) $("strong", notice).textContent = form.dataset.failed;
+function fail(form, how = "failed") {
+  if (!box?.open || !box.contains(form)) return tell(how);
+  const notice = $(`#dialog-${how}`).content.firstElementChild.cloneNode(true);
+  if (how === "failed" && form.dataset.failed) $("strong", notice).textContent = form.dataset.failed;
   ($(".form-actions", form) ?? form.lastElementChild).before(notice);
   notice.focus();
 }
 
-async function load(url, options, native, form) {
+// Who signed in again, in another tab, has other tokens than the forms that were open: this page gives one.
+async function renew() {
+  const page = new DOMParser().parseFromString(await (await fetch(location.href)).text(), "text/html");
+  const fresh = $("[name=csrfmiddlewaretoken]", page)?.value;
+  if (fresh) for (const field of document.querySelectorAll("[name=csrfmiddlewaretoken]")) field.value = fresh;
+  return fresh;
+}
+
+async function load(url, options, native, form, isSecond = false) {
   try {
-    const response = await fetch(url, options);
+    const response = await fetch(url, { ...options, headers: { "X-Requested-With": "fetch" } });
+    if (response.status === 401) return fail(form, "signed-out");
+    if (response.headers.has("X-Form-Too-Old") && !isSecond) {
+      const token = await renew();
+      if (token) options.body.set("csrfmiddlewaretoken", token);
+      if (token) return load(url, options, native, form, true);
+    }
     if (response.status >= 500) return fail(form);
     if (!response.headers.get("Content-Type")?.startsWith("text/html")) return native();
     const page = new DOMParser().parseFromString(await response.text(), "text/html");

@@ -24,11 +24,25 @@ if (area) {
     area.append(toast);
     watchAll();
   });
-  for (const type of ["lotline:failed", "htmx:responseError", "htmx:sendError"]) {
-    on(type, () => {
-      $("#failed")?.remove();
-      area.append($("#toast-failed").content.firstElementChild.cloneNode(true));
-      area.lastElementChild.id = "failed";
-    });
-  }
+  const clear = () => area.querySelectorAll("#failed, #signed-out").forEach((toast) => toast.remove());
+  // A part that is asked for again and again says it once. `next` is where to be after signing in.
+  const fail = (name, next = location.pathname + location.search) => {
+    if ($(`#${name}`)) return;
+    clear();
+    const toast = $(`#toast-${name}`).content.firstElementChild.cloneNode(true);
+    toast.id = name;
+    const link = toast.querySelector("p a");
+    if (link) link.href += `?next=${encodeURIComponent(next)}`;
+    area.append(toast);
+  };
+  for (const type of ["lotline:failed", "htmx:sendError"]) on(type, () => fail("failed"));
+  on("lotline:signed-out", () => fail("signed-out"));
+  on("htmx:responseError", ({ detail: { xhr, pathInfo } }) => {
+    const asked = pathInfo.finalRequestPath;
+    const isHere = asked?.startsWith(`${location.pathname}?`);  // this page, with the filter just typed
+    fail(xhr.status === 401 ? "signed-out" : "failed", isHere ? asked : undefined);
+  });
+  // What works again need not be complained of any longer.
+  on("htmx:afterOnLoad", ({ detail }) => { if (detail.xhr.status < 400) clear(); });
+  for (const type of ["lotline:filled", "lotline:arrived"]) on(type, clear);
 }

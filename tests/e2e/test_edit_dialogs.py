@@ -140,6 +140,9 @@ def test_a_value_of_several_lines_is_seen_whole_and_stays(page_for, olga, units,
     dialog.get_by_role("button", name="Save").click()
     expect(dialog).to_be_hidden()
     assert known("LAP00021") == {"Text": "line1\nline2", "Old": "a\r\nb", "Grade": "B"}
+    page.locator("tr", has_text="LAP00021").get_by_role("button", name="History").click()
+    shown = page.get_by_role("region", name="METADATA").get_by_role("cell", name="line1 line2")
+    assert shown.evaluate("cell => cell.innerText.trim()") == "line1\nline2"
 
 
 @pytest.mark.parametrize("look", [{}, {"color_scheme": "dark"}, PHONE], ids=["light", "dark", "phone"])
