@@ -50,13 +50,26 @@ class SerialColumn(MonoLinkColumn):
 class ProdIdColumn(MonoColumn):
     """ProdID: the warehouse's id of the SKU, else ours."""
 
+    def compile(self, name: str, frame: Frame) -> Callable[[Any], str]:
+        """One function from a row to its `<td>`."""
+        open_cell = self.open_cell
+        return lambda row: f"{open_cell}{escape(_prod_id(row))}</td>"
+
+    def compile_text(self, name: str) -> Callable[[Any], str]:
+        """The same for a CSV file."""
+        return _prod_id
+
     def order(self, rows: QuerySet[Unit], is_descending: bool) -> tuple[QuerySet[Unit], bool]:  # noqa: FBT001
         """The rows in the order of what the column shows; django-tables2 calls it."""
         return with_prod_id(rows).order_by("-prod_id" if is_descending else "prod_id"), True
 
 
+def _prod_id(row: Any) -> str:
+    return str(row.sku__product_id_wh or row.sku__product_id)
+
+
 class SerialTable(Table):
-    """The Serials grid."""
+    """The Serials grid, of rows of values (`serials.queries.units.SHOWN`)."""
 
     indexed = frozenset({"serial", "status", "update"})
 
@@ -66,7 +79,7 @@ class SerialTable(Table):
     sku = MonoLinkColumn(
         label=gettext_lazy("SKU"), accessor="sku__code", order_by="sku__code", route="sku", target="sku_id"
     )
-    prod_id = ProdIdColumn(label=gettext_lazy("ProdID"), accessor="sku__prod_id")
+    prod_id = ProdIdColumn(label=gettext_lazy("ProdID"))
     bin = MonoColumn(label=gettext_lazy("BIN"), accessor="bin__name", order_by="bin__name")
     location = Column(label=gettext_lazy("Location"), accessor="bin__location__name", order_by="bin__location__name")
     serial = SerialColumn(label=gettext_lazy("Serial"), route="serial", order_by=("serial_key", "pk"))
@@ -109,12 +122,6 @@ class SerialTable(Table):
         )
         order_by = "-update"
 
-    def row_renderer(self, frame: Frame) -> Callable[[Any], str]:
-        """The kit's, with void units struck through."""
-        row = super().row_renderer(frame)
-
-        def marked(record: Any) -> str:
-            html = row(record)
-            return html.replace("<tr ", '<tr class="is-void" ', 1) if record.is_void else html
-
-        return marked
+    def row_css(self, record: Any) -> str:
+        """Void units are struck through."""
+        return "is-void" if record.is_void else ""

@@ -16,6 +16,7 @@ from oms import csvio, files, jobs
 from oms.access import AccountRequest
 from oms.downloads import csv_stream
 from oms.jobs import Progress
+from oms.ui.paging import shown
 from oms.ui.tables import Table
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def export_response(request: AccountRequest, page: "type[TableView]", table: Tab
             person=request.user,
         )
         return redirect("job", account_slug=request.account.slug, pk=job.pk)
-    return csv_stream(request, file_name(page), lambda: _file(table, rows))
+    return csv_stream(request, file_name(page), lambda: _file(table, shown(rows, page.shown)))
 
 
 def run_export_job(progress: Progress) -> None:
@@ -48,7 +49,8 @@ def run_export_job(progress: Progress) -> None:
     table.arrange(progress.params.get("columns", []))
     rows = table.data.data
     total = rows.order_by().count()
-    stored = files.store(file_name(page), csvio.CONTENT_TYPE, _file(table, rows, progress, total))
+    content = _file(table, shown(rows, page.shown), progress, total)
+    stored = files.store(file_name(page), csvio.CONTENT_TYPE, content)
     progress.finish({"counts": {_("Rows"): total}}, stored)
 
 

@@ -167,6 +167,13 @@ def _midnight(day: datetime) -> datetime:
     return timezone.make_aware(datetime.combine(day.date(), time.min))
 
 
+class _Shared(dict[str, forms.Field]):
+    """The fields of every form of a class: nothing about them changes from one to the next."""
+
+    def __deepcopy__(self, memo: Any) -> dict[str, forms.Field]:
+        return dict(self)
+
+
 class _FilterForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         # Not id_…: a dialog over the list may have a field of the same name, whose label would then name the filter.
@@ -202,6 +209,7 @@ class FilterSet(django_filters.FilterSet):
 
     def _make_form_class(self) -> type[forms.Form]:
         form_class: type[forms.Form] = type("FilterForm", (_FilterForm, super().get_form_class()), {})
+        form_class.base_fields = _Shared(form_class.base_fields)
         for name, field in form_class.base_fields.items():
             field.widget.attrs["form"] = "filters"
             if not isinstance(field.widget, forms.MultiWidget | forms.CheckboxInput) and name != SEARCH:
@@ -227,9 +235,11 @@ class FilterSet(django_filters.FilterSet):
             if name not in {SEARCH, *columns} and not isinstance(declared, SwitchFilter):
                 yield from (name, f"{name}_from", f"{name}_to")
 
-    def switches(self) -> list[Any]:
-        """The bound checkboxes that stand over the table."""
-        return [self.form[name] for name, declared in self.filters.items() if isinstance(declared, SwitchFilter)]
+    def switches(self) -> list[dict[str, str]]:
+        """The checkboxes that stand over the table: drawn, with id and label."""
+        names = [name for name, declared in self.filters.items() if isinstance(declared, SwitchFilter)]
+        fields = [(self.form[name], self._drawn(name)) for name in names]
+        return [{"drawn": drawn, "id": field.id_for_label, "label": field.label} for field, drawn in fields]
 
     def faults(self) -> list[tuple[str, str]]:
         """(label, what is wrong) of every entry that is left out because it makes no sense."""

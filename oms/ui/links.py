@@ -1,7 +1,7 @@
 """Addresses of documents that a row names by their number, such as ProcessID and Order#."""
 
 from functools import lru_cache
-from urllib.parse import urlencode
+from urllib.parse import quote_plus
 
 from django.urls import NoReverseMatch, reverse
 
@@ -27,4 +27,4 @@ def _address(process_type: str, account_slug: str) -> tuple[str, str]:
 def document_url(account_slug: str, process_type: str, number: str) -> str:
     """Where the document with this number is shown; empty where nothing shows it."""
     address, parameter = _address(process_type, account_slug) if number else ("", "")
-    return f"{address}?{urlencode({parameter: number})}" if address else ""
+    return f"{address}?{parameter}={quote_plus(number)}" if address else ""

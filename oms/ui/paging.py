@@ -87,6 +87,7 @@ class Search:
             in parts that have no row in common.
         instead: `rows` in the order that is offered where it has no index for its own, else None.
         is_indexed: the sort, and `instead`, end with the id and have an index of plain columns.
+        shown: see `shown`.
     """
 
     base: QuerySet[Any]
@@ -94,6 +95,7 @@ class Search:
     matches: Sequence[QuerySet[Any]] = ()
     instead: QuerySet[Any] | None = None
     is_indexed: bool = False
+    shown: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -120,12 +122,13 @@ class Window:
             total, ids = _sample(search.matches, place)
         if total <= COUNTED:
             place = place.within(total)
-            return cls._cut(_records(search.base, ids) if ids is not None else _page(search, place), place, total)
+            found = _page(search, search.rows, place) if ids is None else _records(search, ids)
+            return cls._cut(found, place, total)
         rows = search.rows if search.instead is None else search.instead
         keys = tuple(_keys(rows)) if search.is_indexed else ()
         known: dict[str, Any] = {"is_instead": search.instead is not None, "keys": keys}
         mark = _mark(rows.model, keys, place.after or place.before) if keys else None
-        if mark and (found := _records(search.base, _beyond(rows, keys, mark, place))):
+        if mark and (found := _records(search, _beyond(rows, keys, mark, place))):
             is_more = len(found) > place.per_page or not place.after
             return cls(found[: place.per_page][:: 1 if place.after else -1], place, total, is_more, **known)
         if not (found := _numbered(search, rows, place)):
@@ -177,20 +180,28 @@ class Window:
 
 
 # --- the ways to a page -----------------------------------------------------------------------------------------------
-def _page(search: Search, place: Place) -> list[Any]:
+def shown(rows: QuerySet[Any], paths: Sequence[str]) -> QuerySet[Any, Any]:
+    """The rows as named tuples of the values at these paths, as records without any.
+
+    The last step before they are read: it joins what the paths lead to, which no count and no search needs.
+    """
+    return rows.values_list(*paths, named=True) if paths else rows
+
+
+def _page(search: Search, rows: QuerySet[Any], place: Place) -> list[Any]:
     """By number. Behind the first page only the ids are skipped over, not what belongs to each row."""
     end = place.start + place.per_page + 1
     if not place.start:
-        return list(search.rows[:end])
-    return _records(search.base, search.rows.values_list("pk", flat=True)[place.start : end])
+        return list(shown(rows, search.shown)[:end])
+    return _records(search, rows.values_list("pk", flat=True)[place.start : end])
 
 
 def _numbered(search: Search, rows: QuerySet[Any], place: Place) -> list[Any]:
     """The same where more rows match than are counted."""
     if not search.matches:
-        return _page(Search(search.base, rows), place)
+        return _page(search, rows, place)
     matches = [part.order_by(*rows.query.order_by) for part in search.matches]
-    return _records(search.base, _common(rows, matches, search.base, place))
+    return _records(search, _common(rows, matches, search.base, place))
 
 
 def _sample(matches: Sequence[QuerySet[Any]], place: Place) -> tuple[int, list[int]]:
@@ -242,12 +253,13 @@ def _beyond(rows: QuerySet[Any], keys: Sequence[Key], mark: Sequence[Any], place
     return found
 
 
-def _records(base: QuerySet[Any], ids: Iterable[int]) -> list[Any]:
+def _records(search: Search, ids: Iterable[int]) -> list[Any]:
     """The rows with these ids, in their order."""
     listed = list(ids)
     if not listed:
         return []
-    found = {record.pk: record for record in base.filter(AnyOf(F("pk"), listed)).order_by()}
+    rows = shown(search.base.filter(AnyOf(F("pk"), listed)).order_by(), search.shown)
+    found = {record.pk: record for record in rows}
     return [found[pk] for pk in listed if pk in found]
 
 
@@ -266,7 +278,7 @@ def _keys(rows: QuerySet[Any]) -> list[Key]:
 
 
 # --- the keys of a row in an address ----------------------------------------------------------------------------------
-def _token(keys: Iterable[Key], row: Model) -> str:
+def _token(keys: Iterable[Key], row: Any) -> str:
     return json.dumps([str(getattr(row, key.path)) for key in keys])
 
 

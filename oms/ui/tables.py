@@ -118,11 +118,18 @@ class Table(tables.Table):
         """One function from a record to its `<tr>`, made once for a page."""
         cells = [bound.column.compile(bound.name, frame) for bound in self.columns]
         row_id = f"row-{self._meta.model._meta.model_name}" if self._meta.model else "row"
+        css_of = self.row_css
 
         def row(record: Any) -> str:
-            return f'<tr id="{row_id}-{record.pk}">{"".join([cell(record) for cell in cells])}</tr>'
+            css = css_of(record)
+            marked = f' class="{css}"' if css else ""
+            return f'<tr{marked} id="{row_id}-{record.pk}">{"".join([cell(record) for cell in cells])}</tr>'
 
         return row
+
+    def row_css(self, record: Any) -> str:
+        """The classes of a record's row."""
+        return ""
 
     def rows_html(self, records: Iterable[Any], frame: Frame) -> SafeString:
         """The rows of one page; every column escapes its own value."""

@@ -67,6 +67,9 @@ class TableView(View):
     """
 
     queryset: ClassVar["staticmethod[[], QuerySet[Any]]"]
+    shown: ClassVar[tuple[str, ...]] = ()
+    """The paths of all that a row shows or is sorted by. Where they are named, rows are named tuples of their values:
+    to make a record of each row, and of all that it refers to, costs more than to read it."""
     table_class: ClassVar[type[Table]]
     filterset_class: ClassVar[type[FilterSet]]
     title: ClassVar[Text]
@@ -166,6 +169,7 @@ class TableView(View):
             matches=[self.sorted_table(query, part).data.data for part in filters.matches()],
             instead=usual and usual.data.data,
             is_indexed=bool(table.indexed),
+            shown=self.shown,
         )
         window = Window.of(query, search)
         return (usual if window.is_instead and usual else table), window

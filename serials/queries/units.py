@@ -17,10 +17,11 @@ from serials.lifecycle import IN_WAREHOUSE, LOOKS, Status
 from serials.models import Unit, UnitAttribute, UnitEvent
 
 SHOWN = (
-    "sku__code", "sku__product_id", "sku__product_id_wh", "bin__name", "bin__location__name", "serial", "serial_key",
-    "status", "is_void", "wms_notes", "oms_notes", "process_type", "process_id", "order_no", "updated_at",
+    "pk", "sku_id", "sku__code", "sku__product_id", "sku__product_id_wh", "bin__name", "bin__location__name",
+    "serial", "serial_key", "status", "is_void", "wms_notes", "oms_notes", "process_type", "process_id", "order_no",
+    "updated_at",
 )  # fmt: skip
-"""What a row of the grid shows or is sorted by: more would be read for nothing, row by row."""
+"""What a row of the grid shows or is sorted by, of the unit and of its SKU, bin and location."""
 HISTORY_PAGE = 50
 PER_LINE = 20
 """How many units of an order line are named; the others are counted."""
@@ -28,11 +29,8 @@ BATCH = 2_000
 
 
 def unit_rows() -> QuerySet[Unit]:
-    """Every unit of the account with its SKU, bin and location, read through the search view.
-
-    Act on rows by their ids.
-    """
-    return Unit.objects.through_view().select_related("sku", "bin__location").only(*SHOWN)
+    """Every unit of the account, read through the search view. Act on rows by their ids."""
+    return Unit.objects.through_view()
 
 
 def with_prod_id(rows: QuerySet[Unit]) -> QuerySet[Unit]:

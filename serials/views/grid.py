@@ -13,7 +13,7 @@ from serials.tables import SerialTable
 class SerialList(TableView):
     """Inventory → Serials."""
 
-    queryset = staticmethod(queries.unit_rows)
+    queryset, shown = staticmethod(queries.unit_rows), queries.SHOWN
     table_class = SerialTable
     filterset_class = SerialFilter
     title, section, icon = gettext_lazy("Serials"), gettext_lazy("Inventory"), "barcode"
