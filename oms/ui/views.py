@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from django.http import QueryDict
 from django.http.response import HttpResponseBase
 from django.middleware.csrf import get_token
+from django.template.loader import render_to_string
 from django.template.response import SimpleTemplateResponse, TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
-from django.utils.translation import gettext as _
+from django.utils.translation import get_language, gettext as _
 from django.views import View
 from django.views.decorators.http import require_GET
 
@@ -240,21 +242,14 @@ class TableView(View):
         }
 
     def _bulk(self, window: "Window") -> dict[str, Any] | None:
-        allowed = [action for action in self.bulk_actions if self.request.membership.role in action.roles]
-        if not allowed:
+        request = self.request
+        of = request.account.slug, request.membership.role, get_language()
+        menu, buttons = _bulk_controls(type(self), *of)  # type: ignore[arg-type]  # mypy takes no class for hashable
+        if not menu:
             return None
         return {
-            "actions": [
-                {
-                    "name": action.name,
-                    "label": action.label,
-                    "icon": action.icon,
-                    "url": self._url(action.route),
-                    "is_dialog": action.is_dialog,
-                    "is_link": not action.needs_rows,
-                }
-                for action in allowed
-            ],
+            "menu": menu,
+            "buttons": buttons,
             "total": window.total_text,
             "select_all_text": window.has_more and _("Select all %(count)s that match") % {"count": window.total_text},
         }
@@ -277,6 +272,27 @@ class TableView(View):
 
     def _url(self, route: str) -> str:
         return reverse(route, kwargs={"account_slug": self.request.account.slug})
+
+
+@lru_cache(maxsize=256)
+def _bulk_controls(page: type[TableView], slug: str, role: Role, language: str | None) -> tuple[str, str]:
+    """The items of the Actions menu and the buttons of the bar under the table, drawn once for a role in an account."""
+    actions = [
+        {
+            "name": action.name,
+            "label": action.label,
+            "icon": action.icon,
+            "url": reverse(action.route, kwargs={"account_slug": slug}),
+            "is_dialog": action.is_dialog,
+            "is_link": not action.needs_rows,
+        }
+        for action in page.bulk_actions
+        if role in action.roles
+    ]
+    menu, buttons = (
+        render_to_string("ui/_bulk_actions.html", {"actions": actions, "in_menu": in_menu}) for in_menu in (True, False)
+    )
+    return (menu, buttons) if actions else ("", "")
 
 
 def _stable(table: Table) -> Table:
