@@ -95,7 +95,7 @@ def ask_to_sign_in(request: HttpRequest) -> HttpResponse:
 
 
 class SignInMiddleware(LoginRequiredMiddleware):
-    """Every page asks to sign in, unless its view says that it needs nobody (`login_not_required`)."""
+    """Every page asks to sign in, unless its view says that it needs nobody."""
 
     def handle_no_permission(self, request: HttpRequest, view_func: Callable[..., Any]) -> HttpResponse:  # type: ignore[override]
         """See `ask_to_sign_in`."""

@@ -11,8 +11,9 @@ def sku_rows() -> QuerySet[Sku]:
 
 
 def sku_stock(sku: Sku) -> QuerySet[Stock]:
-    """The places that hold a SKU, in the order of their bins."""
-    return Stock.objects.filter(sku=sku, quantity__gt=0).select_related("bin__location").order_by("bin__name", "id")
+    """The places that hold a SKU, by warehouse and bin."""
+    rows = Stock.objects.filter(sku=sku, quantity__gt=0).select_related("bin__location", "bin__link__warehouse")
+    return rows.order_by("bin__link__warehouse__name", "bin__name", "id")
 
 
 def sku_history(sku: Sku, limit: int = 20) -> QuerySet[AuditEntry]:

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth import views as auth
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.forms import AuthenticationForm
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
@@ -22,9 +23,19 @@ from oms.queries.people import last_opened, membership_to_choose_by, memberships
 from oms.services import people
 
 
+class SignInForm(AuthenticationForm):
+    """Email and password; which of them is wrong is not said."""
+
+    error_messages = {  # noqa: RUF012
+        **AuthenticationForm.error_messages,
+        "invalid_login": gettext_lazy("This email and password do not belong together."),
+    }
+
+
 class SignIn(auth.LoginView):
     """The sign-in page."""
 
+    form_class = SignInForm
     template_name = "people/sign_in.html"
     redirect_authenticated_user = True
     extra_context: dict[str, Any] = {"page_title": gettext_lazy("Sign in")}  # noqa: RUF012

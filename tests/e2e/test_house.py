@@ -46,7 +46,7 @@ def test_sign_in_switch_account_and_sign_out(page_for, wes):
     page.get_by_label("Email").fill(wes.email)
     page.get_by_label("Password").fill("wrong")
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_text("Please enter a correct email and password")).to_be_visible()
+    expect(page.get_by_text("This email and password do not belong together")).to_be_visible()
     assert page.get_by_label("Email").input_value() == wes.email
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()

@@ -29,7 +29,7 @@ def test_a_wrong_password_and_an_unknown_email_look_the_same(client, ana):
         answer.content.decode().replace(email, "")
         for answer, email in ((wrong, ana.email), (unknown, "nobody@example.com"))
     ]
-    assert "Please enter a correct email and password" in texts[0]
+    assert "This email and password do not belong together" in texts[0]
     assert [text.count("<li>") for text in texts] == [texts[0].count("<li>")] * 2
 
 
