@@ -9,7 +9,6 @@ from argparse import ArgumentParser
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack
 from typing import Any, Generic, TypeVar
-from urllib.parse import urlsplit, urlunsplit
 
 from celery import Task
 from django import forms
@@ -20,6 +19,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django_htmx.middleware import HtmxDetails
@@ -79,19 +79,26 @@ def give_back_connection() -> None:
 
 
 def ask_to_sign_in(request: HttpRequest) -> HttpResponse:
-    """The answer to nobody: the sign-in page, which leads back here, or to the page that a form was sent from.
+    """The answer to nobody: the sign-in page, which leads back here.
 
-    A script that wants a part of a page gets 401 instead: it would show the sign-in page in the place of the part.
+    What was typed into a form must not be lost with the session: its sender gets 401 and a page that holds it, to be sent
+    again. A script that wants a part of a page gets 401 too: it would show the sign-in page in the place of the part.
     """
     htmx: HtmxDetails = request.htmx  # type: ignore[attr-defined]
-    is_part = (htmx and not htmx.history_restore_request) or "X-Requested-With" in request.headers
-    if is_part:
+    if (htmx and not htmx.history_restore_request) or "X-Requested-With" in request.headers:
         return HttpResponse(_("You have been signed out."), status=401, content_type="text/plain; charset=utf-8")
     if request.method in {"GET", "HEAD"}:
         return redirect_to_login(request.get_full_path())
-    sent_from = urlsplit(request.headers.get("Referer", ""))
-    is_ours = sent_from.netloc == request.get_host()
-    return redirect_to_login(urlunsplit(("", "", sent_from.path, sent_from.query, "")) if is_ours else "/")
+    if set(request.POST) | set(request.FILES) <= {"csrfmiddlewaretoken"}:
+        return redirect_to_login("/")
+    fields = [(name, value) for name, values in request.POST.lists() for value in values]
+    context = {
+        "fields": [field for field in fields if field[0] != "csrfmiddlewaretoken"],
+        "action": request.get_full_path(),
+        "page": request.headers.get("Referer", ""),
+        "has_files": bool(request.FILES),
+    }
+    return HttpResponse(render_to_string("errors/401.html", context), status=401)
 
 
 class SignInMiddleware(LoginRequiredMiddleware):

@@ -113,6 +113,7 @@ def _detail(request: AccountRequest, pk: int, form: SkuForm, blocked: Blocked | 
         "sku": sku,
         "form": form,
         "may_edit": request.membership.role in OFFICE,
+        "may_set_serial": request.membership.role in ADMINS,
         "status": {"label": sku.get_workflow_display(), **asdict(WORKFLOW_TONES[Workflow(sku.workflow)])},
         "blockers_title": blocked,
         "blockers": blocker_links(request, blocked.blockers) if blocked else [],

@@ -15,7 +15,7 @@ from oms.access import AccountRequest, require_role
 from oms.downloads import csv_file
 from oms.errors import DomainError
 from oms.forms import CatalogueUploadForm
-from oms.models import OFFICE, Job, Role, StoredFile
+from oms.models import OFFICE, Job, Role, StoredFile, Workflow
 from oms.queries.jobs import readable_files
 from oms.services.catalogue_csv import FIELDS, SCHEMA, Change, Plan, plan_import
 
@@ -112,16 +112,21 @@ def _may_set_serial(request: AccountRequest) -> bool:
 def _said(change: Change) -> dict[str, Any]:
     """A change for the page: the SKU and, field by field, before and after."""
     names = {field: name for name, field in FIELDS.items()}
+    before = {field: getattr(change.sku, field) if change.sku else "" for field in change.values}
     return {
         "line": change.line,
         "sku": change.sku,
         "code": change.sku.code if change.sku else change.values["code"],
         "fields": [
-            (names[field], getattr(change.sku, field) if change.sku else "", value)
+            (names[field], _in_words(field, before[field]), _in_words(field, value))
             for field, value in change.values.items()
-            if field != "code" and value != (getattr(change.sku, field) if change.sku else "")
+            if field != "code" and value != before[field]
         ],
     }
+
+
+def _in_words(field: str, value: str) -> str:
+    return str(Workflow(value).label) if field == "workflow" and value else value
 
 
 def _around(request: AccountRequest) -> dict[str, Any]:

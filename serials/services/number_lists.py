@@ -16,6 +16,7 @@ MOST = 10_000
 """So many numbers are looked for at once."""
 MOST_BYTES = 5 * 1024 * 1024
 SHOWN = 5
+LONGEST_SAID = 200
 SCHEMA = csvio.Schema(
     [
         csvio.Column("SKU", max_length=80, example="L2201308", help=gettext_lazy("Needed where several SKUs have it.")),
@@ -23,7 +24,7 @@ SCHEMA = csvio.Schema(
             "Serial",
             is_required=True,
             aliases=("Serials", "Serial number", "Number"),
-            max_length=10_000,  # what is too long is said below, in the same words with and without a header
+            max_length=10_000,  # what is too long is not found, with and without a header
             example="SN00000001",
         ),
     ],
@@ -45,8 +46,9 @@ class Asked:
 def read_list(data: bytes) -> list[Asked]:
     """The numbers of a text or a CSV file; one with a header that names Serial may name the SKU as well.
 
-    Without it the numbers stand between line breaks, commas, semicolons or tabs. Raises DomainError where there are
-    none or too many, and for those that cannot be serials, with their lines.
+    Without it the numbers stand between line breaks, commas, semicolons or tabs. One that cannot be a serial, such as
+    two that a scanner ran together, is among them with a key that no unit has. Raises DomainError where there are none
+    or too many.
     """
     if not data.strip(b'\xef\xbb\xbf \t\r\n,;"'):
         raise DomainError(_("There is no number in it."))
@@ -62,17 +64,23 @@ def read_list(data: bytes) -> list[Asked]:
             _("These are %(count)s numbers, and %(most)s at most are found at once. Split the list.")
             % {"count": f"{len(texts):,}", "most": f"{MOST:,}"}
         )
-    asked = []
-    for line, typed, sku in texts:
-        try:
-            asked.append(Asked(line, typed, numbering.check(typed), sku))
-        except numbering.BadSerial as error:
-            faults.append((line, str(error)))
+    asked = [Asked(line, _printable(typed), _key(typed), sku) for line, typed, sku in texts]
     if faults:
         raise DomainError(_said(sorted(faults)))
     if not asked:
         raise DomainError(_("There is no number in it."))
     return asked
+
+
+def _key(typed: str) -> str:
+    try:
+        return numbering.check(typed)
+    except numbering.BadSerial:  # longer than any serial's key, and without what the database takes in no text
+        return _printable(typed).ljust(numbering.LONGEST + 1, "…")
+
+
+def _printable(typed: str) -> str:
+    return "".join(filter(str.isprintable, typed))[:LONGEST_SAID]
 
 
 def _cells(lines: Iterable[str]) -> Iterator[tuple[int, str]]:

@@ -94,10 +94,34 @@ def test_a_complaint_goes_when_the_next_try_works(page_for, olga, units):
     expect(page.locator("#failed")).to_have_count(0)
 
 
-def test_after_signing_in_a_form_that_was_sent_too_late_is_open_again(account_a):
-    """Not the address it was sent to, which may be for sending only."""
+def test_a_form_that_was_sent_after_the_session_is_still_there(
+    page_for, olga, account_a, end_session, assert_accessible
+):
+    page = page_for(olga)
+    page.goto("/acme/replenishments/new/")
+    page.get_by_label("Supplier").fill("Nordlicht")
+    page.get_by_label("SKU of line 1").fill("NEW-1")
+    end_session(page)
+    page.get_by_role("button", name="Insert").click()
+    expect(page.get_by_role("heading", name="You have been signed out")).to_be_visible()
+    assert_accessible(page)
+    page.get_by_role("button", name="Send it again").click()
+    expect(page.get_by_role("alert")).to_have_text("You are not signed in yet.")
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="Sign in in another tab").click()
+    sign_in(opened.value, olga)
+    expect(opened.value.get_by_role("link", name="Serials").first).to_be_visible()
+    page.faults.expect(r"status of 422")
+    page.get_by_role("button", name="Send it again").click()
+    expect(page.get_by_label("Supplier")).to_have_value("Nordlicht")
+    expect(page.get_by_label("SKU of line 1")).to_have_value("NEW-1")
+    expect(page.get_by_text("There is no SKU “NEW-1” in this account.").first).to_be_visible()
+
+
+def test_nobody_is_asked_to_sign_in_where_nothing_is_lost(account_a):
     client = Client()
-    sent = client.post("/acme/inventory/serials/history/", headers={"referer": "http://testserver/acme/a/?page=2"})
-    assert (sent.status_code, sent.url) == (302, "/sign-in/?next=/acme/a/%3Fpage%3D2")
-    elsewhere = client.post("/acme/inventory/serials/history/", headers={"referer": "https://evil.example/acme/"})
-    assert (elsewhere.status_code, elsewhere.url) == (302, "/sign-in/?next=/")
+    sent = client.post("/sign-out/")
+    assert (sent.status_code, sent.url) == (302, "/sign-in/?next=/")
+    typed = client.post("/acme/replenishments/new/", {"supplier": "Nordlicht"})
+    assert typed.status_code == 401
+    assert b'name="supplier" value="Nordlicht"' in typed.content

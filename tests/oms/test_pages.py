@@ -242,6 +242,13 @@ def test_a_check_changes_nothing_and_applying_twice_is_one_job(client_for, olga,
         assert Job.objects.count() == 1
 
 
+def test_a_check_speaks_in_the_words_of_the_product(client_for, ana):
+    client = client_for(ana)
+    text = client.get(upload(client, b"SKU,Name,Serial\nA,One,in/out\n").headers["Location"]).content.decode()
+    assert "In/Out" in text
+    assert "in_out" not in text
+
+
 def test_what_was_cancelled_can_be_applied_again(client_for, olga, account_a):
     client = client_for(olga)
     url = upload(client, b"SKU,Name\nA,One\n").headers["Location"]
