@@ -81,8 +81,8 @@ def give_back_connection() -> None:
 def ask_to_sign_in(request: HttpRequest) -> HttpResponse:
     """The answer to nobody: the sign-in page, which leads back here.
 
-    What was typed into a form must not be lost with the session: its sender gets 401 and a page that holds it, to be sent
-    again. A script that wants a part of a page gets 401 too: it would show the sign-in page in the place of the part.
+    What was typed into a form must not be lost with the session: its sender gets 401 and a page that holds it, to be
+    sent again. A script that wants a part of a page gets 401 too: it would show the sign-in page in the place of it.
     """
     htmx: HtmxDetails = request.htmx  # type: ignore[attr-defined]
     if (htmx and not htmx.history_restore_request) or "X-Requested-With" in request.headers:
