@@ -263,6 +263,15 @@ class FilterSet(django_filters.FilterSet):
         return parts
 
     @property
+    def has_pair(self) -> bool:
+        """Whether two characters are looked for: see `TextFilter.has_pairs`."""
+        values = getattr(self.form, "cleaned_data", {}) if self.is_bound else {}
+        return any(
+            isinstance(declared, TextFilter) and declared.has_pairs and len(values.get(name) or "") == PAIRS
+            for name, declared in self.filters.items()
+        )
+
+    @property
     def search_field(self) -> Any:
         """The bound field of the global search, or None."""
         return self.form[SEARCH] if SEARCH in self.filters else None

@@ -88,6 +88,7 @@ class Search:
         instead: `rows` in the order that is offered where it has no index for its own, else None.
         is_indexed: the sort, and `instead`, end with the id and have an index of plain columns.
         shown: see `shown`.
+        is_short: the text is so short that most rows may hold it, as the beginning of all numbers of an account.
     """
 
     base: QuerySet[Any]
@@ -96,6 +97,7 @@ class Search:
     instead: QuerySet[Any] | None = None
     is_indexed: bool = False
     shown: Sequence[str] = ()
+    is_short: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,8 @@ class Window:
         if not search.matches:
             total = search.rows.order_by().values("pk")[: COUNTED + 1].count()  # without joins for what rows show
             ids = None
+        elif search.is_short and _is_in_most(search):
+            total, ids = COUNTED + 1, None
         else:
             total, ids = _sample(search.matches, place)
         if total <= COUNTED:
@@ -214,17 +218,29 @@ def _sample(matches: Sequence[QuerySet[Any]], place: Place) -> tuple[int, list[i
     return total, ids
 
 
+def _is_in_most(search: Search) -> bool:
+    """Whether every third of the first rows holds the text: then an index need not be asked, which finds millions."""
+    nearby = _nearby(search.rows, search.base, 3 * COUNTED)
+    return nearby is not None and nearby.order_by().values("pk")[: COUNTED + 1].count() > COUNTED
+
+
+def _nearby(rows: QuerySet[Any], base: QuerySet[Any], depth: int = SCANNED) -> QuerySet[Any] | None:
+    """The rows that are among the first `depth` of the list; None for a sort that cannot say where they end."""
+    first, *rest = _keys(rows)
+    if len(rest) != 1 or not _has_values(rows.model, first.path):  # one key and the id
+        return None
+    edge = base.order_by(*rows.query.order_by).values_list(first.path, flat=True)[depth:][:1]
+    for value in edge:
+        return rows.filter(**{f"{first.path}__{'gte' if first.is_down else 'lte'}": value})
+    return None
+
+
 def _common(rows: QuerySet[Any], matches: Sequence[QuerySet[Any]], base: QuerySet[Any], place: Place) -> list[int]:
     """The ids of a page of more matches than are counted."""
     start, limit = place.start, place.per_page + 1
-    first, *rest = _keys(rows)
-    nearby = rows
-    if len(rest) == 1 and _has_values(rows.model, first.path):  # one key and the id: it says where to stop
-        edge = base.order_by(*rows.query.order_by).values_list(first.path, flat=True)[SCANNED:][:1]
-        for value in edge:
-            nearby = rows.filter(**{f"{first.path}__{'gte' if first.is_down else 'lte'}": value})
-    ids = list(nearby.values_list("pk", flat=True)[start : start + limit])
-    if len(ids) == limit or nearby is rows:
+    nearby = _nearby(rows, base)
+    ids = list((rows if nearby is None else nearby).values_list("pk", flat=True)[start : start + limit])
+    if len(ids) == limit or nearby is None:
         return ids
     statement, params, order = _matches(matches)
     with connection.cursor() as cursor:

@@ -172,6 +172,7 @@ class TableView(View):
             instead=usual and usual.data.data,
             is_indexed=bool(table.indexed),
             shown=self.shown,
+            is_short=filters.has_pair,
         )
         window = Window.of(query, search)
         return (usual if window.is_instead and usual else table), window

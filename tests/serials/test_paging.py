@@ -10,8 +10,10 @@ from datetime import UTC, datetime, timedelta
 from html import unescape
 
 import pytest
+from django.db import connection
 from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce, NullIf
+from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from oms.models import BinKind
@@ -198,6 +200,15 @@ def test_what_begins_with_a_text_is_shown_once(crowd, account_a, client_for, wes
     for needle in NEEDLES[name]:
         for sort in ("-update", "order", "serial"):
             agrees(client_for(wes), account_a, {name: needle, "sort": sort})
+
+
+@pytest.mark.parametrize(("needle", "is_sampled"), [("sn", False), ("a%", True), ("SN-", True)])
+def test_two_characters_that_most_serials_hold_are_not_looked_up(crowd, client_for, wes, needle, is_sampled):
+    """An index would find millions of rows of a large account, to learn no more than that they are many."""
+    with CaptureQueriesContext(connection) as seen:
+        page = client_for(wes).get("/acme/inventory/serials/", {"serial": needle, "per_page": 8}).content.decode()
+    assert any("MATERIALIZED" in query["sql"] for query in seen) == is_sampled
+    assert rows_of(page)
 
 
 MARKS = ["x", "[]", '["a", "b"]', "[1]", "{}", "null", '["2026-01-01"]', "[[1], [2]]"]
