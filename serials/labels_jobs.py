@@ -25,7 +25,7 @@ from oms import files, jobs
 from oms.access import AccountRequest
 from oms.jobs import Progress
 from oms.ui.actions import selected
-from serials.labels import SHEETS, Label, LabelRun, LabelSheet, render_pdf
+from serials.labels import Label, LabelRun, Plan, render_pdf
 from serials.queries.units import labels_of
 
 KIND = "serials.labels"
@@ -49,7 +49,7 @@ def respond_or_start(
     """
     run = label_run(source, args)
     if run.count <= AT_ONCE:
-        response = HttpResponse(b"".join(render_pdf(run.labels(), SHEETS[sheet])), content_type=PDF)
+        response = HttpResponse(b"".join(render_pdf(run.labels(), Plan(sheet=sheet))), content_type=PDF)
         response["Content-Disposition"] = f'attachment; filename="{run.file_name}"'
         response["X-Content-Type-Options"] = "nosniff"
         response["Cache-Control"] = "private, no-store"
@@ -81,8 +81,7 @@ def run_job(progress: Progress) -> None:
     """The job "serials.labels": the PDF as its result file."""
     params = progress.params
     run = label_run(params["source"], params["args"])
-    sheet: LabelSheet = SHEETS[params["sheet"]]
-    stored = files.store(run.file_name, PDF, render_pdf(_counted(run, progress), sheet))
+    stored = files.store(run.file_name, PDF, render_pdf(_counted(run, progress), Plan(sheet=params["sheet"])))
     progress.finish({"counts": {_("Labels"): run.count}}, stored)
 
 
