@@ -60,6 +60,7 @@ class LabelRun:
         labels: called once, inside the account; may be a server-side cursor.
         items: the rows behind the labels, a queryset that has `sku_id` and `serial_key`, or is of bins; None where
             prints are not counted.
+        symbologies: the symbols that they may have.
     """
 
     title: str
@@ -67,6 +68,7 @@ class LabelRun:
     count: int
     labels: Callable[[], Iterable[Label]]
     items: Any = None
+    symbologies: tuple[Symbology, ...] = tuple(Symbology)
 
 
 def plain_ascii(serial: str) -> str:

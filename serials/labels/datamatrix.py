@@ -5,7 +5,7 @@ one table entry for each codeword.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 from django.utils.translation import gettext as _
 
@@ -72,7 +72,7 @@ class _Table:
     words: tuple[tuple[int, ...], ...]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _table(size: int, regions: int) -> _Table:
     inner = size // regions - 2  # of one region, without its finder pattern
     side = inner * regions

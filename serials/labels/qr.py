@@ -6,7 +6,7 @@ operations on big integers instead of loops over modules.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache, reduce
+from functools import cache, reduce
 from itertools import chain, product, zip_longest
 from operator import itemgetter
 
@@ -105,7 +105,7 @@ def _penalty(dark: int, frame: _Frame) -> int:
     for colour in (dark, light):
         for step in (1, size):
             within = frame.within[5] if step == 1 else frame.whole
-            long = reduce(lambda found, n: found & colour << n * step, range(1, 5), colour & within)  # noqa: B023 - used at once
+            long = reduce(lambda found, n: found & colour << n * step, range(1, 5), colour & within)
             score += long.bit_count() + 2 * (long & ~(long >> step)).bit_count()
         twos = colour & colour << 1 & frame.within[2]
         score += 3 * (twos & twos << size).bit_count()
@@ -122,7 +122,7 @@ def _found(dark: int, light: int, like: str, step: int, within: int) -> int:
     return within
 
 
-@lru_cache(maxsize=None)
+@cache
 def _frame(version: int) -> _Frame:
     size = 17 + 4 * version
     fixed = _fixed(version, size)
@@ -169,7 +169,7 @@ def _zigzag(size: int) -> list[Place]:
 
 def _fixed(version: int, size: int) -> dict[Place, bool]:
     """What every symbol of a version has: finder, timing and alignment patterns, version and room for the format."""
-    found = {place: False for place in _format_room(size)}
+    found = dict.fromkeys(_format_room(size), False)
     found |= {(6, n): n % 2 == 0 for n in range(size)} | {(n, 6): n % 2 == 0 for n in range(size)}
     for top, left in ((0, 0), (0, size - 7), (size - 7, 0)):
         for row, column in product(range(-1, 8), range(-1, 8)):

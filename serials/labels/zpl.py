@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from oms.errors import DomainError
 from serials.labels import code128
-from serials.labels.content import Label, Symbology
+from serials.labels.content import Label
 from serials.labels.gs1 import FNC1
 from serials.labels.layout import Bars, Drawing, Layout, Line, Square
 from serials.labels.pdf import first_ones
