@@ -58,7 +58,7 @@ def hand_code128(text: str) -> str:
     values = [104, *(ord(character) - 32 for character in text[:letters]), 99]
     values += [int(text[at : at + 2]) for at in range(letters, len(text), 2)]
     values.append((values[0] + sum(place * value for place, value in enumerate(values))) % 103)
-    return "".join([PATTERNS[value] for value in values]) + PATTERNS[-1]
+    return "".join([str(PATTERNS[value]) for value in values]) + str(PATTERNS[-1])
 
 
 @lru_cache(maxsize=32_768)
@@ -82,7 +82,8 @@ def hand_label(label: Label, x: float, y: float, sheet: LabelSheet) -> str:
         f"BT /F1 {sheet.sku_size} Tf 1 0 0 1 {x + 6:.2f} {y + sheet.height * 0.8:.2f} Tm ({label.sku}) Tj "
         f"/F1 {sheet.name_size} Tf 1 0 0 1 {x + 6:.2f} {y + sheet.height * 0.7:.2f} Tm ({label.name}) Tj "
         f"/F1 {sheet.serial_size} Tf 1 0 0 1 {x + 6:.2f} {y + 4:.2f} Tm ({label.serial}) Tj ET "
-        f"q {module:.4f} 0 0 {sheet.bar_height:.2f} {x + 6:.2f} {y + 16:.2f} cm {bars} {hand_bars(modules[last:], last)} f Q\n"
+        f"q {module:.4f} 0 0 {sheet.bar_height:.2f} {x + 6:.2f} {y + 16:.2f} cm {bars} "
+        f"{hand_bars(modules[last:], last)} f Q\n"
     )
 
 

@@ -4,6 +4,7 @@ Built as integers: where each codeword's eight modules lie is worked out once fo
 one table entry for each codeword.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -113,33 +114,41 @@ def _corner_shapes(n: int) -> dict[str, tuple[Place, ...]]:
     }
 
 
+def _walk(n: int) -> Iterator[tuple[int, int, bool]]:
+    """The diagonal way through the mapping matrix: row, column, and whether a stroke upwards begins there."""
+    row, column, step = 4, 0, -1
+    while row < n or column < n:
+        is_start = step < 0
+        while True:
+            yield row, column, is_start
+            is_start = False
+            row, column = row + 2 * step, column - 2 * step
+            if (row < 0 or column >= n) if step < 0 else (row >= n or column < 0):
+                break
+        row, column, step = (row + 1, column + 3, 1) if step < 0 else (row + 3, column + 1, -1)
+
+
 def _placement(n: int) -> tuple[list[tuple[Place, ...]], list[Place]]:
     """Where the modules of each codeword lie, the highest bit first, and the dark modules of an unused corner."""
     found: list[tuple[Place, ...]] = []
     taken: set[Place] = set()
-    shapes = _corner_shapes(n)
 
     def put(places: tuple[Place, ...]) -> None:
         found.append(places)
         taken.update(places)
 
-    def utah(row: int, column: int) -> None:
-        if 0 <= row < n and 0 <= column < n and (row, column) not in taken:
-            put(tuple(_wrapped(row + down, column + right, n) for down, right in _UTAH))
-
-    corners = {(n, 0): "1", **({(n - 2, 0): "2"} if n % 4 else {}), **({(n - 2, 0): "3"} if n % 8 == 4 else {})}
+    shapes, corners = _corner_shapes(n), {(n, 0): "1"}
     if n % 8 == 0:
         corners[n + 4, 2] = "4"
-    row, column, step = 4, 0, -1
-    while row < n or column < n:
-        if step < 0 and (row, column) in corners:
+    if n % 4:
+        corners[n - 2, 0] = "2"
+    elif n % 8 == 4:
+        corners[n - 2, 0] = "3"
+    for row, column, is_start in _walk(n):
+        if is_start and (row, column) in corners:
             put(shapes[corners[row, column]])
-        while True:
-            utah(row, column)
-            row, column = row + 2 * step, column - 2 * step
-            if (row < 0 or column >= n) if step < 0 else (row >= n or column < 0):
-                break
-        row, column, step = (row + 1, column + 3, 1) if step < 0 else (row + 3, column + 1, -1)
+        if 0 <= row < n and 0 <= column < n and (row, column) not in taken:
+            put(tuple(_wrapped(row + down, column + right, n) for down, right in _UTAH))
     unused = [(n - 1, n - 1), (n - 2, n - 2)] if (n - 1, n - 1) not in taken else []
     return found, unused
 

@@ -17,7 +17,7 @@ from serials.labels.content import Label, Symbology
 from serials.labels.matrix import Matrix
 from serials.labels.plan import Plan
 from serials.labels.sheets import MM
-from serials.labels.text import BOLD, MONO, PLAIN, fit, pieces, printable, width, wrapped
+from serials.labels.text import BOLD, MONO, PLAIN, fit, glyphs, pieces, printable, width, wrapped
 
 SKU_SMALLEST, SMALLEST = 12.0, 6.0
 """The smallest size of text, in points; what does not fit then goes on in the next line."""
@@ -77,6 +77,7 @@ class Drawing:
     lines: tuple[Line, ...]
     bars: tuple[Bars, ...] = ()
     squares: tuple[Square, ...] = ()
+    has_logo: bool = True
 
 
 Set = tuple[str, str, float]
@@ -87,6 +88,7 @@ class Layout:
     """Lays out labels of one plan."""
 
     def __init__(self, plan: Plan) -> None:
+        glyphs()
         self.plan, self.sheet = plan, plan.paper
         # Labels of a run share few SKUs: their text is laid out once.
         self.head: Callable[..., Head] = lru_cache(maxsize=4_096)(self._head)
@@ -157,7 +159,9 @@ class Layout:
                 break
         else:
             raise _NoRoomError(self._words(label))
-        at, bars, lines = head.bottom, [], []
+        at = head.bottom
+        bars: list[Bars] = []
+        lines: list[Line] = []
         for (symbol, data, dots), texts in zip(symbols, under, strict=True):
             at -= sheet.padding / 2 + height
             left = self._whole((wide - len(symbol.modules) * dots * sheet.dot) / 2)
@@ -186,12 +190,8 @@ class Layout:
         y = self._whole((sheet.height - symbol.size * dots * sheet.dot) / 2)
         left = sheet.padding / 2 + side + sheet.padding / 2
         head, lines = self._column(label, left, sheet.width - left - sheet.padding)
-        return Drawing(
-            is_turned=False,
-            head=head,
-            lines=lines,
-            squares=(Square(symbol, data, symbol.quiet == qr.QUIET, x, y, dots),),
-        )
+        squares = (Square(symbol, data, symbol.quiet == qr.QUIET, x, y, dots),)
+        return Drawing(is_turned=False, head=head, lines=lines, squares=squares, has_logo=False)
 
     def _below_head(self, label: Label, symbol: Matrix, data: str, modules: int) -> Drawing:
         sheet = self.sheet
@@ -207,7 +207,8 @@ class Layout:
         lines: list[Line] = []
         self._put(lines, below, y - quiet / 2, wide)
         x = self._whole((wide - side) / 2)
-        return Drawing(False, head, tuple(lines), squares=(Square(symbol, data, symbol.quiet == qr.QUIET, x, y, dots),))
+        squares = (Square(symbol, data, symbol.quiet == qr.QUIET, x, y, dots),)
+        return Drawing(is_turned=False, head=head, lines=tuple(lines), squares=squares)
 
     def _whole(self, length: float) -> float:
         """A length of whole dots, so that edges of modules are edges of dots."""
@@ -315,8 +316,8 @@ class Layout:
 
     def _words(self, label: Label) -> str:
         return _(
-            "“%(serial)s” is too long for a barcode that a scanner can read on a label of %(sheet)s. Choose a larger label, "
-            "or a two-dimensional symbol."
+            "“%(serial)s” is too long for a barcode that a scanner can read on a label of %(sheet)s. Choose a larger "
+            "label, or a two-dimensional symbol."
         ) % {"serial": label.serial, "sheet": self.sheet.name}
 
     def _too_long(self, label: Label) -> DomainError:

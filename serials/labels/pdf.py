@@ -22,7 +22,6 @@ from serials.labels.content import Label
 from serials.labels.layout import Bars, Drawing, Layout, Line, Square
 from serials.labels.matrix import STRIP
 from serials.labels.plan import Plan
-from serials.labels.text import glyphs
 
 MOST = 50_000
 """The most labels of one file: ReportLab keeps about 10 kB for each of its pages until the file is written."""
@@ -107,7 +106,6 @@ class _Drawer:
     """Draws labels of one plan into one canvas."""
 
     def __init__(self, canvas: Any, plan: Plan) -> None:
-        glyphs()
         self.canvas, self.sheet, self.layout = canvas, plan.paper, Layout(plan)
         self.fonts: dict[str, str] = {}
         self.heads: dict[Any, str] = {}
@@ -122,7 +120,7 @@ class _Drawer:
             f"q {place} cm BT {self._head(drawing)}{''.join(map(self._line, drawing.lines))}"
             f"{''.join(map(self._square, drawing.squares))}ET{''.join(map(self._bars, drawing.bars))} Q"
         )
-        if self.logo:
+        if self.logo and drawing.has_logo:
             self._picture(drawing, x, y)
 
     def _head(self, drawing: Drawing) -> str:
@@ -137,7 +135,8 @@ class _Drawer:
 
     def _line(self, line: Line) -> str:
         if line.text.isascii():
-            return f"{self._font(line.font)} {line.size:.4g} Tf 1 0 0 1 {line.x:.2f} {line.y:.2f} Tm({line.text.translate(_ESCAPES)})Tj "
+            said = line.text.translate(_ESCAPES)
+            return f"{self._font(line.font)} {line.size:.4g} Tf 1 0 0 1 {line.x:.2f} {line.y:.2f} Tm({said})Tj "
         font, parts = pdfmetrics.getFont(line.font), []
         for subset, text in font.splitString(line.text, self.canvas._doc):
             name = font.getSubsetInternalName(subset, self.canvas._doc)
@@ -168,8 +167,6 @@ class _Drawer:
 
     def _picture(self, drawing: Drawing, x: float, y: float) -> None:
         """The logo at the top right of a label as it is read."""
-        if drawing.squares and self.sheet.width >= self.sheet.height:
-            return
         sheet, canvas = self.sheet, self.canvas
         wide, high = (sheet.height, sheet.width) if drawing.is_turned else (sheet.width, sheet.height)
         canvas.saveState()

@@ -22,7 +22,8 @@ ALPHANUMERIC = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
 BLOCKS = {
     1: (10, ((1, 16),)), 2: (16, ((1, 28),)), 3: (26, ((1, 44),)), 4: (18, ((2, 32),)), 5: (24, ((2, 43),)),
     6: (16, ((4, 27),)), 7: (18, ((4, 31),)), 8: (22, ((2, 38), (2, 39))), 9: (22, ((3, 36), (2, 37))),
-    10: (26, ((4, 43), (1, 44))), 11: (30, ((1, 50), (4, 51))), 12: (22, ((6, 36), (2, 37))), 13: (22, ((8, 37), (1, 38))),
+    10: (26, ((4, 43), (1, 44))), 11: (30, ((1, 50), (4, 51))), 12: (22, ((6, 36), (2, 37))),
+    13: (22, ((8, 37), (1, 38))),
 }  # fmt: skip
 """Version → check words of a block, (how many blocks, data words of each) (table 9)."""
 MASKS: tuple[Callable[[int, int], int], ...] = (
@@ -82,8 +83,8 @@ class _Frame:
     """A version: where bits of data go, the masks with their format bits, and what the penalties need."""
 
     size: int
-    place: "itemgetter[str]"
-    strips: "itemgetter[str]"
+    place: Callable[[str], tuple[str, ...]]
+    strips: Callable[[str], tuple[str, ...]]
     masks: tuple[tuple[int, int], ...]
     whole: int
     within: dict[int, int]
@@ -176,17 +177,24 @@ def _fixed(version: int, size: int) -> dict[Place, bool]:
             if 0 <= top + row < size and 0 <= left + column < size:
                 ring = max(abs(row - 3), abs(column - 3))
                 found[top + row, left + column] = ring in {0, 1, 3}
+    found |= _alignment(version, size)
+    if version >= 7:
+        word = version << 12 | _remainder(version << 12, 0x1F25)
+        for n in range(18):
+            is_dark = bool(word >> n & 1)
+            found[n // 3, size - 11 + n % 3] = found[size - 11 + n % 3, n // 3] = is_dark
+    return found
+
+
+def _alignment(version: int, size: int) -> dict[Place, bool]:
+    """The alignment patterns: at all crossings but those with a finder pattern."""
+    found: dict[Place, bool] = {}
     centres = _centres(version, size)
     last = centres[-1] if centres else 0
     for row, column in product(centres, centres):
         if (row, column) not in {(6, 6), (6, last), (last, 6)}:
             for down, right in product(range(-2, 3), range(-2, 3)):
                 found[row + down, column + right] = max(abs(down), abs(right)) != 1
-    if version >= 7:
-        word = version << 12 | _remainder(version << 12, 0x1F25)
-        for n in range(18):
-            is_dark = bool(word >> n & 1)
-            found[n // 3, size - 11 + n % 3] = found[size - 11 + n % 3, n // 3] = is_dark
     return found
 
 

@@ -5,6 +5,7 @@ makers are in the comments, for people who look for them.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 INCH = 72.0
 MM = INCH / 25.4
@@ -70,6 +71,11 @@ class LabelSheet:
         """How many labels a page has."""
         return self.columns * self.rows
 
+    @property
+    def size_in_mm(self) -> tuple[float, float]:
+        """Width and height of one label, for people."""
+        return round(self.width / MM, 1), round(self.height / MM, 1)
+
     def dots_per_module(self, modules: int, length: float) -> int:
         """How many dots wide a module of bars may be in `length` points; below least_dots they do not fit."""
         room = int((length - self.padding) / self.dot + 1e-6)
@@ -81,7 +87,7 @@ class LabelSheet:
         return self.left + column * self.pitch_x, self.page_height - self.top - row * self.pitch_y - self.height
 
 
-def _roll(name: str, width: float, height: float, **more: float) -> LabelSheet:
+def _roll(name: str, width: float, height: float, **more: Any) -> LabelSheet:
     """A roll: one label as large as its page."""
     return LabelSheet(
         name=name,
@@ -95,16 +101,30 @@ def _roll(name: str, width: float, height: float, **more: float) -> LabelSheet:
         pitch_y=height,
         width=width,
         height=height,
-        **more,  # type: ignore[arg-type]  # two of them are whole numbers
+        **more,
     )
 
 
-SMALL = {"padding": 6, "sku_size": 9, "name_size": 6.5, "serial_size": 7.5, "name_lines": 1, "bar_height": 0.42 * INCH}
+SMALL: dict[str, Any] = {
+    "padding": 6,
+    "sku_size": 9,
+    "name_size": 6.5,
+    "serial_size": 7.5,
+    "name_lines": 1,
+    "bar_height": 0.42 * INCH,
+}
 """Text and bars of labels of about 2 × 1 in."""
-OFFICE = {"dpi": 600, "least_dots": 6, "most_dots": 12, "least_matrix": 9, "most_matrix": 28, "is_roll": False}
+OFFICE: dict[str, Any] = {
+    "dpi": 600,
+    "least_dots": 6,
+    "most_dots": 12,
+    "least_matrix": 9,
+    "most_matrix": 28,
+    "is_roll": False,
+}
 """Laser and inkjet printers; 6 dots at 600 dpi are 0.25 mm, 9 are 0.38 mm."""
-A4 = {"page_width": 210 * MM, "page_height": 297 * MM}
-LETTER = {"page_width": 8.5 * INCH, "page_height": 11 * INCH}
+A4: dict[str, Any] = {"page_width": 210 * MM, "page_height": 297 * MM}
+LETTER: dict[str, Any] = {"page_width": 8.5 * INCH, "page_height": 11 * INCH}
 
 ROLL_4X6 = _roll(
     "4 × 6 in",

@@ -83,7 +83,8 @@ def _text(line: Line, place: _Place) -> str:
     high = place.dots(line.size)
     wide = round(high * 0.9) if line.font == BOLD else round(high * 0.8)
     length = len(line.text) * 0.6 * line.size
-    return f"{place.origin(line.x, line.y - line.size * 0.2, length, line.size)}^A0{place.letter},{high},{wide}{_data(line.text)}"
+    origin = place.origin(line.x, line.y - line.size * 0.2, length, line.size)
+    return f"{origin}^A0{place.letter},{high},{wide}{_data(line.text)}"
 
 
 def _bars(bars: Bars, place: _Place) -> str:

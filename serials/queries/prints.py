@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Exists, Max, OuterRef, Q, QuerySet
+from django.utils import timezone
 from django.utils.translation import gettext as _, ngettext
 
 from oms import files
@@ -91,14 +92,21 @@ class Before:
         """A sentence for the person who is about to print; empty where nothing was printed before."""
         if not self.last:
             return ""
-        said = ngettext(
-            "%(count)s of %(total)s label was printed before",
-            "%(count)s of %(total)s labels were printed before",
-            self.total,
-        )
         if self.total == 1:
-            said = _("This label was printed before")
-        return said % {"count": f"{self.count:,}", "total": f"{self.total:,}"}
+            said = _("This label was printed before, last by %(who)s on %(day)s.")
+        else:
+            said = ngettext(
+                "%(count)s of these %(total)s was printed before, last by %(who)s on %(day)s.",
+                "%(count)s of these %(total)s were printed before, last by %(who)s on %(day)s.",
+                self.count,
+            )
+        return said % {"count": f"{self.count:,}", "total": f"{self.total:,}", **said_last(self.last)}
+
+
+def said_last(last: LabelPrint) -> dict[str, str]:
+    """Who printed, and the day in the account's time zone."""
+    who = last.person.name if last.person else _("the system")
+    return {"who": who, "day": timezone.localtime(last.printed_at).date().isoformat()}
 
 
 def printed_before(run: LabelRun) -> Before:

@@ -91,8 +91,8 @@ def _said(setting: LabelSetting, moved: Mapping[str, LabelShift]) -> dict[str, s
     }
 
 
-def checked_logo(upload: UploadedFile) -> bytes:
-    """An uploaded picture as a small PNG of our own making. Raises DomainError for what is no PNG or JPEG, or too large.
+def checked_logo(upload: "UploadedFile[bytes]") -> bytes:
+    """An uploaded picture as a small PNG of ours. Raises DomainError for what is no PNG or JPEG, or too large.
 
     The picture is drawn anew, so that nothing else that the file held comes into the store or into labels.
     """
