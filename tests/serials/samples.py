@@ -90,7 +90,7 @@ def label_sheets(_person: Person) -> Case:
 def make_prints(how_many: int) -> None:
     """Files of labels in the ledger."""
     for _turn in range(how_many):
-        run = LabelRun(f"Labels of run {next(_runs):05}", "labels.pdf", 1, list)
+        run = LabelRun(f"Label of SERIAL-{next(_runs):05}", "labels.pdf", 1, list)
         record_print(run=run, choice=Choice("4x6", Symbology.QR), printed=[(1, "A", 0)], reprints=0, person=None)
 
 
