@@ -81,7 +81,7 @@ def test_every_sheet_with_every_symbol_is_read(key, symbology):
             b"".join(render_pdf(labels, plan))
         return
     content = b"".join(render_pdf(labels, plan))
-    # Bars of the smallest sheet are 1.7 dots wide at 203 dpi: laser printers, for which it is made, have three times that.
+    # Bars of the smallest sheet are 1.7 dots wide at 203 dpi; laser printers, for which it is made, have 600.
     dpi = 300 if key == "a4-5x13" else 203
     images = label_images(content, sheet, dpi)
     assert [said_by(image, symbology) for image in images] == [expected(label, symbology) for label in labels]
