@@ -96,6 +96,8 @@ NAVIGATION: tuple[tuple[Text, tuple[Page, ...]], ...] = (
         _("Settings"),
         (
             Page(_("Members"), "users", "members", within=frozenset({"member", "member_new", "member_remove"})),
+            Page(_("Label sheets"), "printer", "label_sheets", roles=ADMINS),
+            Page(_("Label prints"), "printer", "label_prints"),
             Page(_("Audit log"), "history", "audit", roles=ADMINS),
             Page(_("Jobs"), "clock", "jobs", within=frozenset({"job"})),
         ),

@@ -237,6 +237,7 @@ ORDER_LINE_UNITS = "serials.queries.units.units_of_lines"
 LABEL_SOURCES = {
     "units": "serials.queries.units.unit_labels",
     "selected units": "serials.labels_jobs.selected_labels",
+    "selected bins": "serials.labels_jobs.selected_bins",
     "replenishment": "replenishment.queries.planned_labels",
 }
 # What changed fields are called in the audit log: kind of thing -> function() -> {name: words}. See oms/ui/audit.py.

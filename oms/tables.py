@@ -107,6 +107,7 @@ class SkuAdminTable(SkuTable):
 class StockTable(Table):
     """What lies where."""
 
+    select = CheckColumn(named_by="bin__name")
     sku = MonoLinkColumn(
         label=gettext_lazy("SKU"), accessor="sku__code", order_by="sku__code", route="sku", target="sku_id"
     )
@@ -124,7 +125,7 @@ class StockTable(Table):
 
     class Meta:
         model = Stock
-        fields = ("sku", "name", "warehouse", "location", "bin", "kind", "quantity", "update")
+        fields = ("select", "sku", "name", "warehouse", "location", "bin", "kind", "quantity", "update")
         order_by = ("sku", "bin")
 
 

@@ -103,7 +103,15 @@ def planned_labels(args: Mapping[str, Any]) -> LabelRun:
         raise DomainError(_("There is nothing to print a label for: no serials are planned."))
     title = _("Labels of %(number)s") % {"number": found.number}
     name = f"lotline-{found.number}-labels.pdf"
-    return LabelRun(title, name, count, lambda: (Label(*row) for row in serial_rows(found, sku_id)))
+    rows = planned_of(found, sku_id)
+
+    def labels() -> Iterator[Label]:
+        facts = rows.values_list(
+            "sku__code", "sku__name", "serial", "sku__gtin", "line__lot_number", "line__lot_expires_on", "sku_id"
+        )
+        return (Label(*row) for row in facts.iterator(chunk_size=BATCH))
+
+    return LabelRun(title, name, count, labels, items=rows)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ urlpatterns: list[URLPattern] = [
     path("replenishments/<int:pk>/serials/", planning.generated, name="replenishment_generated"),
     path("replenishments/<int:pk>/serials/download/", planning.download, name="replenishment_download"),
     path("replenishments/<int:pk>/serials/labels/", planning.labels, name="replenishment_labels"),
+    path("replenishments/<int:pk>/serials/labels/options/", planning.label_options, name="replenishment_label_options"),
     path("replenishments/<int:pk>/submit/", documents.submit, name="replenishment_submit"),
     path("replenishments/<int:pk>/cancel/", documents.cancel, name="replenishment_cancel"),
     path("replenishments/<int:pk>/close/", documents.close_short, name="replenishment_close"),

@@ -8,8 +8,9 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext, gettext_lazy as _, ngettext
 
 from oms.ui.filters import ChoiceFilter, DayRangeFilter, FilterSet, SearchFilter, SwitchFilter, TextFilter
+from serials.labels import SHEETS, Symbology
 from serials.lifecycle import ProcessType, Status
-from serials.models import Unit
+from serials.models import LabelPrint, Unit
 from serials.queries import found_lists
 
 STATUSES = [
@@ -83,4 +84,19 @@ class SerialFilter(FilterSet):
 
     class Meta:
         model = Unit
+        fields: tuple[str, ...] = ()
+
+
+class LabelPrintFilter(FilterSet):
+    """Filters of the ledger of prints."""
+
+    q = SearchFilter("title", "person__name", placeholder=_("Search prints"))
+    at = DayRangeFilter(field_name="printed_at", label=_("When"))
+    person = TextFilter("person__name", label=_("Who"), placeholder=_("Who"))
+    title = TextFilter("title", label=_("What"), placeholder=_("What"))
+    sheet = ChoiceFilter(label=_("Sheet"), choices=[(key, sheet.name) for key, sheet in SHEETS.items()])
+    symbology = ChoiceFilter(label=_("Symbol"), choices=Symbology.choices)
+
+    class Meta:
+        model = LabelPrint
         fields: tuple[str, ...] = ()

@@ -1,16 +1,16 @@
-"""Label files: answered at once when small, made by the job "serials.labels" when large.
+"""Label files: answered at once when small, made by the job "serials.labels" when large; all go into the ledger.
 
 For other apps. Name a source in settings.LABEL_SOURCES, name → dotted path of `source(args) -> LabelRun`, called inside
 the account, which reads rows and raises DomainError where there is nothing to print. `args` is a JSON-ready dict: ids,
 a filter. Then, in a view:
 
-    return labels_jobs.respond_or_start(request, "units", {"pks": [412, 413]}, sheet="4x6")
+    return labels_jobs.respond_or_start(request, "units", {"pks": [412, 413]})
 
-answers the PDF for up to AT_ONCE labels, else starts the job and redirects to its page. It raises DomainError (nothing
+answers the file for up to AT_ONCE labels, else starts the job and redirects to its page. It raises DomainError (nothing
 to print, a serial that cannot be a barcode) for the view to show. `key` makes a form that is sent twice start one job.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from django.conf import settings
@@ -24,49 +24,97 @@ from django.utils.translation import gettext as _
 from oms import files, jobs
 from oms.access import AccountRequest
 from oms.jobs import Progress
+from oms.models import Bin, Person
 from oms.ui.actions import selected
-from serials.labels import SHEETS, Label, LabelRun, LabelSheet, render_pdf
+from serials.labels import Format, Label, LabelRun, render_pdf, render_zpl
+from serials.queries import prints as queries
+from serials.queries.prints import Choice
 from serials.queries.units import labels_of
+from serials.services import prints as services
 
 KIND = "serials.labels"
-PDF = "application/pdf"
+TYPES = {Format.PDF: "application/pdf", Format.ZPL: "application/zpl"}
 AT_ONCE = 200
 """Up to so many labels the answer is the file itself."""
 STEP = 50
 
 
 def respond_or_start(
-    request: AccountRequest, source: str, args: Mapping[str, Any], *, sheet: str = "4x6", key: str = ""
+    request: AccountRequest, source: str, args: Mapping[str, Any], *, choice: Choice | None = None, key: str = ""
 ) -> HttpResponseBase:
-    """The PDF of the labels that `source` gives for `args`, or a redirect to the page of the job that makes it.
+    """The file of the labels that `source` gives for `args`, or a redirect to the page of the job that makes it.
 
     Args:
         request: of the person who gets the file.
         source: a key of settings.LABEL_SOURCES; another raises ImproperlyConfigured.
         args: JSON-ready, for the source.
-        sheet: a key of serials.labels.SHEETS.
+        choice: sheet, symbol, start and kind of file; without one, the account's usual.
         key: up to 100 characters, the same for a form that is sent twice; see `jobs.start` for none.
     """
     run = label_run(source, args)
+    choice = choice or queries.usual_choice(run)
     if run.count <= AT_ONCE:
-        response = HttpResponse(b"".join(render_pdf(run.labels(), SHEETS[sheet])), content_type=PDF)
-        response["Content-Disposition"] = f'attachment; filename="{run.file_name}"'
+        printing = Printing(run, choice, request.user)
+        response = HttpResponse(b"".join(printing.file(run.labels())), content_type=TYPES[choice.format])
+        printing.record()
+        response["Content-Disposition"] = f'attachment; filename="{printing.name}"'
         response["X-Content-Type-Options"] = "nosniff"
         response["Cache-Control"] = "private, no-store"
         return response
     job = jobs.start(
         KIND,
         run.title,
-        {"source": source, "args": dict(args), "sheet": sheet},
+        {"source": source, "args": dict(args), **choice.params},
         person=request.user,
         idempotency_key=f"{KIND}:{key}" if key else "",
     )
     return redirect("job", account_slug=request.account.slug, pk=job.pk)
 
 
+class Printing:
+    """One file of labels and its place in the ledger: make `file`, then `record` it."""
+
+    def __init__(self, run: LabelRun, choice: Choice, person: Person | None) -> None:
+        self.run, self.choice, self.person = run, choice, person
+        self.before = queries.printed_before(run)
+        self.printed: list[services.Printed] = []
+
+    @property
+    def name(self) -> str:
+        """What the file is called; a reprint says so."""
+        stem, _dot, ending = self.run.file_name.rpartition(".")
+        ending = Format.ZPL if self.choice.format == Format.ZPL else ending
+        return f"{stem}{'-reprint' if self.before.count else ''}.{ending}"
+
+    def file(self, labels: Iterable[Label]) -> Iterator[bytes]:
+        """The bytes, in pieces."""
+        plan = queries.plan_of(self.choice, is_reprint=bool(self.before.count))
+        return (render_zpl if self.choice.format == Format.ZPL else render_pdf)(self._noted(labels), plan)
+
+    def _noted(self, labels: Iterable[Label]) -> Iterator[Label]:
+        for label in labels:
+            self.printed.append((label.sku_id, label.serial, label.bin_id))
+            yield label
+
+    def record(self) -> None:
+        """Into the ledger with what was printed."""
+        services.record_print(
+            run=self.run,
+            choice=self.choice,
+            printed=self.printed,
+            reprints=self.before.count,
+            person=self.person,
+        )
+
+
 def selected_labels(args: Mapping[str, Any]) -> LabelRun:
     """The label source "selected units"; `args` is a `Selection.params`."""
     return labels_of(selected(args))
+
+
+def selected_bins(args: Mapping[str, Any]) -> LabelRun:
+    """The label source "selected bins": of places of the stock page; `args` is a `Selection.params`."""
+    return queries.labels_of_bins(Bin.objects.filter(pk__in=selected(args).order_by().values("bin")))
 
 
 def label_run(source: str, args: Mapping[str, Any]) -> LabelRun:
@@ -78,12 +126,17 @@ def label_run(source: str, args: Mapping[str, Any]) -> LabelRun:
 
 
 def run_job(progress: Progress) -> None:
-    """The job "serials.labels": the PDF as its result file."""
+    """The job "serials.labels": the file as its result."""
     params = progress.params
     run = label_run(params["source"], params["args"])
-    sheet: LabelSheet = SHEETS[params["sheet"]]
-    stored = files.store(run.file_name, PDF, render_pdf(_counted(run, progress), sheet))
-    progress.finish({"counts": {_("Labels"): run.count}}, stored)
+    printing = Printing(run, queries.choice_of(params), progress.person)
+    labels = _counted(run, progress)
+    stored = files.store(printing.name, TYPES[printing.choice.format], printing.file(labels))
+    printing.record()
+    counts = {_("Labels"): run.count}
+    if printing.before.count:
+        counts[_("Printed before")] = printing.before.count
+    progress.finish({"counts": counts}, stored)
 
 
 def _counted(run: LabelRun, progress: Progress) -> Iterator[Label]:

@@ -17,14 +17,16 @@ from oms.ui.columns import (
     MonoColumn,
     MonoLinkColumn,
     NoteColumn,
+    NumberColumn,
     Tone,
     WhenColumn,
     escape,
 )
 from oms.ui.controls import CheckExpandColumn, RowMenuColumn
 from oms.ui.tables import Table
+from serials.labels import SHEETS, Format, Symbology
 from serials.lifecycle import LOOKS, ProcessType, Status
-from serials.models import Unit
+from serials.models import LabelPrint, Unit
 from serials.queries.units import with_prod_id
 
 STATUS_TONES = {status: Tone(*look) for status, look in LOOKS.items()}
@@ -125,3 +127,33 @@ class SerialTable(Table):
     def row_css(self, record: Any) -> str:
         """Void units are struck through."""
         return "is-void" if record.is_void else ""
+
+
+class SheetColumn(Column):
+    """The name of a sheet."""
+
+    def html(self, value: Any, record: Any, frame: Frame) -> str:
+        """What people call it; the key of one that is gone."""
+        return escape(self.text(value, record))
+
+    def text(self, value: Any, record: Any) -> str:
+        """The same for a CSV file."""
+        return SHEETS[value].name if value in SHEETS else str(value)
+
+
+class LabelPrintTable(Table):
+    """What labels were printed."""
+
+    at = WhenColumn(label=gettext_lazy("When"), accessor="printed_at", order_by="printed_at")
+    person = Column(label=gettext_lazy("Who"), accessor="person__name", order_by="person__name")
+    title = Column(label=gettext_lazy("What"))
+    sheet = SheetColumn(label=gettext_lazy("Sheet"))
+    symbology = ChoiceColumn(label=gettext_lazy("Symbol"), choices=Symbology)
+    format = ChoiceColumn(label=gettext_lazy("File"), choices=Format)
+    count = NumberColumn(label=gettext_lazy("Labels"))
+    reprints = NumberColumn(label=gettext_lazy("Printed before"))
+
+    class Meta:
+        model = LabelPrint
+        fields = ("at", "person", "title", "sheet", "symbology", "format", "count", "reprints")
+        order_by = "-at"

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from serials.views import actions, attributes_csv, edit, find_many, grid, units
+from serials.views import actions, attributes_csv, edit, find_many, grid, label_settings, labels, units
 
 urlpatterns: list[URLPattern] = [
     path("inventory/serials/", grid.serial_list, name="serials"),
@@ -22,5 +22,8 @@ urlpatterns: list[URLPattern] = [
     path("inventory/serials/<int:pk>/history/", units.history, name="serial_history"),
     path("inventory/serials/<int:pk>/label/", units.label, name="serial_label"),
     path("inventory/serials/<int:pk>/notes/", edit.oms_notes, name="serial_notes"),
+    path("inventory/stock/labels/", labels.bins, name="stock_labels"),
+    path("settings/labels/", label_settings.label_sheets, name="label_sheets"),
+    path("settings/labels/prints/", label_settings.label_prints, name="label_prints"),
     path("inventory/serials/<int:pk>/attributes/", edit.attributes, name="serial_attributes"),
 ]

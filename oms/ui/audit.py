@@ -46,6 +46,7 @@ KINDS = {
     "message out": gettext_lazy("Message out"),
     "message in": gettext_lazy("Message in"),
     "view": gettext_lazy("View"),
+    "labels": gettext_lazy("Label sheets"),
 }
 FIELDS = {
     "name": gettext_lazy("name"),
@@ -58,6 +59,11 @@ FIELDS = {
     "warehouse": gettext_lazy("warehouse"),
     "options": gettext_lazy("passed through"),
     "active": gettext_lazy("active"),
+    "sheet": gettext_lazy("sheet"),
+    "symbology": gettext_lazy("symbol"),
+    "resolver": gettext_lazy("Digital Link begins with"),
+    "logo": gettext_lazy("logo"),
+    "offsets": gettext_lazy("offsets in mm"),
     "seconds": gettext_lazy("ask every (seconds)"),
     "default bin": gettext_lazy("default bin"),
     "secrets": gettext_lazy("secrets"),

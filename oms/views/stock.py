@@ -6,6 +6,7 @@ from oms.filters import StockFilter
 from oms.models import EVERYONE
 from oms.queries import stock as queries
 from oms.tables import StockTable
+from oms.ui.actions import BulkAction
 from oms.ui.views import Empty, TableView
 
 
@@ -22,6 +23,9 @@ class StockList(TableView):
         "layers",
         gettext_lazy("Nothing in stock"),
         gettext_lazy("What the warehouse receives appears here, by SKU and bin."),
+    )
+    bulk_actions = (
+        BulkAction("labels", gettext_lazy("Bin labels"), "printer", "stock_labels", EVERYONE, is_dialog=True),
     )
 
 

@@ -22,6 +22,7 @@ from replenishment.services import planning
 from replenishment.services.generation_job import serials_file
 from replenishment.views.documents import address, around
 from serials import labels_jobs
+from serials.views.labels import print_dialog
 
 AT_ONCE = 5_000
 """Up to so many serials are generated while the page waits."""
@@ -98,6 +99,19 @@ def labels(request: AccountRequest, pk: int) -> HttpResponseBase:
         return labels_jobs.respond_or_start(
             request, "replenishment", {"replenishment_id": pk, "sku_id": sku_id}, key=key
         )
+    except DomainError as error:
+        messages.error(request, str(error))
+        return redirect("replenishment", account_slug=request.account.slug, pk=pk)
+
+
+@require_http_methods(["GET", "POST"])
+@require_role(EVERYONE)
+def label_options(request: AccountRequest, pk: int) -> HttpResponseBase:
+    """The dialog that prints labels of all serials, or of one SKU (?sku=), otherwise than usual."""
+    _found, sku_id = _chosen(request, pk)
+    back = address(request, "replenishment_generated", pk=pk)
+    try:
+        return print_dialog(request, "replenishment", {"replenishment_id": pk, "sku_id": sku_id}, back=back)
     except DomainError as error:
         messages.error(request, str(error))
         return redirect("replenishment", account_slug=request.account.slug, pk=pk)

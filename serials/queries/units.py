@@ -144,8 +144,11 @@ def labels_of(rows: QuerySet[Unit]) -> LabelRun:
         raise DomainError(_("There is nothing to print a label for."))
 
     def labels() -> Iterator[Label]:
-        texts = rows.order_by("sku__code", "serial_key", "pk").values_list("sku__code", "sku__name", "serial")
-        return (Label(*text) for text in texts.iterator(chunk_size=BATCH))
+        facts = rows.order_by("sku__code", "serial_key", "pk").values_list(
+            "sku__code", "sku__name", "serial", "sku__gtin", "lot__number", "lot__expires_on", "sku_id"
+        )
+        for sku, name, serial, gtin, lot, expires_on, sku_id in facts.iterator(chunk_size=BATCH):
+            yield Label(sku, name, serial, gtin, lot or "", expires_on, sku_id)
 
-    title = ngettext("%(count)s label", "%(count)s labels", count) % {"count": count}
-    return LabelRun(title=title, file_name="lotline-labels.pdf", count=count, labels=labels)
+    title = ngettext("%(count)s label", "%(count)s labels", count) % {"count": f"{count:,}"}
+    return LabelRun(title=title, file_name="lotline-labels.pdf", count=count, labels=labels, items=rows)

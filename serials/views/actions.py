@@ -18,12 +18,12 @@ from oms.downloads import csv_stream
 from oms.errors import DomainError
 from oms.models import EVERYONE, OFFICE, JobState
 from oms.ui.actions import Selection, selected
-from serials import labels_jobs
 from serials.forms import AddAttributesForm
 from serials.history_job import file_name
 from serials.queries.history_file import HistoryFile, chunks
 from serials.services import attributes
 from serials.views.around import alert, around, back_url, chosen
+from serials.views.labels import print_dialog
 
 AT_ONCE = 10_000
 """Up to so many units the answer is the file itself."""
@@ -52,9 +52,10 @@ def history_file(request: AccountRequest) -> HttpResponseBase:
 @require_POST
 @require_role(EVERYONE)
 def labels(request: AccountRequest) -> HttpResponseBase:
-    """Labels of the selected units as a PDF, or the page of the job that makes them."""
+    """The dialog that prints labels of the selected units."""
     try:
-        return labels_jobs.respond_or_start(request, "selected units", chosen(request).params)
+        units = chosen(request)
+        return print_dialog(request, "selected units", units.params, back=back_url(request), fields=units.fields)
     except DomainError as error:
         return alert(request, error)
 

@@ -30,7 +30,7 @@ def back_url(request: AccountRequest) -> str:
     if not parts.path.startswith(home):
         return home
     # A unit's own forms are no place to come back to.
-    path = parts.path.removesuffix("notes/").removesuffix("attributes/")
+    path = parts.path.removesuffix("notes/").removesuffix("attributes/").removesuffix("label/").removesuffix("labels/")
     return path + (f"?{parts.query}" if parts.query else "")
 
 

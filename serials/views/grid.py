@@ -30,7 +30,7 @@ class SerialList(TableView):
     row_menu = (
         RowAction(gettext_lazy("Attributes"), "tag", "serial_attributes", EVERYONE, is_dialog=True),
         RowAction(gettext_lazy("OMS Notes"), "pencil", "serial_notes", OFFICE, is_dialog=True),
-        RowAction(gettext_lazy("Label"), "printer", "serial_label", EVERYONE),
+        RowAction(gettext_lazy("Label"), "printer", "serial_label", EVERYONE, is_dialog=True),
         RowAction(gettext_lazy("Open"), "barcode", "serial", EVERYONE),
     )
     bulk_actions = (
@@ -45,7 +45,7 @@ class SerialList(TableView):
             is_dialog=True,
             needs_rows=False,
         ),
-        BulkAction("labels", gettext_lazy("Labels"), "printer", "serials_labels", EVERYONE),
+        BulkAction("labels", gettext_lazy("Labels"), "printer", "serials_labels", EVERYONE, is_dialog=True),
     )
 
 

@@ -2,23 +2,23 @@
 
 from typing import Any
 
-from django.contrib import messages
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
-from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET
+from django.utils.translation import gettext as _, ngettext
+from django.views.decorators.http import require_GET, require_http_methods
 
 from oms.access import AccountRequest, require_role
-from oms.errors import DomainError
 from oms.models import EVERYONE, OFFICE
 from oms.ui.links import document_url
-from serials import labels_jobs
 from serials.lifecycle import LOOKS, Status
 from serials.models import Unit
 from serials.queries import units as queries
+from serials.queries.prints import prints_of, said_last
+from serials.views.around import back_url
+from serials.views.labels import print_dialog
 
 
 @require_GET
@@ -54,16 +54,12 @@ def unit_detail(request: AccountRequest, pk: int) -> HttpResponse:
     return render(request, "serials/unit.html", context)
 
 
-@require_GET
+@require_http_methods(["GET", "POST"])
 @require_role(EVERYONE)
 def label(request: AccountRequest, pk: int) -> HttpResponseBase:
-    """The unit's label as a PDF."""
+    """The dialog that prints the unit's label."""
     unit = get_object_or_404(Unit, pk=pk)
-    try:
-        return labels_jobs.respond_or_start(request, "units", {"pks": [unit.pk]})
-    except DomainError as error:
-        messages.error(request, str(error))
-        return redirect("serial", account_slug=request.account.slug, pk=pk)
+    return print_dialog(request, "units", {"pks": [unit.pk]}, back=back_url(request))
 
 
 def _actions(request: AccountRequest, pk: int) -> list[dict[str, Any]]:
@@ -72,7 +68,7 @@ def _actions(request: AccountRequest, pk: int) -> list[dict[str, Any]]:
     return [
         *([notes] if request.membership.role in OFFICE else []),
         {"label": _("Attributes"), "icon": "tag", "url": _url(request, "serial_attributes", pk), "is_dialog": True},
-        {"label": _("Label"), "icon": "printer", "url": _url(request, "serial_label", pk)},
+        {"label": _("Label"), "icon": "printer", "url": _url(request, "serial_label", pk), "is_dialog": True},
     ]
 
 
@@ -116,7 +112,17 @@ def _facts(request: AccountRequest, unit: Unit) -> list[dict[str, Any]]:
         {"label": _("ProcessType"), "value": unit.get_process_type_display()},
         {"label": _("ProcessID"), "value": unit.process_id, "is_mono": True, "url": process_url},
         {"label": _("Order#"), "value": unit.order_no, "is_mono": True, "url": order_url},
+        {"label": _("Label"), "value": _printed(unit)},
     ]
+
+
+def _printed(unit: Unit) -> str:
+    """How often the unit's label was printed, and by whom last."""
+    found = prints_of(unit.sku_id, unit.serial_key)
+    if not found.last:
+        return ""
+    times = ngettext("Printed once", "Printed %(count)s times", found.count) % {"count": found.count}
+    return _("%(times)s, last by %(who)s on %(day)s") % {"times": times, **said_last(found.last)}
 
 
 def _status_label(unit: Unit) -> str:

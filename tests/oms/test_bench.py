@@ -120,3 +120,22 @@ def test_a_bench_that_is_not_there_is_refused_with_those_that_are(server_env):
     done = subprocess.run(argv, env=env, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode != 0
     assert "generate" in done.stderr
+
+
+@pytest.mark.django_db(transaction=True)
+def test_bench_labels_measures_speed_size_and_what_a_decoder_reads(server_env):
+    before = databases()
+    argv = [sys.executable, str(ROOT / "manage.py"), "bench", "labels", "--count", "120", "--runs", "1", "--json"]
+    done = subprocess.run(argv, env=server_env, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    assert done.stderr == ""
+    *measures, last = [json.loads(line) for line in done.stdout.splitlines()]
+    bars = {each["measure"]: each["bar"] for each in measures}
+    assert bars == {
+        f"{name}{what}": bar
+        for name in ("4x6 Code 128", "A4 3x10 GS1 DataMatrix")
+        for what, bar in ((" vs reportlab", 1.7), (" vs hand", None), (", size", 1.0), (", decoded", 1.0))
+    } | {"4x6 ZPL vs hand": None}
+    decoded = [each for each in measures if "decoded" in each["measure"]]
+    assert [(each["value"], each["limit"]) for each in decoded] == [(120, 120)] * 2
+    assert "no ZPL renderer" in last["conditions"]
+    assert databases() == before

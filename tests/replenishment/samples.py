@@ -46,6 +46,11 @@ def generated(_person):
     return Case({"pk": made.pk})
 
 
+def printing(person):
+    """How the labels of such serials are to be printed."""
+    return Case(generated(person).kwargs, {"sheet": "4x6", "symbology": "qr", "format": "zpl", "do": "print"})
+
+
 def line(_person):
     """A line to type serials for."""
     made = make_replenishment()
@@ -92,6 +97,7 @@ SAMPLES = {
     "replenishment_generated": Sample(generated, get=EVERYONE),
     "replenishment_download": Sample(generated, get=EVERYONE),
     "replenishment_labels": Sample(generated, get=EVERYONE),
+    "replenishment_label_options": Sample(printing, get=EVERYONE, post=EVERYONE),
     "replenishment_submit": Sample(draft, get=OFFICE, post=OFFICE),
     "replenishment_cancel": Sample(draft, get=OFFICE, post=OFFICE),
     "replenishment_close": Sample(closable, get=OFFICE, post=OFFICE),

@@ -1,13 +1,19 @@
 """Samples of the addresses of units; see tests/samples.py."""
 
+from itertools import count
+
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from oms import files
-from oms.models import EVERYONE, OFFICE, Person
+from oms.models import ADMINS, EVERYONE, OFFICE, Person
+from serials.labels import LabelRun, Symbology
+from serials.queries.prints import Choice
 from serials.services import attributes
 from serials.services.find_many import find_many
 from serials.services.notes import fingerprint
 from serials.services.number_lists import read_list
+from serials.services.prints import record_print
+from tests.factories import make_stock
 from tests.samples import Case, Sample
 from tests.serials.factories import make_unit, make_units
 
@@ -61,13 +67,45 @@ def found_file(person: Person) -> Case:
     return Case({**found(person).kwargs, "group": "found"})
 
 
+def printing(person: Person) -> Case:
+    """How a unit's label is to be printed."""
+    return Case(unit(person).kwargs, data={**PRINT, "do": "print"})
+
+
+def printing_selected(person: Person) -> Case:
+    """How labels of two units are to be printed."""
+    return Case(data={**selected(person).data, **PRINT, "do": "preview"})
+
+
+def printing_bins(_person: Person) -> Case:
+    """How the label of the bin of a checked place is to be printed."""
+    return Case(data={"pk": make_stock().pk, **PRINT, "do": "print"})
+
+
+def label_sheets(_person: Person) -> Case:
+    """Other settings of labels."""
+    return Case(data={"sheet": "a4-3x10", "symbology": "qr", "resolver": "https://id.gs1.org", "right-4x6": "1.5"})
+
+
+def make_prints(how_many: int) -> None:
+    """Files of labels in the ledger."""
+    for _turn in range(how_many):
+        run = LabelRun(f"Label of SERIAL-{next(_runs):05}", "labels.pdf", 1, list)
+        record_print(run=run, choice=Choice("4x6", Symbology.QR), printed=[(1, "A", 0)], reprints=0, person=None)
+
+
+_runs = count(1)
+PRINT = {"sheet": "4x6", "symbology": "code128", "start": 1, "format": "pdf"}
 SAMPLES = {
     "serials": Sample(get=EVERYONE, rows=make_units),
     "serials_find": Sample(lambda _person: Case(data={"numbers": make_unit().serial}), get=EVERYONE, post=EVERYONE),
     "serials_found": Sample(found, get=EVERYONE),
     "serials_found_file": Sample(found_file, get=EVERYONE),
     "serials_history": Sample(selected, post=EVERYONE),
-    "serials_labels": Sample(selected, post=EVERYONE),
+    "serials_labels": Sample(printing_selected, post=EVERYONE),
+    "stock_labels": Sample(printing_bins, post=EVERYONE),
+    "label_sheets": Sample(label_sheets, get=ADMINS, post=ADMINS),
+    "label_prints": Sample(get=EVERYONE, rows=make_prints),
     "serials_attributes": Sample(selected, post=OFFICE),
     "serials_attributes_csv": Sample(upload, get=OFFICE, post=OFFICE),
     "serials_attributes_template": Sample(get=OFFICE),
@@ -75,7 +113,7 @@ SAMPLES = {
     "serials_attributes_failed": Sample(uploaded, get=OFFICE),
     "serial": Sample(unit, get=EVERYONE),
     "serial_history": Sample(unit, get=EVERYONE),
-    "serial_label": Sample(unit, get=EVERYONE),
+    "serial_label": Sample(printing, get=EVERYONE, post=EVERYONE),
     "serial_notes": Sample(unit_notes, get=OFFICE, post=OFFICE),
     "serial_attributes": Sample(unit_attributes, get=EVERYONE, post=OFFICE),
 }

@@ -16,6 +16,7 @@ from serials.services import attributes
 from serials.views import actions
 from tests.factories import make_bin, make_serialized_sku
 from tests.serials.factories import make_unit, make_units
+from tests.serials.samples import PRINT
 
 pytestmark = pytest.mark.django_db
 URL = "/acme/inventory/serials/history/"
@@ -153,6 +154,9 @@ def test_a_second_click_makes_no_second_file(web, account_a, monkeypatch):
 def test_labels_of_what_is_checked(web, account_a):
     with account_context(account_a):
         units = make_units(2)
-    answer = web.post("/acme/inventory/serials/labels/", {"pk": [unit.pk for unit in units]})
+    chosen = {"pk": [unit.pk for unit in units]}
+    dialog = web.post("/acme/inventory/serials/labels/", chosen).content.decode()
+    assert all(f'name="pk" value="{unit.pk}"' in dialog for unit in units)
+    answer = web.post("/acme/inventory/serials/labels/", {**chosen, **PRINT, "do": "print"})
     assert answer.headers["Content-Type"] == "application/pdf"
     assert web.post("/acme/inventory/serials/labels/", {}).status_code == 422

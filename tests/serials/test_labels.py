@@ -1,12 +1,12 @@
 """Labels, read back from the printed page by a real decoder: pdfium rasters it at 203 dpi, zxing-cpp reads the bars."""
 
 import string
+from dataclasses import replace
 
 import pypdfium2
 import pytest
 import zxingcpp
 from django.core.exceptions import ImproperlyConfigured
-from django.urls import reverse
 from hypothesis import given, settings, strategies as st
 
 from oms import files, jobs
@@ -14,7 +14,9 @@ from oms.errors import DomainError
 from oms.models import Job, JobState
 from oms.tenancy import account_context
 from serials import labels_jobs
-from serials.labels import MOST, QUIET, ROLL_4X6, Label, LabelRun, LabelSheet, modules_of, printable, render_pdf
+from serials.labels import MOST, SHEETS, Label, LabelRun, LabelSheet, Plan, code128, render_pdf
+from serials.labels.sheets import QUIET
+from serials.labels.text import printable
 from tests.serials.factories import make_units
 
 DPI = 203
@@ -40,8 +42,12 @@ SHEET_2X2 = LabelSheet(  # four small labels on a page, to see that a page is re
 )
 
 
-def pdf(labels, sheet=ROLL_4X6):
-    return b"".join(render_pdf(labels, sheet))
+def pdf(labels, **plan):
+    return b"".join(render_pdf(labels, Plan(**plan)))
+
+
+def modules_of(serial):
+    return code128.encode(serial).modules
 
 
 def pages(content, dpi=DPI):
@@ -68,9 +74,10 @@ def test_every_label_is_read_in_order():
     assert [read(page) for page in pages(pdf(labels(*serials)))] == [[serial] for serial in serials]
 
 
-def test_a_sheet_with_many_labels_is_read_in_order():
+def test_a_sheet_with_many_labels_is_read_in_order(monkeypatch):
     serials = [f"LAP{number:08}" for number in range(6)]
-    first, second = pages(pdf(labels(*serials), SHEET_2X2))
+    monkeypatch.setitem(SHEETS, "2x2", SHEET_2X2)
+    first, second = pages(pdf(labels(*serials), sheet="2x2"))
     assert (read(first), read(second)) == (serials[:4], serials[4:])
 
 
@@ -84,9 +91,9 @@ def test_a_damaged_label_is_not_read():
 
 def test_a_label_with_a_wrong_bar_is_not_read(monkeypatch):
     """What the decoder answers is checked by the symbol's own check character, not guessed."""
-    modules = modules_of("LAP00000412")
-    wrong = modules[:33] + modules[44:55] + modules[44:]
-    monkeypatch.setattr("serials.labels.modules_of", lambda _serial: wrong)
+    right = code128.encode("LAP00000412")
+    wrong = replace(right, modules=right.modules[:33] + right.modules[44:55] + right.modules[44:])
+    monkeypatch.setattr(code128, "encode", lambda _serial: wrong)
     assert read(pages(pdf(labels("LAP00000412")))[0]) == []
 
 
@@ -211,14 +218,6 @@ def test_a_label_is_small():
 
 
 # --- at once, or by a job ---------------------------------------------------------------------------------------------
-def test_a_units_label_is_answered_at_once(client_for, ben, account_a):
-    with account_context(account_a):
-        unit = make_units(1)[0]
-    answer = client_for(ben).get(reverse("serial_label", kwargs={"account_slug": "acme", "pk": unit.pk}))
-    assert answer["Content-Type"] == "application/pdf"
-    assert [read(page) for page in pages(answer.content)] == [[unit.serial]]
-
-
 def many(args):
     """A label source of the tests."""
     return LabelRun(

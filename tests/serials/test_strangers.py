@@ -29,6 +29,7 @@ from serials.services.units import By, annotate_units
 from serials.views import actions, attributes_csv
 from tests.factories import make_bin, make_serialized_sku
 from tests.fingerprints import fingerprint
+from tests.serials.samples import PRINT
 from tests.tables import column, rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -154,7 +155,7 @@ THEIRS = {
     "their serial": lambda _world: {"all": "1", "filter": "serial=asked"},
     "a search": lambda _world: {"all": "1", "filter": "q=asked"},
 }
-ACTIONS = {"history/": {}, "labels/": {}, "attributes/": {"name": "Grade", "value": "B"}}
+ACTIONS = {"history/": {}, "labels/": {**PRINT, "do": "print"}, "attributes/": {"name": "Grade", "value": "B"}}
 LIMITS = ((actions, "AT_ONCE"), (actions, "SET_AT_ONCE"), (labels_jobs, "AT_ONCE"))
 
 

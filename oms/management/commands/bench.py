@@ -38,6 +38,7 @@ class Command(BaseCommand):
         names = [path.stem for path in (ROOT / "bench").glob("[a-z]*.py") if "\ndef run(" in path.read_text()]
         parser.add_argument("name", choices=sorted(names))
         parser.add_argument("--units", type=int, default=100_000, help="how many are made in one round")
+        parser.add_argument("--count", type=int, default=10_000, help="how many labels are made in one round")
         parser.add_argument(
             "--rows", type=int, default=5_000_000, help="how many are there, in a database that is kept"
         )
@@ -49,9 +50,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, name: str, json: bool, drop: bool, **options: Any) -> None:
         """Exit with 0 when every bar holds."""
-        sizes = {size: options[size] for size in ("units", "rows", "runs")}
+        sizes = {size: options[size] for size in ("units", "count", "rows", "runs")}
         if min(sizes.values()) < 1:
-            raise CommandError("--units, --rows and --runs are 1 or more.")
+            raise CommandError("--units, --count, --rows and --runs are 1 or more.")
         bench = import_module(f"bench.{name}")
         if not settings.IS_CONFIGURED:
             given = [f"--{size}={count}" for size, count in sizes.items()]

@@ -1,0 +1,327 @@
+"""Every sheet with every symbol, rastered and read by a real decoder; GS1 symbols parsed back; ZPL taken apart."""
+
+import re
+from datetime import date
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pypdfium2
+import pytest
+import zxingcpp
+from hypothesis import given, settings, strategies as st
+from PIL import Image
+
+from oms.errors import DomainError
+from serials.labels import SHEETS, Label, Plan, Symbology, datamatrix, gs1, qr, render_pdf, render_zpl
+from serials.labels.picture import page_picture
+from serials.labels.sheets import MM
+
+GTIN, LOT, EXPIRY = "9506000134352", "LOT77", date(2026, 12, 31)
+TOO_SMALL = {"2x1", "50x25", "a4-3x10", "a4-5x13"}
+"""Where the bars of GS1-128 with GTIN, expiry, lot and serial have no room: refused with words."""
+TOLERANCE = 0.2  # mm
+SAFE = "".join(sorted(gs1.CHARACTERS))
+values = st.text(SAFE, min_size=1, max_size=20)
+dates = st.dates(date(2000, 1, 1), date(2049, 12, 31))
+
+
+def some(count, **more):
+    facts = {"gtin": GTIN, "lot": LOT, "expires_on": EXPIRY, **more}
+    return [Label("L2201308", "Laptop 14", f"LAP{number:08}", **facts) for number in range(count)]
+
+
+def rastered(content, dpi, page=0):
+    document = pypdfium2.PdfDocument(content)
+    image = document[page].render(scale=dpi / 72, grayscale=True).to_pil()
+    document.close()
+    return image
+
+
+def label_images(content, sheet, dpi):
+    """Each label of the first page, cut out where the sheet says that it lies."""
+    image = rastered(content, dpi)
+    scale = dpi / 72
+    for place in range(sheet.per_page):
+        x, y = sheet.corner(place)
+        top = sheet.page_height - y - sheet.height
+        box = (x * scale, top * scale, (x + sheet.width) * scale, (top + sheet.height) * scale)
+        yield image.crop(tuple(map(round, box)))
+
+
+def said_by(image, symbology):
+    """What the symbols on a label say: the serial, or the elements by their identifiers."""
+    found = sorted(zxingcpp.read_barcodes(image), key=lambda one: one.position.top_left.y)
+    if symbology == Symbology.GS1_QR:
+        parts = urlsplit(found[0].text)
+        steps = parts.path.strip("/").split("/")
+        path = dict(zip(steps[::2], map(unquote, steps[1::2]), strict=True))
+        return path | {ai: value for ai, (value,) in parse_qs(parts.query).items()}
+    if symbology.is_gs1:
+        assert all(one.symbology_identifier in {"]C1", "]d2"} for one in found)
+        return {ai: value for one in found for ai, value in gs1.parse(one.bytes.decode()).items()}
+    (only,) = found
+    return only.text
+
+
+def expected(label, symbology):
+    if not symbology.is_gs1:
+        return label.serial
+    return {"01": GTIN.zfill(14), "17": "261231", "10": LOT, "21": label.serial}
+
+
+CASES = [(sheet, symbology) for sheet in SHEETS for symbology in Symbology]
+
+
+@pytest.mark.parametrize(("key", "symbology"), CASES, ids=[f"{key}-{symbology}" for key, symbology in CASES])
+def test_every_sheet_with_every_symbol_is_read(key, symbology):
+    sheet = SHEETS[key]
+    labels = some(sheet.per_page)
+    plan = Plan(sheet=key, symbology=symbology)
+    if symbology == Symbology.GS1_128 and key in TOO_SMALL:
+        with pytest.raises(DomainError, match=r"too long for a barcode.*two-dimensional"):
+            b"".join(render_pdf(labels, plan))
+        return
+    content = b"".join(render_pdf(labels, plan))
+    # Bars on sheets are for laser printers of 600 dpi; at 203 the thinnest would be 1.7 dots wide.
+    dpi = 203 if sheet.is_roll or not symbology.endswith("128") else 300
+    images = label_images(content, sheet, dpi)
+    assert [said_by(image, symbology) for image in images] == [expected(label, symbology) for label in labels]
+
+
+@pytest.mark.parametrize("key", sorted(TOO_SMALL - {"a4-5x13"}))
+def test_small_labels_have_gs1_bars_of_gtin_and_serial(key):
+    sheet = SHEETS[key]
+    labels = some(sheet.per_page, lot="", expires_on=None)
+    content = b"".join(render_pdf(labels, Plan(sheet=key, symbology=Symbology.GS1_128)))
+    found = [said_by(image, Symbology.GS1_128) for image in label_images(content, sheet, 203 if sheet.is_roll else 300)]
+    assert found == [{"01": GTIN.zfill(14), "21": label.serial} for label in labels]
+
+
+@pytest.mark.parametrize("key", SHEETS)
+def test_the_paper_and_the_places_are_those_of_the_sheet(key):
+    """The symbols of a page lie one pitch apart, and each inside its label, to 0.2 mm."""
+    sheet, dpi = SHEETS[key], 300
+    content = b"".join(render_pdf(some(sheet.per_page), Plan(sheet=key, symbology=Symbology.QR)))
+    document = pypdfium2.PdfDocument(content)
+    assert document[0].get_size() == pytest.approx((sheet.page_width, sheet.page_height), abs=TOLERANCE * MM)
+    document.close()
+    image = rastered(content, dpi).point(lambda shade: 255 if shade < 128 else 0)
+    scale, mm = dpi / 72, 25.4 / dpi
+    edges = []
+    for place in range(sheet.per_page):
+        x, y = sheet.corner(place)
+        top = sheet.page_height - y - sheet.height
+        # The symbol is all that is dark in the left part of a label, or in the middle of one that is higher than wide.
+        wide, skipped = (0.46 * sheet.width, 0) if sheet.width > sheet.height else (sheet.width, 0.2 * sheet.height)
+        left, upper = round(x * scale), round((top + skipped) * scale)
+        found = image.crop((left, upper, round((x + wide) * scale), round((top + sheet.height) * scale))).getbbox()
+        edges.append(((left + found[0]) * mm, (upper + found[1]) * mm))
+    first = edges[0]
+    for place, (x, y) in enumerate(edges):
+        row, column = divmod(place, sheet.columns)
+        assert x - first[0] == pytest.approx(column * sheet.pitch_x / MM, abs=TOLERANCE)
+        assert y - first[1] == pytest.approx(row * sheet.pitch_y / MM, abs=TOLERANCE)
+    assert sheet.left / MM <= first[0] <= (sheet.left + sheet.width) / MM
+    assert sheet.top / MM <= first[1] <= (sheet.top + sheet.height) / MM
+
+
+@pytest.mark.parametrize("key", ["4x6", "a4-3x10", "letter-2x7"])
+def test_a_symbol_is_as_large_as_the_layout_says(key):
+    """From the first to the last dark dot, to 0.2 mm; damaged by a change of any number of the drawing."""
+    sheet, dpi = SHEETS[key], 600
+    plan = Plan(sheet=key, symbology=Symbology.GS1_DATAMATRIX)
+    (label,) = some(1)
+    matrix = datamatrix.encode(
+        gs1.elements_of(sku="S", gtin=GTIN, serial=label.serial, lot=LOT, expires_on=EXPIRY).data, is_gs1=True
+    )
+    image = next(label_images(b"".join(render_pdf([label], plan)), sheet, dpi))
+    (found,) = zxingcpp.read_barcodes(image)
+    at = found.position
+    mm = 25.4 / dpi
+    wide, high = (at.top_right.x - at.top_left.x + 1) * mm, (at.bottom_left.y - at.top_left.y + 1) * mm
+    dots = round(wide / matrix.size / 25.4 * sheet.dpi)
+    assert dots >= sheet.least_matrix
+    assert wide == pytest.approx(matrix.size * dots * 25.4 / sheet.dpi, abs=TOLERANCE)
+    assert high == pytest.approx(wide, abs=TOLERANCE)
+
+
+def test_the_margins_move_every_label():
+    def corner(**shift):
+        image = rastered(b"".join(render_pdf(some(1), Plan(sheet="a4-3x10", symbology=Symbology.QR, **shift))), 300)
+        (found,) = zxingcpp.read_barcodes(image)
+        return found.position.top_left.x * 25.4 / 300, found.position.top_left.y * 25.4 / 300
+
+    (x, y), (right, down) = corner(), corner(shift_x=1.5, shift_y=-2.0)
+    assert (right - x, down - y) == pytest.approx((1.5, -2.0), abs=TOLERANCE)
+
+
+def test_a_part_used_sheet_begins_where_it_is_told():
+    sheet = SHEETS["a4-3x10"]
+    content = b"".join(render_pdf(some(25), Plan(sheet="a4-3x10", start=9)))
+    read = [zxingcpp.read_barcodes(image) for image in label_images(content, sheet, 203)]
+    assert [len(one) for one in read] == [0] * 8 + [1] * 22
+    assert read[8][0].text == "LAP00000000"
+    assert len(zxingcpp.read_barcodes(rastered(content, 203, page=1))) == 3
+
+
+@pytest.mark.parametrize("key", ["4x6", "a4-3x10"])
+def test_the_preview_is_the_page(key, tmp_path):
+    """A decoder reads the picture, too."""
+    path = tmp_path / "page.png"
+    path.write_bytes(page_picture(some(3), Plan(sheet=key, symbology=Symbology.GS1_DATAMATRIX, start=2)))
+    with Image.open(path) as image:
+        found = zxingcpp.read_barcodes(image)
+    serials = sorted(gs1.parse(one.bytes.decode())["21"] for one in found)
+    assert serials == (["LAP00000000", "LAP00000001", "LAP00000002"] if key == "a4-3x10" else [])
+
+
+def test_a_sheet_label_is_small():
+    """Bar 12 of the limits: 150 bytes for a label on a sheet."""
+    content = b"".join(render_pdf(some(3_000), Plan(sheet="a4-3x10", symbology=Symbology.GS1_DATAMATRIX)))
+    assert len(content) / 3_000 <= 150
+
+
+def test_text_is_copied_without_the_modules():
+    content = b"".join(render_pdf(some(1), Plan(sheet="4x6", symbology=Symbology.GS1_DATAMATRIX)))
+    (page,) = pypdfium2.PdfDocument(content)
+    words = page.get_textpage().get_text_bounded().split()
+    assert words == ["L2201308", "Laptop", "14", "LAP00000000", "Lot", LOT, "Expiry", "2026-12-31", "GTIN", GTIN]
+
+
+# --- GS1 --------------------------------------------------------------------------------------------------------------
+@settings(max_examples=100, deadline=None)
+@given(serial=values, lot=st.just("") | values, expires_on=st.none() | dates)
+def test_elements_come_back_as_they_went(serial, lot, expires_on):
+    found = gs1.elements_of(sku="S", gtin=GTIN, serial=serial, lot=lot, expires_on=expires_on)
+    wanted = {"01": GTIN.zfill(14), "21": serial} | ({"10": lot} if lot else {})
+    wanted |= {"17": f"{expires_on:%y%m%d}"} if expires_on else {}
+    assert gs1.parse(found.data) == wanted
+    parts = urlsplit(gs1.digital_link(found))
+    steps = parts.path.strip("/").split("/")
+    link = dict(zip(steps[::2], map(unquote, steps[1::2]), strict=True))
+    assert link | {ai: value for ai, (value,) in parse_qs(parts.query).items()} == wanted
+    assert steps[::2] == [ai for ai in ("01", "10", "21") if ai in wanted]
+
+
+@settings(max_examples=15, deadline=None)
+@given(serial=values, lot=st.just("") | values)
+def test_any_serial_and_lot_is_read_from_a_datamatrix(serial, lot):
+    label = Label("S", "N", serial, gtin=GTIN, lot=lot)
+    content = b"".join(render_pdf([label], Plan(symbology=Symbology.GS1_DATAMATRIX)))
+    found = said_by(rastered(content, 203), Symbology.GS1_DATAMATRIX)
+    assert found == {"01": GTIN.zfill(14), "21": serial} | ({"10": lot} if lot else {})
+
+
+@pytest.mark.parametrize("size", [9, 18, 40, 70, 112, 160])
+def test_longer_symbols_are_read_too(size):
+    text = ("AbC-12/x" * 30)[:size]
+    for matrix in (datamatrix.encode(text, is_gs1=False), qr.encode(text)):
+        image = picture_of(matrix)
+        assert [one.text for one in zxingcpp.read_barcodes(image)] == [text]
+
+
+def picture_of(matrix):
+    image = Image.new("L", (matrix.size + 2 * matrix.quiet,) * 2, 255)
+    for row in range(matrix.size):
+        for column in range(matrix.size):
+            image.putpixel((column + matrix.quiet, row + matrix.quiet), 0 if matrix.is_dark(row, column) else 255)
+    return image.resize((image.width * 4,) * 2, Image.Resampling.NEAREST)
+
+
+def test_what_gs1_cannot_say_is_named_with_what_to_do():
+    cases = [
+        (Label("KEY-1", "N", "A1"), "SKU “KEY-1” has no GTIN.*enter it on the SKU"),
+        (Label("S", "N", "X" * 21, gtin=GTIN), "Serial “X+” cannot stand.*20 characters"),
+        (Label("S", "N", "A B", gtin=GTIN), "Serial “A B” cannot stand"),
+        (Label("S", "N", "A1", gtin=GTIN, lot="#1"), "Lot “#1” cannot stand"),
+        (Label("Zone", "W", "A-01", bin_id=4), "A bin has no GTIN"),
+    ]
+    for label, words in cases:
+        for symbology in (Symbology.GS1_128, Symbology.GS1_DATAMATRIX, Symbology.GS1_QR):
+            with pytest.raises(DomainError, match=words):
+                b"".join(render_pdf([label], Plan(symbology=symbology)))
+
+
+# --- ZPL: no renderer is at hand, so the commands and the data are checked -------------------------------------------
+def fields_of(zpl):
+    """(command, its data) of every field of a label."""
+    label = zpl.decode()
+    assert label.startswith("^XA^CI28")
+    assert label.endswith("^XZ\n")
+    found = []
+    for field in re.findall(r"\^FO(\d+,\d+.*?)\^FS", label):
+        command, _sep, data = field.partition("^FD")
+        hexed = command.endswith("^FH\\")
+        found.append((re.sub(r"^\d+,\d+", "", command.removesuffix("^FH\\")), unhex(data) if hexed else data))
+    return found
+
+
+def unhex(data):
+    return re.sub(r"\\([0-9A-F]{2})", lambda code: chr(int(code[1], 16)), data)
+
+
+def zpl_of(label, symbology, sheet="4x6"):
+    return fields_of(b"".join(render_zpl([label], Plan(sheet=sheet, symbology=symbology))))
+
+
+def plain_code128(data):
+    """What a printer makes of ^BC data with code sets: FNC1 as the separator."""
+    mode, at, found = data[:2], 2, []
+    is_c = mode == ">;"
+    while at < len(data):
+        code = data[at : at + 2]
+        if code in {">5", ">6"}:
+            is_c, at = code == ">5", at + 2
+        elif code in {">8", ">0", "><", ">="}:
+            found.append({">8": gs1.FNC1, ">0": ">", "><": "^", ">=": "~"}[code])
+            at += 2
+        else:
+            found.append(code if is_c else data[at])
+            at += 2 if is_c else 1
+    return "".join(found)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.text("ABCxyz0123456789^~\\_>- ", min_size=1, max_size=12).map(str.strip).filter(bool))
+def test_zpl_bars_say_the_serial(serial):
+    bars = [data for command, data in zpl_of(Label("S", "N", serial), Symbology.CODE_128) if "^BC" in command]
+    assert [plain_code128(data) for data in bars] == [serial]
+    assert "^" not in bars[0].replace("><", "")
+    assert "~" not in bars[0]
+
+
+def test_zpl_of_every_symbol():
+    (label,) = some(1)
+    texts = [data for command, data in zpl_of(label, Symbology.CODE_128) if "^A0" in command]
+    assert texts == ["L2201308", "Laptop 14", "LAP00000000", f"Lot {LOT}", "Expiry 2026-12-31"]
+    bars = [plain_code128(data) for command, data in zpl_of(label, Symbology.GS1_128) if "^BC" in command]
+    assert all(data.startswith(gs1.FNC1) for data in bars)
+    parsed = {ai: value for data in bars for ai, value in gs1.parse(data).items()}
+    assert parsed == expected(label, Symbology.GS1_128)
+    (square,) = [field for field in zpl_of(label, Symbology.GS1_DATAMATRIX) if "^BX" in field[0]]
+    assert re.fullmatch(r"\^BXN,\d+,200,,,,_", square[0])
+    assert gs1.parse(square[1].replace("_1", gs1.FNC1)) == expected(label, Symbology.GS1_DATAMATRIX)
+    (square,) = [field for field in zpl_of(label, Symbology.GS1_QR) if "^BQ" in field[0]]
+    assert square == ("^BQN,2,10", f"MA,https://id.gs1.org/01/{GTIN.zfill(14)}/10/{LOT}/21/LAP00000000?17=261231")
+
+
+def test_zpl_lies_on_the_paper_and_moves_with_the_margins():
+    def origin(**shift):
+        zpl = b"".join(render_zpl(some(1), Plan(**shift))).decode()
+        return tuple(map(int, re.search(r"\^FO(\d+),(\d+)\^BY", zpl).groups()))
+
+    (x, y), (right, down) = origin(), origin(shift_x=2.0, shift_y=1.0)
+    assert 0 < x < 812
+    assert 0 < y < 1218
+    assert (right - x, down - y) == (16, 8)  # 2 mm and 1 mm at 203 dpi
+
+
+def test_a_long_serial_is_turned_in_zpl():
+    (bars,) = [field for field in zpl_of(Label("S", "N", "x-" * 18), Symbology.CODE_128) if "^BC" in field[0]]
+    assert "^BCB," in bars[0]
+
+
+def test_zpl_is_for_rolls():
+    with pytest.raises(DomainError, match="choose a roll"):
+        b"".join(render_zpl(some(1), Plan(sheet="a4-3x10")))
+    with pytest.raises(DomainError, match="nothing"):
+        b"".join(render_zpl([], Plan()))
