@@ -1,5 +1,6 @@
 """A two-dimensional symbol."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 STRIP = 4
@@ -35,6 +36,15 @@ def from_strip_bits(size: int, quiet: int, bits: int) -> Matrix:
     """A matrix from one integer: strip by strip, in a strip column by column, in a column from the top."""
     digits = f"{bits:0{size * -(-size // STRIP)}x}"
     return Matrix(size, quiet, tuple(digits[at : at + size] for at in range(0, len(digits), size)))
+
+
+def from_rows(rows: Sequence[Sequence[int]], quiet: int) -> Matrix:
+    """A matrix from rows of modules, 1 for a dark one."""
+    size = len(rows)
+    blank = [0] * size
+    fours = [[*rows[at : at + STRIP], blank, blank, blank][:STRIP] for at in range(0, size, STRIP)]
+    columns = [[a << 3 | b << 2 | c << 1 | d for a, b, c, d in zip(*four, strict=True)] for four in fours]
+    return Matrix(size, quiet, tuple("".join([f"{digit:x}" for digit in strip]) for strip in columns))
 
 
 def strip_bit(size: int, row: int, column: int) -> int:
