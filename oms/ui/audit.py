@@ -46,6 +46,7 @@ KINDS = {
     "message out": gettext_lazy("Message out"),
     "message in": gettext_lazy("Message in"),
     "view": gettext_lazy("View"),
+    "number scheme": gettext_lazy("Number scheme"),
 }
 FIELDS = {
     "name": gettext_lazy("name"),
