@@ -246,7 +246,7 @@ AUDIT_FIELDS = {
     "sku": "serials.queries.schemes.sku_audit_labels",
 }
 # What the page of a SKU shows of the apps above: function(sku, role) -> a card for components/card.html.
-SKU_CARDS = ["serials.cards.numbering_card"]
+SKU_CARDS = ["serials.views.sku_numbers.card"]
 # Kinds of due work: kind -> the Celery task that does it, called with an account's id. See oms/dispatch.py.
 DUE_TASKS = {
     "outbox": "oms.tasks.drain_outbox",

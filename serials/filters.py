@@ -9,7 +9,7 @@ from django.utils.translation import gettext, gettext_lazy as _, ngettext
 
 from oms.ui.filters import ChoiceFilter, DayRangeFilter, FilterSet, SearchFilter, SwitchFilter, TextFilter
 from serials.lifecycle import ProcessType, Status
-from serials.models import Unit
+from serials.models import NumberScheme, Unit
 from serials.queries import found_lists
 
 STATUSES = [
@@ -83,4 +83,16 @@ class SerialFilter(FilterSet):
 
     class Meta:
         model = Unit
+        fields: tuple[str, ...] = ()
+
+
+class SchemeFilter(FilterSet):
+    """Filters of the number schemes."""
+
+    q = SearchFilter("name", "prefix", placeholder=_("Search number schemes"))
+    name = TextFilter("name", label=_("Name"), placeholder=_("Name"))
+    state = ChoiceFilter(field_name="is_archived", label=_("State"), choices=[("0", _("In use")), ("1", _("Archived"))])
+
+    class Meta:
+        model = NumberScheme
         fields: tuple[str, ...] = ()

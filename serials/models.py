@@ -206,6 +206,15 @@ class FoundList(AccountModel):
         return str(self.key)
 
 
+class SchemeState(models.TextChoices):
+    """What the list says of a scheme."""
+
+    DEFAULT = "default", _("Default")
+    LIVE = "live", _("In use")
+    LOW = "low", _("Runs out soon")
+    ARCHIVED = "archived", _("Archived")
+
+
 class NumberScheme(AccountModel):
     """How generated serials of an account look, and the next counter; blocks are taken by one UPDATE … RETURNING.
 
@@ -265,6 +274,20 @@ class NumberScheme(AccountModel):
     def is_used(self) -> bool:
         """Numbers of it were given."""
         return self.next_counter > self.first_counter
+
+    @property
+    def looks(self) -> str:
+        """What its numbers look like, as a pattern."""
+        return str(self.scheme)
+
+    @property
+    def state(self) -> "SchemeState":
+        """Where it is in its life."""
+        if self.is_archived:
+            return SchemeState.ARCHIVED
+        if self.is_low:
+            return SchemeState.LOW
+        return SchemeState.DEFAULT if self.is_default else SchemeState.LIVE
 
     @property
     def left(self) -> int:

@@ -2,10 +2,10 @@
 
 import django.db.models.deletion
 import django.db.models.functions.text
-import oms.models.catalogue
-import oms.tenancy
 from django.db import migrations, models
 
+import oms.models.catalogue
+import oms.tenancy
 from oms.walls import CreateAccountModel, DropAccountView, RefreshAccountTable
 
 # Numbers came from the oldest scheme of an account; it becomes the default.

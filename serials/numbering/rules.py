@@ -48,6 +48,14 @@ def _compiled(pattern: str) -> Any:
     return re2.compile(pattern, options=options)
 
 
+class BadRule(BadSerial):
+    """No rule can be like this. `field` names the part that is wrong."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
 @dataclass(frozen=True)
 class Rule:
     """The rule of one SKU. The default accepts everything that can be a serial number.
@@ -63,16 +71,17 @@ class Rule:
     def __post_init__(self) -> None:
         if not 1 <= self.min_length <= self.max_length <= LONGEST:
             words = _("The length goes from 1 to %(most)s characters, the shortest first.")
-            raise BadSerial(words % {"most": LONGEST})
+            raise BadRule("max_length", words % {"most": LONGEST})
         if len(self.pattern) > LONGEST_PATTERN:
             words = _("The expression has %(most)s characters at most.")
-            raise BadSerial(words % {"most": LONGEST_PATTERN})
+            raise BadRule("pattern", words % {"most": LONGEST_PATTERN})
         try:
             _compiled(self.pattern)
         except re2.error as error:
-            raise BadSerial(
+            raise BadRule(
+                "pattern",
                 _("This expression cannot be used: %(why)s. Look-around and back-references are not possible.")
-                % {"why": _reason(error)}
+                % {"why": _reason(error)},
             ) from error
 
     def check(self, serial: str) -> str:

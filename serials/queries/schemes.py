@@ -1,6 +1,8 @@
 """Reads of number schemes and of what the SKUs say about their numbers."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from django.db.models import Count, OuterRef, QuerySet, Subquery, Value
@@ -10,6 +12,10 @@ from django.utils.translation import gettext_lazy
 from oms.errors import Text
 from serials.models import NumberScheme, SkuNumbering
 from serials.numbering.rules import ANYTHING, Rule
+from serials.numbering.schemes import Scheme
+
+SHOWN = 5
+"""How many numbers a preview shows."""
 
 
 def scheme_rows() -> QuerySet[NumberScheme]:
@@ -53,6 +59,36 @@ def rules_of(sku_ids: Collection[int]) -> dict[int, Rule]:
     """SKU id → its rule for numbers from outside, for each of them; one query."""
     rows = {row.sku_id: row.rule for row in SkuNumbering.objects.filter(sku__in=sku_ids)}
     return {sku_id: rows.get(sku_id, ANYTHING) for sku_id in sku_ids}
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The next numbers of a scheme, as they would be today, and what is left of it."""
+
+    scheme: Scheme
+    following: int
+    on: date
+
+    @property
+    def numbers(self) -> list[str]:
+        """The next five, or as many as there are."""
+        count = min(SHOWN, self.scheme.left(self.following))
+        return list(self.scheme.numbers(self.following, count, self.on)) if count else []
+
+    @property
+    def left(self) -> int:
+        """How many numbers are left."""
+        return self.scheme.left(self.following)
+
+    @property
+    def capacity(self) -> int:
+        """How many numbers it has in all."""
+        return self.scheme.last
+
+    @property
+    def is_low(self) -> bool:
+        """It runs out soon."""
+        return self.scheme.is_low(self.following)
 
 
 def audit_labels() -> dict[str, Text]:

@@ -120,10 +120,11 @@ def set_numbering(*, sku_id: int, scheme_id: int | None, rule: Rule, actor: Pers
 
     Raises DomainError for a scheme that is archived or of another account.
     """
-    sku = Sku.objects.select_for_update().get(pk=sku_id)
+    _lock_account()
+    sku = Sku.objects.get(pk=sku_id)
     scheme = None
     if scheme_id is not None:
-        scheme = NumberScheme.objects.select_for_update().filter(pk=scheme_id, is_archived=False).first()
+        scheme = NumberScheme.objects.filter(pk=scheme_id, is_archived=False).first()
         if scheme is None:
             raise DomainError(_("This scheme is not in use any more: choose another."))
     row = SkuNumbering.objects.select_related("scheme").filter(sku=sku).first() or SkuNumbering(sku=sku)
@@ -140,15 +141,18 @@ def set_numbering(*, sku_id: int, scheme_id: int | None, rule: Rule, actor: Pers
 
 
 def _lock_account() -> None:
-    """One change of schemes at a time: each is held against all others."""
-    Account.objects.select_for_update().get(pk=current_account_id())
+    """One change of schemes at a time: each is held against all others.
+
+    Not the whole lock: whoever generates refers to the account when they commit, and holds a scheme until then.
+    """
+    Account.objects.select_for_update(no_key=True).get(pk=current_account_id())
 
 
 def _check(given: SchemeInput, row: NumberScheme | None) -> None:
     if not 1 <= given.first_counter <= given.scheme.last:
         words = _("The first number is from 1 to %(last)s.")
         raise BadField("first_counter", words % {"last": f"{given.scheme.last:,}"})
-    for other in NumberScheme.objects.exclude(pk=row.pk if row else None):
+    for other in NumberScheme.objects.exclude(pk=row.pk if row else 0):
         # An archived scheme that never gave a number stands in nobody's way.
         if (other.is_used or not other.is_archived) and given.scheme.may_equal(other.scheme):
             words = _("Its numbers could be those of “%(name)s” (%(looks)s). Change the prefix or the width.")
