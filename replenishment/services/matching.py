@@ -47,7 +47,7 @@ KINDS = {
     Outcome.OUT: ("serial_out", gettext_lazy("%(serial)s of %(sku)s was shipped before.")),
     Outcome.VOID: ("serial_void", gettext_lazy("%(serial)s of %(sku)s was cancelled, but arrived.")),
     Outcome.DUPLICATE: ("serial_twice", gettext_lazy("%(serial)s of %(sku)s is named twice in one receipt.")),
-    Outcome.BAD: ("bad_serial", gettext_lazy("“%(serial)s” of %(sku)s cannot be a serial number.")),
+    Outcome.BAD: ("bad_serial", gettext_lazy("“%(serial)s” of %(sku)s cannot be taken. %(why)s")),
 }
 """Outcomes of a serial that wait for somebody → the kind of discrepancy, and its sentence."""
 

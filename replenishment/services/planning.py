@@ -220,15 +220,16 @@ def _fill(lines: Sequence[ReplenishmentLine], missing: Mapping[int, int], scheme
     by_scheme: dict[int | None, list[ReplenishmentLine]] = defaultdict(list)
     for line in lines:
         by_scheme[schemes[line.sku_id]].append(line)
-    rows = []
+    rows = {}
     for scheme_id in sorted(by_scheme, key=lambda pk: pk or 0):
         block = reserve_block(count=sum(missing[line.pk] for line in by_scheme[scheme_id]), scheme_id=scheme_id)
         numbers = iter(block)
         for line in by_scheme[scheme_id]:
             part = list(islice(numbers, missing[line.pk]))
-            rows.append((line.pk, line.sku_id, "\n".join(part), part[0], part[-1]))
+            rows[line.pk] = (line.pk, line.sku_id, "\n".join(part), part[0], part[-1])
     names = ("line_ids", "sku_ids", "numbers", "lows", "highs")
-    params: dict[str, Any] = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+    columns = zip(*(rows[line.pk] for line in lines), strict=True)
+    params: dict[str, Any] = dict(zip(names, map(list, columns), strict=True))
     with connection.cursor() as cursor:
         cursor.execute(GENERATE, {**params, "account": current_account_id()})
 

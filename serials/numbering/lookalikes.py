@@ -15,27 +15,31 @@ def folded(key: str) -> str:
 
 
 def variants(key: str, most: int) -> list[str]:
-    """Other keys that look like this one, at most so many.
+    """Other keys that look like this one, at most so many: all of them, where they are few, else the closest.
 
-    First the one with the first of every group, which is how a number of digits looks that somebody typed with
-    letters, then those that differ in one character, then in two, and so on: all of them, where there are few.
+    The closest are those that write one group otherwise all through (O for every 0), or one character; then two; and
+    so on.
     """
-    found = dict.fromkeys([folded(key)])
-    found.pop(key, None)
-    ring: Iterable[str] = [key]
-    while len(found) < most:
-        ring = [text for text in dict.fromkeys(_neighbours(ring, key)) if text != key]
-        before = len(found)
-        for text in ring[:most]:
-            found.setdefault(text)
-        if len(found) == before:
-            break
-    return list(found)[:most]
+    found: dict[str, None] = {}
+    ring = [key]
+    while ring:
+        following = []
+        for text in _neighbours(ring, key):
+            if text != key and text not in found:
+                if len(found) == most:
+                    return list(found)
+                found[text] = None
+                following.append(text)
+        ring = following
+    return list(found)
 
 
 def _neighbours(keys: Iterable[str], origin: str) -> Iterator[str]:
-    """Each key with one more character changed, of those that are still as they were in `origin`."""
+    """Each key with one more change: a group written otherwise all through, or a character that is as in `origin`."""
     for key in keys:
+        for group in GROUPS:
+            if any(symbol in key for symbol in group):
+                yield from (key.translate(dict.fromkeys(map(ord, group), other)) for other in group)
         for place, symbol in enumerate(key):
             if symbol == origin[place]:
                 for other in _LIKE.get(symbol, ""):

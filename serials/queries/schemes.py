@@ -1,13 +1,13 @@
 """Reads of number schemes and of what the SKUs say about their numbers."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from django.db.models import Count, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext as _, gettext_lazy
 
 from oms.errors import Text
 from serials.models import NumberScheme, SkuNumbering
@@ -39,6 +39,12 @@ def default_scheme() -> NumberScheme | None:
 def low_schemes() -> list[NumberScheme]:
     """The schemes that run out soon; accounts have a handful in all."""
     return [found for found in live_schemes() if found.is_low]
+
+
+def low_words(found: Iterable[NumberScheme]) -> str:
+    """A sentence on each scheme that runs out soon."""
+    text = _("“%(name)s” runs out soon: %(left)s numbers are left. Add a wider scheme and make it the default.")
+    return " ".join(text % {"name": row.name, "left": f"{row.left:,}"} for row in found)
 
 
 def schemes_of(sku_ids: Collection[int]) -> dict[int, int | None]:

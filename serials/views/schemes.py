@@ -44,7 +44,7 @@ class SchemeList(TableView):
     primary = PageAction(gettext_lazy("Add number scheme"), "plus", "scheme_new", ADMINS)
 
     def _head(self, layout: Layout | None) -> dict[str, Any]:
-        return {**super()._head(layout), "list_intro": low_words(queries.low_schemes())}
+        return {**super()._head(layout), "list_intro": queries.low_words(queries.low_schemes())}
 
 
 class SchemeAdminList(SchemeList):
@@ -54,12 +54,6 @@ class SchemeAdminList(SchemeList):
 
 
 scheme_list = SchemeList.page(EVERYONE, admin=SchemeAdminList)
-
-
-def low_words(found: list[NumberScheme]) -> str:
-    """A sentence on each scheme that runs out soon."""
-    text = _("“%(name)s” runs out soon: %(left)s numbers are left. Add a wider scheme and make it the default.")
-    return " ".join(text % {"name": row.name, "left": f"{row.left:,}"} for row in found)
 
 
 @require_http_methods(["GET", "POST"])
