@@ -12,8 +12,8 @@ from replenishment.models import PlannedSerial, PlannedState, ReplenishmentLine
 from serials.numbering.lookalikes import folded, variants
 
 MOST_TYPED = 10_000
-MOST_PROBES = 100_000
-MOST_EACH, LEAST_EACH = 64, 8
+MOST_PROBES = 50_000
+MOST_EACH, LEAST_EACH = 64, 5
 
 # An index of folded serials would make every unit dearer to write, for a question that few ask. So the other spellings
 # of what was typed are made here and looked up in the index that there is: all where they are few, else the closest.
