@@ -192,7 +192,7 @@ _MONO = {"class": "mono", "autocomplete": "off", "spellcheck": "false"}
 
 
 def _count(label: Any, most: int, **more: Any) -> forms.IntegerField:
-    attrs = {"class": "num", "inputmode": "numeric", "autocomplete": "off", "size": "20"}
+    attrs = {"class": "mono", "inputmode": "numeric", "autocomplete": "off"}
     return forms.IntegerField(label=label, min_value=1, max_value=most, widget=forms.TextInput(attrs=attrs), **more)
 
 

@@ -43,7 +43,7 @@ def low_schemes() -> list[NumberScheme]:
 
 def low_words(found: Iterable[NumberScheme]) -> str:
     """A sentence on each scheme that runs out soon."""
-    text = _("“%(name)s” runs out soon: %(left)s numbers are left. Add a wider scheme and make it the default.")
+    text = _("“%(name)s” runs out soon: %(left)s numbers are left. Add a wider scheme to follow it.")
     return " ".join(text % {"name": row.name, "left": f"{row.left:,}"} for row in found)
 
 

@@ -36,7 +36,7 @@ def test_a_scheme_is_made_chosen_and_used(page_for, ana, account_a, assert_acces
     page.get_by_role("link", name="Add number scheme").first.click()
     preview = page.locator("section", has=page.get_by_role("heading", name="The next numbers"))
     expect(preview).to_contain_text("SN00000005")
-    page.get_by_label("Name").fill("Tags")
+    page.get_by_label("Name", exact=True).fill("Tags")
     page.get_by_label("Prefix").fill("tag{yy}-")
     page.get_by_label("Counter width").fill("7")
     page.get_by_label("Without look-alikes").check()
@@ -77,13 +77,13 @@ def test_what_cannot_be_is_said_while_typing_and_at_the_field(page_for, ana, acc
     page = page_for(ana, viewport={"width": 320, "height": 700}, color_scheme="dark")
     page.faults.expect("422")
     page.goto("/acme/settings/numbers/new/")
-    page.get_by_label("Name").fill("Tags")
+    page.get_by_label("Name", exact=True).fill("Tags")
     page.get_by_label("Luhn").check()
     expect(page.get_by_text("There are none with these entries.")).to_be_visible()
     expect(page.locator("section").get_by_text("Luhn is for digits.")).to_be_visible()
     page.get_by_role("button", name="Add number scheme").click()
     expect(page.get_by_role("alert")).to_contain_text("Luhn is for digits.")
-    assert page.get_by_label("Name").input_value() == "Tags"
+    assert page.get_by_label("Name", exact=True).input_value() == "Tags"
     assert no_sideways_scroll(page)
     assert_accessible(page)
 
