@@ -51,7 +51,7 @@ def _compiled(pattern: str) -> Any:
 class BadRule(BadSerial):
     """No rule can be like this. `field` names the part that is wrong."""
 
-    def __init__(self, field: str, message: str) -> None:
+    def __init__(self, message: str, field: str) -> None:
         super().__init__(message)
         self.field = field
 
@@ -71,17 +71,17 @@ class Rule:
     def __post_init__(self) -> None:
         if not 1 <= self.min_length <= self.max_length <= LONGEST:
             words = _("The length goes from 1 to %(most)s characters, the shortest first.")
-            raise BadRule("max_length", words % {"most": LONGEST})
+            raise BadRule(words % {"most": LONGEST}, "max_length")
         if len(self.pattern) > LONGEST_PATTERN:
             words = _("The expression has %(most)s characters at most.")
-            raise BadRule("pattern", words % {"most": LONGEST_PATTERN})
+            raise BadRule(words % {"most": LONGEST_PATTERN}, "pattern")
         try:
             _compiled(self.pattern)
         except re2.error as error:
             raise BadRule(
-                "pattern",
                 _("This expression cannot be used: %(why)s. Look-around and back-references are not possible.")
                 % {"why": _reason(error)},
+                "pattern",
             ) from error
 
     def check(self, serial: str) -> str:

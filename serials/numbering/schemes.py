@@ -42,7 +42,7 @@ class Alphabet(TextChoices):
 class BadScheme(BadSerial):
     """No scheme can be like this. `field` names the part that is wrong, empty for all of it."""
 
-    def __init__(self, field: str, message: str) -> None:
+    def __init__(self, message: str, field: str) -> None:
         super().__init__(message)
         self.field = field
 
@@ -60,18 +60,18 @@ class Scheme:
     def __post_init__(self) -> None:
         if len(self.prefix) > LONGEST_PREFIX or not _PREFIX.fullmatch(self.prefix):
             raise BadScheme(
-                "prefix",
                 _("Use capital letters, digits, dots, slashes, dashes and date parts, a letter or digit first."),
+                "prefix",
             )
         unknown = [part for part in _PART.findall(self.prefix) if part not in DATE_PARTS]
         if unknown:
-            raise BadScheme("prefix", _("There is no date part {%(part)s}.") % {"part": unknown[0]})
+            raise BadScheme(_("There is no date part {%(part)s}.") % {"part": unknown[0]}, "prefix")
         if self.width < 1 or len(self.alphabet) ** self.width - 1 > MOST_COUNTER:
-            raise BadScheme("width", _("With these characters the counter has 1 to %(most)s.") % {"most": self._widest})
+            raise BadScheme(_("With these characters the counter has 1 to %(most)s.") % {"most": self._widest}, "width")
         if self.check is Check.LUHN and not self._is_numeric:
             raise BadScheme(
-                "check_kind",
                 _("Luhn is for digits. Choose digits and a prefix without letters, or MOD 37,36, which takes letters."),
+                "check_kind",
             )
         self._check_length()
 
@@ -79,10 +79,10 @@ class Scheme:
         length = len(self.places)
         if length > LONGEST_NUMBER:
             words = _("These numbers have %(count)s characters; %(most)s are possible.")
-            raise BadScheme("width", words % {"count": length, "most": LONGEST_NUMBER})
+            raise BadScheme(words % {"count": length, "most": LONGEST_NUMBER}, "width")
         if self.is_gs1_safe and length > GS1_LONGEST:
             words = _("These numbers have %(count)s characters; a GS1 serial number, AI (21), has %(most)s at most.")
-            raise BadScheme("width", words % {"count": length, "most": GS1_LONGEST})
+            raise BadScheme(words % {"count": length, "most": GS1_LONGEST}, "width")
 
     @property
     def _widest(self) -> int:

@@ -24,7 +24,7 @@ CHOICES: dict[str, type[TextChoices]] = {"alphabet": Alphabet, "check_kind": Che
 class BadField(DomainError):
     """A rule refused one field of a form; `field` is its name, empty for all of it."""
 
-    def __init__(self, field: str, message: str) -> None:
+    def __init__(self, message: str, field: str) -> None:
         super().__init__(message)
         self.field = field
 
@@ -75,9 +75,9 @@ def change_scheme(*, scheme_id: int, given: SchemeInput, actor: Person | None) -
     _lock_account()
     row = NumberScheme.objects.select_for_update().get(pk=scheme_id)
     if row.is_archived:
-        raise BadField("", _("This scheme is archived."))
+        raise BadField(_("This scheme is archived."), "")
     if row.is_default and not given.is_default:
-        raise BadField("is_default", _("An account has one default scheme: make another one the default instead."))
+        raise BadField(_("An account has one default scheme: make another one the default instead."), "is_default")
     values = given.values()
     names = (*values, "is_default")
     before = {name: _said(row, name) for name in names}
@@ -151,19 +151,19 @@ def _lock_account() -> None:
 def _check(given: SchemeInput, row: NumberScheme | None) -> None:
     if not 1 <= given.first_counter <= given.scheme.last:
         words = _("The first number is from 1 to %(last)s.")
-        raise BadField("first_counter", words % {"last": f"{given.scheme.last:,}"})
+        raise BadField(words % {"last": f"{given.scheme.last:,}"}, "first_counter")
     for other in NumberScheme.objects.exclude(pk=row.pk if row else 0):
         # An archived scheme that never gave a number stands in nobody's way.
         if (other.is_used or not other.is_archived) and given.scheme.may_equal(other.scheme):
             words = _("Its numbers could be those of “%(name)s” (%(looks)s). Change the prefix or the width.")
-            raise BadField("prefix", words % {"name": other.name, "looks": other.scheme})
+            raise BadField(words % {"name": other.name, "looks": other.scheme}, "prefix")
 
 
 def _refuse_other_looks(row: NumberScheme, values: dict[str, Any]) -> None:
     for name in (*LOOKS, "first_counter"):
         if getattr(row, name) != values[name]:
             words = _("Numbers of this scheme were given, so what they look like stays. Add another scheme instead.")
-            raise BadField(name, words)
+            raise BadField(words, name)
 
 
 def _save(row: NumberScheme, is_default: bool) -> None:  # noqa: FBT001
@@ -176,7 +176,7 @@ def _save(row: NumberScheme, is_default: bool) -> None:  # noqa: FBT001
             row.save()
     except IntegrityError as error:
         if "numberscheme_name" in str(error):
-            raise BadField("name", _("There is already a scheme with this name.")) from error
+            raise BadField(_("There is already a scheme with this name."), "name") from error
         if "numberscheme_default" in str(error):
             raise Conflict(_("Somebody generated the first numbers a moment ago. Try again.")) from error
         raise

@@ -23,6 +23,24 @@ def no_sideways_scroll(page):
     return page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
+def choose_for_sku(page, sku, assert_accessible):
+    page.goto(f"/acme/inventory/skus/{sku.pk}/")
+    card = page.locator("#numbers")
+    card.get_by_role("link", name="Change").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Number scheme").select_option("Tags")
+    dialog.get_by_label("Longest").fill("8")
+    dialog.get_by_label("Regular expression").fill("LAP[0-9]+")
+    assert_accessible(page)
+    dialog.get_by_role("button", name="Save").click()
+    expect(card).to_contain_text("LAP[0-9]+")
+    for number, words in (("lap123", "lap123 fits the rule."), ("LAP123456", "this one has 9"), ("X", "LAP[0-9]+.")):
+        card.get_by_label("Try a number").fill(number)
+        card.get_by_role("button", name="Try").click()
+        expect(card.locator("#tried")).to_contain_text(words)
+    assert_accessible(page)
+
+
 def test_a_scheme_is_made_chosen_and_used(page_for, ana, account_a, assert_accessible):
     with account_context(account_a):
         sku = make_serialized_sku(code="LAP-1")
@@ -47,23 +65,7 @@ def test_a_scheme_is_made_chosen_and_used(page_for, ana, account_a, assert_acces
     expect(column(page, "Name")).to_have_text(["Tags"])
     expect(column(page, "Next number")).to_have_text([TAGS.number(1, today)])
     assert_accessible(page)
-
-    page.goto(f"/acme/inventory/skus/{sku.pk}/")
-    card = page.locator("#numbers")
-    card.get_by_role("link", name="Change").click()
-    dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Number scheme").select_option("Tags")
-    dialog.get_by_label("Longest").fill("8")
-    dialog.get_by_label("Regular expression").fill("LAP[0-9]+")
-    assert_accessible(page)
-    dialog.get_by_role("button", name="Save").click()
-    expect(card).to_contain_text("LAP[0-9]+")
-    for number, words in (("lap123", "lap123 fits the rule."), ("LAP123456", "this one has 9"), ("X", "LAP[0-9]+.")):
-        card.get_by_label("Try a number").fill(number)
-        card.get_by_role("button", name="Try").click()
-        expect(card.locator("#tried")).to_contain_text(words)
-    assert_accessible(page)
-
+    choose_for_sku(page, sku, assert_accessible)
     page.goto(f"/acme/replenishments/{made.pk}/")
     page.get_by_role("button", name="Generate Serials").click()
     page.get_by_role("dialog").get_by_role("link", name="Download all serials").wait_for()
