@@ -34,7 +34,10 @@ NAVIGATION: tuple[tuple[Text, tuple[Page, ...]], ...] = (
         _("Inventory"),
         (
             Page(
-                _("SKUs"), "box", "skus", within=frozenset({"sku", "sku_new", "sku_upload", "sku_check", "sku_serial"})
+                _("SKUs"),
+                "box",
+                "skus",
+                within=frozenset({"sku", "sku_new", "sku_upload", "sku_check", "sku_serial", "sku_numbers", "sku_try"}),
             ),
             Page(
                 _("Serials"),
@@ -98,6 +101,7 @@ NAVIGATION: tuple[tuple[Text, tuple[Page, ...]], ...] = (
             Page(_("Members"), "users", "members", within=frozenset({"member", "member_new", "member_remove"})),
             Page(_("Label sheets"), "printer", "label_sheets", roles=ADMINS),
             Page(_("Label prints"), "printer", "label_prints"),
+            Page(_("Number schemes"), "hash", "schemes", within=frozenset({"scheme", "scheme_new", "scheme_archive"})),
             Page(_("Audit log"), "history", "audit", roles=ADMINS),
             Page(_("Jobs"), "clock", "jobs", within=frozenset({"job"})),
         ),

@@ -241,7 +241,13 @@ LABEL_SOURCES = {
     "replenishment": "replenishment.queries.planned_labels",
 }
 # What changed fields are called in the audit log: kind of thing -> function() -> {name: words}. See oms/ui/audit.py.
-AUDIT_FIELDS = {"connection": "channels_sync.registry.config_labels"}
+AUDIT_FIELDS = {
+    "connection": "channels_sync.registry.config_labels",
+    "number scheme": "serials.queries.schemes.audit_labels",
+    "sku": "serials.queries.schemes.sku_audit_labels",
+}
+# What the page of a SKU shows of the apps above: function(sku, role) -> a card for components/card.html.
+SKU_CARDS = ["serials.views.sku_numbers.card"]
 # Kinds of due work: kind -> the Celery task that does it, called with an account's id. See oms/dispatch.py.
 DUE_TASKS = {
     "outbox": "oms.tasks.drain_outbox",

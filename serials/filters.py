@@ -10,7 +10,7 @@ from django.utils.translation import gettext, gettext_lazy as _, ngettext
 from oms.ui.filters import ChoiceFilter, DayRangeFilter, FilterSet, SearchFilter, SwitchFilter, TextFilter
 from serials.labels import SHEETS, Symbology
 from serials.lifecycle import ProcessType, Status
-from serials.models import LabelPrint, Unit
+from serials.models import LabelPrint, NumberScheme, Unit
 from serials.queries import found_lists
 
 STATUSES = [
@@ -99,4 +99,16 @@ class LabelPrintFilter(FilterSet):
 
     class Meta:
         model = LabelPrint
+        fields: tuple[str, ...] = ()
+
+
+class SchemeFilter(FilterSet):
+    """Filters of the number schemes."""
+
+    q = SearchFilter("name", "prefix", placeholder=_("Search number schemes"))
+    name = TextFilter("name", label=_("Name"), placeholder=_("Name"))
+    state = ChoiceFilter(field_name="is_archived", label=_("State"), choices=[("0", _("In use")), ("1", _("Archived"))])
+
+    class Meta:
+        model = NumberScheme
         fields: tuple[str, ...] = ()

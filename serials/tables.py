@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.db.models import QuerySet
+from django.utils import timezone
 from django.utils.translation import gettext as _, gettext_lazy
 
 from oms.models import OFFICE
@@ -16,6 +17,7 @@ from oms.ui.columns import (
     Frame,
     MonoColumn,
     MonoLinkColumn,
+    NameLinkColumn,
     NoteColumn,
     NumberColumn,
     Tone,
@@ -26,7 +28,8 @@ from oms.ui.controls import CheckExpandColumn, RowMenuColumn
 from oms.ui.tables import Table
 from serials.labels import SHEETS, Format, Symbology
 from serials.lifecycle import LOOKS, ProcessType, Status
-from serials.models import LabelPrint, Unit
+from serials.models import LabelPrint, NumberScheme, SchemeState, Unit
+from serials.numbering.check_characters import Check
 from serials.queries.units import with_prod_id
 
 STATUS_TONES = {status: Tone(*look) for status, look in LOOKS.items()}
@@ -157,3 +160,51 @@ class LabelPrintTable(Table):
         model = LabelPrint
         fields = ("at", "person", "title", "sheet", "symbology", "format", "count", "reprints")
         order_by = "-at"
+
+
+SCHEME_TONES = {
+    SchemeState.DEFAULT: Tone("info", "dot"),
+    SchemeState.LIVE: Tone("good", "dot"),
+    SchemeState.LOW: Tone("warn", "triangle"),
+    SchemeState.ARCHIVED: Tone("neutral", "cross"),
+}
+
+
+class NextNumberColumn(MonoColumn):
+    """The number that a scheme gives next; none where it is archived or used up."""
+
+    def html(self, value: Any, record: Any, frame: Frame) -> str:
+        """The number."""
+        return str(escape(self.text(value, record)))
+
+    def text(self, value: Any, record: Any) -> str:
+        """The number, as it would be today."""
+        if record.is_archived or not record.left:
+            return ""
+        return str(record.scheme.number(value, timezone.localdate()))
+
+
+class SchemeTable(Table):
+    """Number schemes, for people who only look."""
+
+    name = Column(label=gettext_lazy("Name"))
+    looks = MonoColumn(label=gettext_lazy("Looks"), orderable=False)
+    next_number = NextNumberColumn(label=gettext_lazy("Next number"), accessor="next_counter", orderable=False)
+    check = ChoiceColumn(label=gettext_lazy("Check character"), accessor="check_kind", choices=Check, orderable=False)
+    left = NumberColumn(label=gettext_lazy("Left"), orderable=False)
+    skus = NumberColumn(label=gettext_lazy("SKUs"), accessor="sku_count", order_by="sku_count")
+    state = BadgeColumn(label=gettext_lazy("State"), orderable=False, choices=SchemeState, tones=SCHEME_TONES)
+
+    class Meta:
+        model = NumberScheme
+        fields = ("name", "looks", "next_number", "check", "left", "skus", "state")
+        order_by = "name"
+
+
+class SchemeAdminTable(SchemeTable):
+    """The same for admins, who open them."""
+
+    name = NameLinkColumn(label=gettext_lazy("Name"), route="scheme")
+
+    class Meta(SchemeTable.Meta):
+        pass

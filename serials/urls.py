@@ -2,7 +2,18 @@
 
 from django.urls import URLPattern, path
 
-from serials.views import actions, attributes_csv, edit, find_many, grid, label_settings, labels, units
+from serials.views import (
+    actions,
+    attributes_csv,
+    edit,
+    find_many,
+    grid,
+    label_settings,
+    labels,
+    schemes,
+    sku_numbers,
+    units,
+)
 
 urlpatterns: list[URLPattern] = [
     path("inventory/serials/", grid.serial_list, name="serials"),
@@ -18,6 +29,13 @@ urlpatterns: list[URLPattern] = [
     path(
         "inventory/serials/attributes/csv/<uuid:key>/failed/", attributes_csv.failed, name="serials_attributes_failed"
     ),
+    path("inventory/skus/<int:pk>/numbers/", sku_numbers.numbers, name="sku_numbers"),
+    path("inventory/skus/<int:pk>/numbers/try/", sku_numbers.try_number, name="sku_try"),
+    path("settings/numbers/", schemes.scheme_list, name="schemes"),
+    path("settings/numbers/new/", schemes.scheme_new, name="scheme_new"),
+    path("settings/numbers/preview/", schemes.preview, name="scheme_preview"),
+    path("settings/numbers/<int:pk>/", schemes.scheme, name="scheme"),
+    path("settings/numbers/<int:pk>/archive/", schemes.archive, name="scheme_archive"),
     path("inventory/serials/<int:pk>/", units.unit_detail, name="serial"),
     path("inventory/serials/<int:pk>/history/", units.history, name="serial_history"),
     path("inventory/serials/<int:pk>/label/", units.label, name="serial_label"),

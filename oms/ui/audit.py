@@ -47,6 +47,7 @@ KINDS = {
     "message in": gettext_lazy("Message in"),
     "view": gettext_lazy("View"),
     "labels": gettext_lazy("Label sheets"),
+    "number scheme": gettext_lazy("Number scheme"),
 }
 FIELDS = {
     "name": gettext_lazy("name"),

@@ -4,10 +4,12 @@ from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _, gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -121,6 +123,7 @@ def _detail(request: AccountRequest, pk: int, form: SkuForm, blocked: Blocked | 
         "stock_url": reverse("stock", kwargs={"account_slug": request.account.slug})
         + "?"
         + urlencode({"sku": sku.code}),
+        "more_cards": [import_string(path)(sku, request.membership.role) for path in settings.SKU_CARDS],
         "history": audit.timeline(queries.sku_history(sku)),
     }
 

@@ -9,6 +9,7 @@ from oms.jobs import Progress
 from replenishment.models import Replenishment
 from replenishment.queries import serial_rows
 from replenishment.services.planning import generate_serials
+from serials.queries.schemes import low_schemes, low_words
 
 HEADER = ("SKU", "Serial")
 STEP = 5_000
@@ -32,10 +33,10 @@ def run_generate_job(progress: Progress) -> None:
             yield row
 
     stored = files.store(f"lotline-{found.number}-serials.csv", csvio.CONTENT_TYPE, serials_file(counted()))
+    summary = _("The serials of %(number)s are generated. Labels are on the replenishment's page.")
     progress.finish(
         {
-            "summary": _("The serials of %(number)s are generated. Labels are on the replenishment's page.")
-            % {"number": found.number},
+            "summary": " ".join(filter(None, [summary % {"number": found.number}, low_words(low_schemes())])),
             "counts": {_("Serials"): count},
         },
         stored,

@@ -1,7 +1,7 @@
 """What a receipt means, line by line and serial by serial, held against the replenishment. Writes nothing."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from replenishment.queries import LIVE
 from replenishment.receiving import IncomingLine, IncomingUnit
 from serials import numbering
 from serials.lifecycle import ProcessType
+from serials.queries.schemes import rules_of
 
 MOST_PIECES = 1_000_000_000
 
@@ -46,7 +47,7 @@ KINDS = {
     Outcome.OUT: ("serial_out", gettext_lazy("%(serial)s of %(sku)s was shipped before.")),
     Outcome.VOID: ("serial_void", gettext_lazy("%(serial)s of %(sku)s was cancelled, but arrived.")),
     Outcome.DUPLICATE: ("serial_twice", gettext_lazy("%(serial)s of %(sku)s is named twice in one receipt.")),
-    Outcome.BAD: ("bad_serial", gettext_lazy("“%(serial)s” of %(sku)s cannot be a serial number.")),
+    Outcome.BAD: ("bad_serial", gettext_lazy("“%(serial)s” of %(sku)s cannot be taken. %(why)s")),
 }
 """Outcomes of a serial that wait for somebody → the kind of discrepancy, and its sentence."""
 
@@ -104,6 +105,7 @@ class Matcher:
         for result in results:
             self._find_line(result)
         known = self._known(result for result in results if result.is_by_unit)
+        self.rules = rules_of({result.sku.pk for result in results if result.is_by_unit})
         seen: set[tuple[int, str]] = set()
         for result in results:
             if result.is_by_unit:
@@ -197,10 +199,9 @@ class Matcher:
         known: Mapping[tuple[int, str], tuple[str, str, int | None]],
         seen: set[tuple[int, str]],
     ) -> tuple[Outcome, int | None]:
-        try:
-            key = (result.sku.pk, numbering.check(unit.serial))
-        except numbering.BadSerial:
+        if self._fault(result, unit, known):
             return Outcome.BAD, None
+        key = (result.sku.pk, numbering.normalise(unit.serial))
         if key in seen:
             return Outcome.DUPLICATE, None
         seen.add(key)
@@ -208,6 +209,15 @@ class Matcher:
             return self._meaning_of_known(*known[key])
         own = [line for line in result.candidates if line.pk not in self.planned]
         return (Outcome.NEW, self._roomy(own)) if own else (Outcome.UNEXPECTED, None)
+
+    def _fault(self, result: LineResult, unit: IncomingUnit, known: Collection[tuple[int, str]] = ()) -> str:
+        """Why a number from outside cannot be taken. The SKU's rule is for new ones: `known` were here before it."""
+        try:
+            if (result.sku.pk, numbering.check(unit.serial)) not in known:
+                self.rules[result.sku.pk].check(unit.serial)
+        except numbering.BadSerial as error:
+            return str(error)
+        return ""
 
     def _meaning_of_known(self, state: str, process: str, line_id: int | None) -> tuple[Outcome, int | None]:
         if state == "incoming":
@@ -218,6 +228,8 @@ class Matcher:
     def _serial_case(self, result: LineResult, serial: SerialResult) -> Case:
         kind, text = KINDS[serial.outcome]
         words = {"serial": serial.unit.serial[:100], "sku": result.sku.code, "number": self.replenishment.number}
+        if serial.outcome is Outcome.BAD:
+            words["why"] = self._fault(result, serial.unit)
         detail = serial.unit.serial
         if serial.outcome is Outcome.DUPLICATE:
             detail = f"{detail}:{len(result.serials)}"

@@ -1,8 +1,9 @@
 """Serials of a replenishment before it is submitted: generated, typed, taken away again."""
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from django.db import IntegrityError, connection, transaction
@@ -17,32 +18,35 @@ from replenishment.lifecycle import Step
 from replenishment.models import PlannedSerial, PlannedState, Replenishment, ReplenishmentLine
 from replenishment.services.drafts import drop_serials, locked, touch
 from serials import numbering
-from serials.services.numbers import Block, reserve_block
+from serials.queries.schemes import rules_of, schemes_of
+from serials.services.numbers import reserve_block
 
 NAMED = 20
 """How many lines or serials an error names."""
 
-# One statement for all lines: each takes its part of the block. A number that is a unit already, or was typed into a
-# draft, is skipped; the next block fills the gap. Such a unit is rare, so one look for any within a line's part saves a
-# look for each number.
+# One statement for all lines: each brings its numbers. A number that is a unit already, was typed into a draft or was
+# generated before (by another scheme, which gives the same) is skipped; the next block fills the gap. Such a number is
+# rare, so one look for any within a line's part saves a look for each number.
 GENERATE = """
 INSERT INTO replenishment_plannedserial (account_id, line_id, sku_id, serial, serial_key, state, is_generated)
 SELECT %(account)s, w.line_id, w.sku_id, n.serial, n.serial, 'planned', true
-FROM unnest(%(line_ids)s::bigint[], %(sku_ids)s::bigint[], %(firsts)s::bigint[], %(counts)s::bigint[])
-    AS w (line_id, sku_id, first, count)
+FROM unnest(%(line_ids)s::bigint[], %(sku_ids)s::bigint[], %(numbers)s::text[], %(lows)s::text[], %(highs)s::text[])
+    AS w (line_id, sku_id, numbers, low, high)
 CROSS JOIN LATERAL (
     SELECT EXISTS (
-        SELECT FROM serials_unit u WHERE u.account_id = %(account)s AND u.sku_id = w.sku_id
-            AND u.serial_key BETWEEN %(prefix)s || lpad(w.first::text, %(width)s, '0')
-                                 AND %(prefix)s || lpad((w.first + w.count - 1)::text, %(width)s, '0')
+        SELECT FROM serials_unit u
+        WHERE u.account_id = %(account)s AND u.sku_id = w.sku_id AND u.serial_key BETWEEN w.low AND w.high
+    ) OR EXISTS (
+        SELECT FROM replenishment_plannedserial p WHERE p.account_id = %(account)s AND p.sku_id = w.sku_id
+            AND p.serial_key BETWEEN w.low AND w.high AND p.state <> 'planned' AND p.is_generated
     ) AS is_crowded OFFSET 0
 ) AS r
-CROSS JOIN LATERAL (
-    SELECT %(prefix)s || lpad(c::text, %(width)s, '0') AS serial
-    FROM generate_series(w.first, w.first + w.count - 1) AS c
-) AS n
+CROSS JOIN LATERAL string_to_table(w.numbers, E'\n') AS n (serial)
 WHERE NOT r.is_crowded OR NOT EXISTS (
     SELECT FROM serials_unit u WHERE u.account_id = %(account)s AND u.sku_id = w.sku_id AND u.serial_key = n.serial
+) AND NOT EXISTS (
+    SELECT FROM replenishment_plannedserial p WHERE p.account_id = %(account)s AND p.sku_id = w.sku_id
+        AND p.serial_key = n.serial AND p.state <> 'planned' AND p.is_generated
 )
 ON CONFLICT (account_id, sku_id, serial_key) WHERE state = 'planned' DO NOTHING
 """
@@ -112,8 +116,9 @@ def generate_serials(*, replenishment_id: int, line_ids: Collection[int], actor:
         )
     total = sum(line.quantity for line in lines)
     missing = {line.pk: line.quantity for line in lines}
+    schemes = schemes_of([line.sku_id for line in lines])
     while missing:
-        _fill(lines, missing, reserve_block(count=sum(missing.values())))
+        _fill([line for line in lines if line.pk in missing], missing, schemes)
         planned = _planned_counts(lines)
         missing = {line.pk: gap for line in lines if (gap := line.quantity - planned[line.pk]) > 0}
     touch(found)
@@ -210,24 +215,23 @@ def _planned_counts(lines: Sequence[ReplenishmentLine]) -> Counter[int]:
     return Counter({line_id: count for line_id, count in rows if line_id is not None})
 
 
-def _fill(lines: Sequence[ReplenishmentLine], missing: dict[int, int], block: Block) -> None:
-    firsts: dict[int, int] = {}
-    counter = block.first
-    for pk, count in missing.items():
-        firsts[pk] = counter
-        counter += count
-    wanted = [line for line in lines if line.pk in missing]
-    params: dict[str, Any] = {
-        "account": current_account_id(),
-        "line_ids": [line.pk for line in wanted],
-        "sku_ids": [line.sku_id for line in wanted],
-        "firsts": [firsts[line.pk] for line in wanted],
-        "counts": [missing[line.pk] for line in wanted],
-        "prefix": block.prefix,
-        "width": block.width,
-    }
+def _fill(lines: Sequence[ReplenishmentLine], missing: Mapping[int, int], schemes: Mapping[int, int | None]) -> None:
+    """Plan what these lines miss, from a block of each scheme; always in one order, so that nobody waits in a ring."""
+    by_scheme: dict[int | None, list[ReplenishmentLine]] = defaultdict(list)
+    for line in lines:
+        by_scheme[schemes[line.sku_id]].append(line)
+    rows = {}
+    for scheme_id in sorted(by_scheme, key=lambda pk: pk or 0):
+        block = reserve_block(count=sum(missing[line.pk] for line in by_scheme[scheme_id]), scheme_id=scheme_id)
+        numbers = iter(block)
+        for line in by_scheme[scheme_id]:
+            part = list(islice(numbers, missing[line.pk]))
+            rows[line.pk] = (line.pk, line.sku_id, "\n".join(part), part[0], part[-1])
+    names = ("line_ids", "sku_ids", "numbers", "lows", "highs")
+    columns = zip(*(rows[line.pk] for line in lines), strict=True)
+    params: dict[str, Any] = dict(zip(names, map(list, columns), strict=True))
     with connection.cursor() as cursor:
-        cursor.execute(GENERATE, params)
+        cursor.execute(GENERATE, {**params, "account": current_account_id()})
 
 
 def _checked(serials: Sequence[str], sku_id: int) -> list[str]:
@@ -235,9 +239,10 @@ def _checked(serials: Sequence[str], sku_id: int) -> list[str]:
     keys: list[str] = []
     faults: list[SerialFault] = []
     first: dict[str, int] = {}
+    rule = rules_of([sku_id])[sku_id]
     for place, serial in enumerate(serials, 1):
         try:
-            key = numbering.check(serial)
+            key = rule.check(serial)
         except numbering.BadSerial as error:
             faults.append(SerialFault(place, serial[:100], str(error)))
             continue

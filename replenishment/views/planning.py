@@ -20,12 +20,16 @@ from replenishment.lifecycle import Status
 from replenishment.models import PlannedSerial, Replenishment, ReplenishmentLine
 from replenishment.services import planning
 from replenishment.services.generation_job import serials_file
+from replenishment.services.lookalikes import look_alikes
 from replenishment.views.documents import address, around
 from serials import labels_jobs
+from serials.queries.schemes import low_schemes, low_words
 from serials.views.labels import print_dialog
 
 AT_ONCE = 5_000
 """Up to so many serials are generated while the page waits."""
+NAMED = 50
+"""How many look-alikes it names."""
 SHOWN = 500
 """How many serials of a line its page lists."""
 MOST = 10**18
@@ -52,6 +56,8 @@ def generate(request: AccountRequest, pk: int) -> HttpResponse:
         return render(request, "ui/alert.html", context, status=422)
     text = ngettext("%(count)s serial is generated.", "%(count)s serials are generated.", count)
     messages.success(request, text % {"count": f"{count:,}"})
+    if low := low_words(low_schemes()):
+        messages.warning(request, low)
     return redirect(f"{address(request, 'replenishment', pk=pk)}?generated=1")
 
 
@@ -180,9 +186,16 @@ def _line_context(
         "serials": planned.order_by("pk")[:SHOWN],
         "form": form,
         "faults": faults,
+        **_alike(row),
         "may_edit": request.membership.role in OFFICE and found.status == Status.INCOMPLETE,
         "cancel_url": own_url,
     }
+
+
+def _alike(row: ReplenishmentLine) -> dict[str, Any]:
+    """The typed serials that look like others, while they can still be changed."""
+    found = look_alikes(row) if row.replenishment.status == Status.INCOMPLETE else []
+    return {"alike": found[:NAMED], "alike_more": len(found) - NAMED if len(found) > NAMED else 0}
 
 
 def _chosen(request: AccountRequest, pk: int) -> tuple[Replenishment, int | None]:

@@ -11,7 +11,7 @@ from oms.walls import CreateAccountModel
 class Migration(migrations.Migration):
     dependencies = [
         ("oms", "0005_membership_invited_name"),
-        ("serials", "0005_attribute_names"),
+        ("serials", "0006_number_schemes"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -1,73 +1,85 @@
-"""Numbers for generated serials, taken from the account's scheme in blocks."""
+"""Numbers for generated serials, taken from the account's schemes in blocks."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 
 from django.db import connection, transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from oms.errors import DomainError
 from oms.tenancy import current_account_id
 from serials.models import NumberScheme
+from serials.numbering.check_characters import Check
+from serials.numbering.schemes import Alphabet, Scheme
 
 # One statement, so two people who generate at once get two blocks. The row stays locked until the caller commits.
 RESERVE = """
 UPDATE serials_numberscheme SET next_counter = next_counter + %(count)s
 WHERE account_id = %(account)s
-  AND id = (SELECT min(id) FROM serials_numberscheme WHERE account_id = %(account)s)
-  AND next_counter + %(count)s - 1 <= 10 ^ width::numeric - 1
-RETURNING prefix, width, next_counter - %(count)s
+  AND id = (SELECT id FROM serials_numberscheme WHERE account_id = %(account)s AND NOT is_archived
+            ORDER BY id = %(scheme)s::bigint DESC NULLS LAST, is_default DESC, id LIMIT 1)
+  AND next_counter + %(count)s <= length(alphabet)::numeric ^ width
+RETURNING prefix, width, alphabet, check_kind, next_counter - %(count)s
 """
 
 
 class NumbersExhausted(DomainError):
-    """The account's number scheme has not so many numbers left; nothing was reserved."""
+    """The scheme has not so many numbers left; nothing was reserved."""
 
 
 @dataclass(frozen=True)
 class Block:
     """`count` consecutive numbers of a scheme, from the counter `first` on; iterate it for their texts."""
 
-    prefix: str
-    width: int
+    scheme: Scheme
     first: int
     count: int
+    on: date
 
     def __len__(self) -> int:
         return self.count
 
     def __iter__(self) -> Iterator[str]:
-        for counter in range(self.first, self.first + self.count):
-            yield f"{self.prefix}{counter:0{self.width}d}"
+        return self.scheme.numbers(self.first, self.count, self.on)
 
 
 @transaction.atomic
-def reserve_block(*, count: int) -> Block:
+def reserve_block(*, count: int, scheme_id: int | None = None) -> Block:
     """Take `count` numbers, at least one, that nobody else gets and that are never given again.
 
-    The account's first use makes its default scheme. Raises NumbersExhausted where the scheme has fewer left.
+    They come from that scheme, and from the account's default where none is named or it was archived meanwhile; its
+    date parts are today's. The account's first use makes its default scheme. Raises NumbersExhausted where the scheme
+    has fewer left.
     """
     if count < 1:
         raise ValueError(f"A block has at least one number, not {count}.")
-    found = _reserve(count) or _reserve_of_first_scheme(count)
+    found = _reserve(count, scheme_id) or _reserve_of_first_scheme(count, scheme_id)
     if found is None:
         raise NumbersExhausted(
-            _("The number scheme of this account has not %(count)s numbers left. Type the supplier's own numbers.")
-            % {"count": count}
+            _(
+                "The number scheme has not %(count)s numbers left. An admin can add a wider one under Settings, Number "
+                "schemes; or type the supplier's own numbers."
+            )
+            % {"count": f"{count:,}"}
         )
     return found
 
 
-def _reserve_of_first_scheme(count: int) -> Block | None:
+def _reserve_of_first_scheme(count: int, scheme_id: int | None) -> Block | None:
     """Reserve again once the account surely has a scheme: another first user may have made it since the first try."""
     if not NumberScheme.objects.exists():
         # Two first users at once: the second waits here for the first one's commit and then finds its row.
-        NumberScheme.objects.bulk_create([NumberScheme()], ignore_conflicts=True)
-    return _reserve(count)
+        NumberScheme.objects.bulk_create([NumberScheme(is_default=True)], ignore_conflicts=True)
+    return _reserve(count, scheme_id)
 
 
-def _reserve(count: int) -> Block | None:
+def _reserve(count: int, scheme_id: int | None) -> Block | None:
     with connection.cursor() as cursor:
-        cursor.execute(RESERVE, {"account": current_account_id(), "count": count})
+        cursor.execute(RESERVE, {"account": current_account_id(), "count": count, "scheme": scheme_id})
         row = cursor.fetchone()
-    return Block(prefix=row[0], width=row[1], first=row[2], count=count) if row else None
+    if row is None:
+        return None
+    prefix, width, alphabet, check, first = row
+    return Block(Scheme(prefix, width, Alphabet(alphabet), Check(check)), first, count, timezone.localdate())

@@ -10,7 +10,7 @@ from oms.access import AccountRequest, require_role
 from oms.models import ADMINS, EVERYONE
 from oms.ui.views import Empty, TableView
 from serials.filters import LabelPrintFilter
-from serials.forms import LabelSettingForm
+from serials.forms.labels import LabelSettingForm
 from serials.labels import Symbology
 from serials.queries import prints as queries
 from serials.services import prints as services

@@ -19,7 +19,7 @@ from oms.models import EVERYONE
 from oms.ui.actions import selection
 from oms.views.stock import StockList
 from serials import labels_jobs
-from serials.forms import PrintLabelsForm
+from serials.forms.labels import PrintLabelsForm
 from serials.labels import SHEETS, LabelRun
 from serials.labels.picture import page_picture
 from serials.queries import prints as queries

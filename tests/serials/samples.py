@@ -7,15 +7,16 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from oms import files
 from oms.models import ADMINS, EVERYONE, OFFICE, Person
 from serials.labels import LabelRun, Symbology
+from serials.numbering.schemes import Alphabet
 from serials.queries.prints import Choice
 from serials.services import attributes
 from serials.services.find_many import find_many
 from serials.services.notes import fingerprint
 from serials.services.number_lists import read_list
 from serials.services.prints import record_print
-from tests.factories import make_stock
-from tests.samples import Case, Sample
-from tests.serials.factories import make_unit, make_units
+from tests.factories import make_sku, make_stock
+from tests.samples import Case, Sample, times
+from tests.serials.factories import make_scheme, make_unit, make_units
 
 
 def unit(_person: Person) -> Case:
@@ -96,6 +97,21 @@ def make_prints(how_many: int) -> None:
 
 _runs = count(1)
 PRINT = {"sheet": "4x6", "symbology": "code128", "start": 1, "format": "pdf"}
+LOOKS = {"prefix": "T{YY}-", "width": 6, "alphabet": Alphabet.DIGITS.value, "check_kind": "none", "first_counter": 1}
+
+
+def scheme(_person: Person) -> Case:
+    """A scheme that is not the default."""
+    made = make_scheme()
+    return Case({"pk": made.pk}, data={**LOOKS, "name": made.name, "prefix": f"{made.prefix}X"})
+
+
+def sku_numbers(_person: Person) -> Case:
+    """A SKU that gets a scheme and a rule."""
+    rule = {"min_length": 4, "max_length": 20, "characters": "alphanumeric", "pattern": "[A-Z]{2}[0-9]+"}
+    return Case({"pk": make_sku().pk}, data={"scheme": make_scheme().pk, **rule})
+
+
 SAMPLES = {
     "serials": Sample(get=EVERYONE, rows=make_units),
     "serials_find": Sample(lambda _person: Case(data={"numbers": make_unit().serial}), get=EVERYONE, post=EVERYONE),
@@ -114,6 +130,13 @@ SAMPLES = {
     "serial": Sample(unit, get=EVERYONE),
     "serial_history": Sample(unit, get=EVERYONE),
     "serial_label": Sample(printing, get=EVERYONE, post=EVERYONE),
+    "sku_numbers": Sample(sku_numbers, get=ADMINS, post=ADMINS),
+    "sku_try": Sample(lambda _person: Case({"pk": make_sku().pk}, query={"number": "AB-1"}), get=EVERYONE),
+    "schemes": Sample(get=EVERYONE, rows=times(make_scheme)),
+    "scheme_new": Sample(lambda _person: Case(data={**LOOKS, "name": "Tags"}), get=ADMINS, post=ADMINS),
+    "scheme_preview": Sample(lambda _person: Case(query=LOOKS), get=ADMINS),
+    "scheme": Sample(scheme, get=ADMINS, post=ADMINS),
+    "scheme_archive": Sample(scheme, post=ADMINS),
     "serial_notes": Sample(unit_notes, get=OFFICE, post=OFFICE),
     "serial_attributes": Sample(unit_attributes, get=EVERYONE, post=OFFICE),
 }

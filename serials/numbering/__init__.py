@@ -1,8 +1,6 @@
 """Serial numbers as people and machines write them. No database, no clock."""
 
-import re
 import unicodedata
-from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
@@ -31,28 +29,3 @@ def check(serial: str) -> str:
     if not key.isprintable():
         raise BadSerial(_("A serial number cannot hold line breaks, tabs or invisible characters."))
     return key
-
-
-@dataclass(frozen=True)
-class Scheme:
-    """How generated numbers look: a prefix, then a counter filled with zeros to `width` digits."""
-
-    prefix: str
-    width: int
-
-    def __post_init__(self) -> None:
-        if not re.fullmatch(r"[0-9A-Z][0-9A-Z./-]*|", self.prefix) or not 1 <= self.width <= 18:
-            raise BadSerial(
-                _("A scheme has a prefix of capital letters, digits, dots, slashes or dashes, and 1 to 18 digits.")
-            )
-
-    @property
-    def last(self) -> int:
-        """The highest counter that fits."""
-        return int("9" * self.width)
-
-    def number(self, counter: int) -> str:
-        """The number of one counter. Raises BadSerial where the scheme is used up."""
-        if counter > self.last:
-            raise BadSerial(_("The numbers of %(scheme)s are used up.") % {"scheme": self.prefix + "0" * self.width})
-        return f"{self.prefix}{counter:0{self.width}d}"
