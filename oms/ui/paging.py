@@ -23,7 +23,7 @@ from oms.ui.tables import with_query
 PAGE_SIZES = (25, 50, 100, 250)
 COUNTED = 10_000
 """Up to here a count is exact and every sort offered. Beyond it says "10,000+": counting costs more than a page."""
-SCANNED = 20_000
+SCANNED = 10_000
 """So many rows of a sort's index are walked for a common text before its matches are sorted instead."""
 
 SAMPLE = """
