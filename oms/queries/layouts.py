@@ -6,7 +6,6 @@ from django.db.models import Q, QuerySet
 from oms.models import Membership, Person, Role, SavedView
 from oms.tenancy import current_account_id
 
-
 # Every list asks for it, so it is not put together anew each time.
 CHOSEN = "SELECT columns FROM oms_columnchoice WHERE account_id = %s AND person_id = %s AND page = %s"
 

@@ -161,7 +161,7 @@ def test_labels_of_bins(web, account_a):
         stock = [make_stock(bin=place), make_stock(bin=place), make_stock(bin=make_bin(name="B-02"))]
     chosen = {"pk": [row.pk for row in stock]}
     dialog = web.post("/acme/inventory/stock/labels/", chosen).content.decode()
-    assert "GS1" not in dialog
+    assert "GS1" not in re.sub(r"base64,[^\"]*", "", dialog)  # the picture may hold any letters
     answer = web.post("/acme/inventory/stock/labels/", {**chosen, **PRINT, "do": "print"})
     assert [read(page) for page in pages(answer.content)] == [["A-01-3"], ["B-02"]]
     again = web.post("/acme/inventory/stock/labels/", chosen).content.decode()
