@@ -240,7 +240,10 @@ LABEL_SOURCES = {
     "replenishment": "replenishment.queries.planned_labels",
 }
 # What changed fields are called in the audit log: kind of thing -> function() -> {name: words}. See oms/ui/audit.py.
-AUDIT_FIELDS = {"connection": "channels_sync.registry.config_labels"}
+AUDIT_FIELDS = {
+    "connection": "channels_sync.registry.config_labels",
+    "replenishment": "replenishment.services.heads.audit_fields",
+}
 # Kinds of due work: kind -> the Celery task that does it, called with an account's id. See oms/dispatch.py.
 DUE_TASKS = {
     "outbox": "oms.tasks.drain_outbox",
@@ -282,6 +285,8 @@ JOBS = {
     "serials.attributes_check": "serials.services.attributes_csv.run_check_job",
     "serials.attributes": "serials.services.attributes_csv.run_import_job",
     "replenishment.generate": "replenishment.services.generation_job.run_generate_job",
+    "replenishment.lines_csv": "replenishment.services.upload_jobs.run_lines_job",
+    "replenishment.serials_csv": "replenishment.services.upload_jobs.run_serials_job",
     "replenishment.submit": "replenishment.services.submit_job.run_submit_job",
     "ui.export": "oms.ui.exports.run_export_job",
 }

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 from django.utils.translation import gettext as _, ngettext
 
 from channels_sync.contract import Adapter, Capability, LotPart, PurchaseOrder, PurchaseOrderLine, Support
@@ -11,7 +11,14 @@ from channels_sync.models import Connection
 from channels_sync.queries.tenants import tenant
 from oms.models import Workflow
 from replenishment.lifecycle import OPEN
-from replenishment.models import PlannedSerial, PlannedState, Receipt, Replenishment, ReplenishmentLine
+from replenishment.models import (
+    PlannedSerial,
+    PlannedState,
+    Receipt,
+    Replenishment,
+    ReplenishmentLine,
+    ReplenishmentLot,
+)
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,10 @@ def purchase_order(
 ) -> Outgoing:
     """The purchase order of a submitted replenishment; lots and serials where option and adapter allow them."""
     rows = list(
-        ReplenishmentLine.objects.filter(replenishment=replenishment).select_related("sku").order_by("position")
+        ReplenishmentLine.objects.filter(replenishment=replenishment)
+        .select_related("sku")
+        .prefetch_related(Prefetch("lots", ReplenishmentLot.objects.order_by("pk")))
+        .order_by("position")
     )
     serials = _serials(replenishment)
     has_lots = _passes(Capability.PO_LOTS_OUT, adapter, options)
@@ -75,9 +85,15 @@ def purchase_order(
         )
         for row in rows
     )
-    po = PurchaseOrder(key=key, number=replenishment.number, supplier=replenishment.supplier, lines=lines)
+    po = PurchaseOrder(
+        key=key,
+        number=replenishment.number,
+        supplier=replenishment.supplier,
+        expected_on=replenishment.expected_on,
+        lines=lines,
+    )
     notes = []
-    if not has_lots and (count := sum(1 for row in rows if row.lot_number)):
+    if not has_lots and (count := sum(len(row.lots.all()) for row in rows)):
         notes.append(
             _left_out(ngettext("%(count)s lot", "%(count)s lots", count), count, Capability.PO_LOTS_OUT, adapter)
         )
@@ -97,9 +113,11 @@ def _left_out(words: str, count: int, capability: Capability, adapter: type[Adap
 
 
 def _lots(row: ReplenishmentLine, serials: tuple[str, ...]) -> tuple[LotPart, ...]:
-    if not row.lot_number:
-        return ()
-    return (LotPart(row.lot_number, quantity=row.quantity, expires_on=row.lot_expires_on, serials=serials),)
+    """The lots of a line. Which serial is of which lot is known only where one lot is all of the line."""
+    lots = list(row.lots.all())
+    is_whole = len(lots) == 1 and lots[0].quantity == row.quantity
+    own = serials if is_whole else ()
+    return tuple(LotPart(lot.number, quantity=lot.quantity, expires_on=lot.expires_on, serials=own) for lot in lots)
 
 
 def _serials(replenishment: Replenishment) -> dict[int, tuple[str, ...]]:

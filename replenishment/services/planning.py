@@ -103,7 +103,7 @@ def generate_serials(*, replenishment_id: int, line_ids: Collection[int], actor:
     if not lines:
         raise DomainError(_("You must check at least one"))
     _refuse_other_workflows(lines)
-    planned = _planned_counts(lines)
+    planned = planned_counts(lines)
     taken = [line for line in lines if planned[line.pk]]
     if taken:
         raise DomainError(
@@ -114,7 +114,7 @@ def generate_serials(*, replenishment_id: int, line_ids: Collection[int], actor:
     missing = {line.pk: line.quantity for line in lines}
     while missing:
         _fill(lines, missing, reserve_block(count=sum(missing.values())))
-        planned = _planned_counts(lines)
+        planned = planned_counts(lines)
         missing = {line.pk: gap for line in lines if (gap := line.quantity - planned[line.pk]) > 0}
     touch(found)
     _record(found, actor, "Serials generated", {"serials": (None, total), "lines": (None, named(lines))})
@@ -134,13 +134,13 @@ def add_serials(*, line_id: int, serials: Sequence[str], actor: Person | None) -
     _refuse_other_workflows([line])
     if not serials:
         raise DomainError(_("Type or paste at least one serial."))
-    free = line.quantity - _planned_counts([line])[line.pk]
+    free = line.quantity - planned_counts([line])[line.pk]
     if len(serials) > free:
         raise DomainError(
             _("This line has %(quantity)s units and room for %(free)s more serials; these are %(count)s.")
             % {"quantity": line.quantity, "free": max(0, free), "count": len(serials)}
         )
-    keys = _checked(serials, line.sku_id)
+    keys = checked(serials, line.sku_id)
     params: dict[str, Any] = {
         "account": current_account_id(),
         "line": line.pk,
@@ -200,7 +200,8 @@ def _line(line_id: int) -> ReplenishmentLine:
     return line
 
 
-def _planned_counts(lines: Sequence[ReplenishmentLine]) -> Counter[int]:
+def planned_counts(lines: Sequence[ReplenishmentLine]) -> Counter[int]:
+    """Line id → how many serials are planned on it, for those of an Incomplete replenishment."""
     rows = (
         PlannedSerial.objects.filter(line__in=[line.pk for line in lines], state=PlannedState.PLANNED)
         .order_by()
@@ -230,8 +231,8 @@ def _fill(lines: Sequence[ReplenishmentLine], missing: dict[int, int], block: Bl
         cursor.execute(GENERATE, params)
 
 
-def _checked(serials: Sequence[str], sku_id: int) -> list[str]:
-    """The normalised serials. Raises BadSerials."""
+def checked(serials: Sequence[str], sku_id: int) -> list[str]:
+    """The normalised serials of a SKU that somebody wants to plan. Raises BadSerials with every fault."""
     keys: list[str] = []
     faults: list[SerialFault] = []
     first: dict[str, int] = {}

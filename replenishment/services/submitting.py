@@ -1,5 +1,6 @@
 """Submitting a replenishment, and its other ends: cancelled, closed short, archived; and what discrepancies leave."""
 
+from collections import Counter
 from datetime import datetime
 
 from django.db import connection, transaction
@@ -13,7 +14,7 @@ from oms.models import Discrepancy, OutboxMessage, Person, Sku, Workflow
 from oms.services import audit, stock
 from oms.tenancy import current_account_id
 from replenishment.lifecycle import Status, Step, after_receipt, may
-from replenishment.models import PlannedSerial, PlannedState, Replenishment, ReplenishmentLine
+from replenishment.models import PlannedSerial, PlannedState, Replenishment, ReplenishmentLine, ReplenishmentLot
 from replenishment.services.drafts import locked, touch
 from serials.lifecycle import Actor, Event, ProcessType
 from serials.services import Fact, Refused, Staging, record_event
@@ -199,7 +200,30 @@ def _faults(found: Replenishment) -> list[str]:
             faults.append(_("Line %(line)s (%(sku)s) has %(serials)s serials for %(units)s units.") % words)
         if line.serials and skus[line.sku_id].workflow != Workflow.IN_OUT:
             faults.append(_("Line %(line)s (%(sku)s) has serials, but its SKU is not In/Out any more.") % words)
+    faults += _faults_of_lots(lines, skus)
     return faults + _taken(found) if faults else []
+
+
+def _faults_of_lots(lines: list[ReplenishmentLine], skus: dict[int, Sku]) -> list[str]:
+    """A sentence for each line whose lots exceed it, and for each lot that is to expire on two days."""
+    faults: list[str] = []
+    by_id = {line.pk: line for line in lines}
+    sums: Counter[int] = Counter()
+    first: dict[tuple[int, str], ReplenishmentLot] = {}
+    for lot in ReplenishmentLot.objects.filter(line__in=by_id).order_by("line__position", "pk"):
+        line = by_id[lot.line_id]
+        sums[line.pk] += lot.quantity
+        known = first.setdefault((line.sku_id, lot.number), lot)
+        if known.expires_on != lot.expires_on:
+            text = _("Line %(line)s (%(sku)s): lot %(lot)s has another expiry here than on line %(other)s.")
+            words = {"line": line.position, "sku": skus[line.sku_id].code, "lot": lot.number}
+            faults.append(text % {**words, "other": by_id[known.line_id].position})
+    for line in lines:
+        if sums[line.pk] > line.quantity:
+            text = _("Line %(line)s (%(sku)s): its lots add up to %(lots)s, but it has %(units)s units.")
+            words = {"line": line.position, "sku": skus[line.sku_id].code, "lots": sums[line.pk]}
+            faults.append(text % {**words, "units": line.quantity})
+    return faults
 
 
 def _taken(found: Replenishment) -> list[str]:
