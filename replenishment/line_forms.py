@@ -233,9 +233,10 @@ class BaseLots(forms.BaseFormSet):  # type: ignore[type-arg]  # generic in stubs
         rest = self.units - sum(form.cleaned_data.get("quantity") or 0 for form in rows)
         open_rows = [form for form in rows if not form.cleaned_data.get("quantity") and "quantity" not in form.errors]
         for form in rows:
-            if form.cleaned_data["lot"] in seen:
+            number = form.cleaned_data["lot"]
+            if number in seen:
                 form.add_error("lot", _("This lot is named twice."))
-            seen.add(form.cleaned_data["lot"])
+            seen.add(number)
         for form in open_rows:
             if len(open_rows) > 1:
                 form.add_error("quantity", _("How many? It may be left out for one lot only."))

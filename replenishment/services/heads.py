@@ -72,7 +72,8 @@ def duplicate(*, replenishment_id: int, actor: Person | None) -> Replenishment:
 
 def audit_fields() -> dict[str, Any]:
     """What the fields of a replenishment are called in the audit log."""
-    words = {name: Replenishment._meta.get_field(name).verbose_name for name in ("supplier", "reference", *TRANSPORT)}
+    fields: dict[str, Any] = {name: Replenishment._meta.get_field(name) for name in (*ORDERED[1:], *TRANSPORT)}
+    words = {name: field.verbose_name for name, field in fields.items()}
     more = {"lots": _("lots"), "copied from": _("copied from"), "changed lines": _("changed lines")}
     return {**words, **more, "link": _("Warehouse")}
 

@@ -1,6 +1,7 @@
 """Submitting a replenishment, and its other ends: cancelled, closed short, archived; and what discrepancies leave."""
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import connection, transaction
@@ -204,7 +205,7 @@ def _faults(found: Replenishment) -> list[str]:
     return faults + _taken(found) if faults else []
 
 
-def _faults_of_lots(lines: list[ReplenishmentLine], skus: dict[int, Sku]) -> list[str]:
+def _faults_of_lots(lines: Sequence[ReplenishmentLine], skus: dict[int, Sku]) -> list[str]:
     """A sentence for each line whose lots exceed it, and for each lot that is to expire on two days."""
     faults: list[str] = []
     by_id = {line.pk: line for line in lines}

@@ -110,7 +110,9 @@ def test_any_replenishment_can_be_duplicated(in_a, status):
     assert rows == [(sku.pk, 2, None, 0), (plain.pk, 5, Decimal("1.25"), 0)]
     assert not ReplenishmentLot.objects.filter(line__replenishment=copy).exists()
     assert not PlannedSerial.objects.filter(line__replenishment=copy).exists()
-    assert [str(each) for each in said(AuditEntry.objects.get(object_id=copy.pk))] == [f"Copied from: {made.number}"]
+    assert [str(each) for each in said(AuditEntry.objects.get(kind="replenishment", object_id=copy.pk))] == [
+        f"Copied from: {made.number}"
+    ]
 
 
 # --- lots -------------------------------------------------------------------------------------------------------------

@@ -63,7 +63,6 @@ def test_a_row_with_a_quantity_is_a_line_and_rows_without_are_its_lots(in_a):
         ("AB,1000001,,,,", "Quantity", "from 1 to 1000000"),
         ("AB,1.5,,,,", "Quantity", "digits only"),
         ("AB,٣,,,,", "Quantity", "digits only"),
-        ("AB,,,,,", "Quantity", "does not follow"),
         ("AB,1,-1,,,", "Unit cost", "12.50"),
         ("AB,1,1.23456,,,", "Unit cost", "four decimals"),
         ('AB,1,"1,5",,,', "Unit cost", "point"),
