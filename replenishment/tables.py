@@ -59,8 +59,8 @@ class ReplenishmentTable(Table):
     expected = ExpectedColumn(label=_("Expected"), accessor="expected_on", order_by="expected_on")
     quantity = NumberColumn(label=_("Units"))
     received = NumberColumn(label=_("Received"), accessor="received_quantity", order_by="received_quantity")
-    created = WhenColumn(label=_("Created"), accessor="created_at", order_by="created_at")
     update = WhenColumn(label=_("Update"), accessor="updated_at", order_by="updated_at")
+    created = WhenColumn(label=_("Created"), accessor="created_at", order_by="created_at")
 
     class Meta:
         model = Replenishment
@@ -73,7 +73,7 @@ class ReplenishmentTable(Table):
             "expected",
             "quantity",
             "received",
-            "created",
             "update",
+            "created",
         )
         order_by = "-number"

@@ -134,6 +134,7 @@ def _to_ask(form: SerialsForm) -> list[ranges.Range]:
     found = ranges.find_ranges(data["serials"])
     if not found or (data["is_range"] and data["asked"] == ranges.fingerprint(found)):
         return []
+    form.fields["is_range"].required = True  # for its label
     # An answer about other ranges is none.
     form.data = {name: value for name, value in form.data.items() if name != "is_range"}
     return found

@@ -169,6 +169,20 @@ def test_an_empty_one_leads_to_the_upload(web, account_a):
     assert "Add at least one SKU" in text_of(web.post(f"/acme/replenishments/{made.pk}/submit/"))
 
 
+def test_all_thousand_lines_are_changed_on_one_page(web, account_a):
+    with account_context(account_a):
+        sku = make_sku()
+        made = make_replenishment(*[(sku, 1)] * 1_000)
+        ids = list(made.lines.order_by("position").values_list("pk", flat=True))
+    data = row_data(*[(sku.code, 2, pk) for pk in ids], initial=1_000, version=made.version)
+    for place in range(1_000):
+        names = ("unit_cost", "lot_number", "lot_expires_on", "DELETE")
+        data |= {f"lines-{place}-{name}": "" for name in names}
+    assert web.post(f"/acme/replenishments/{made.pk}/lines/", data).status_code == 302
+    with account_context(account_a):
+        assert Replenishment.objects.get().quantity == 2_000
+
+
 def lot_data(*rows, version, **more):
     data = {"lots-TOTAL_FORMS": len(rows), "lots-INITIAL_FORMS": 0, "version": version, **more}
     for place, (lot, expiry, quantity) in enumerate(rows):
