@@ -1,6 +1,6 @@
 """A replenishment as the purchase order that a connection is told."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from django.db.models import Exists, OuterRef, Prefetch, QuerySet
@@ -92,15 +92,19 @@ def purchase_order(
         expected_on=replenishment.expected_on,
         lines=lines,
     )
-    notes = []
-    if not has_lots and (count := sum(len(row.lots.all()) for row in rows)):
-        notes.append(
-            _left_out(ngettext("%(count)s lot", "%(count)s lots", count), count, Capability.PO_LOTS_OUT, adapter)
-        )
-    if not has_serials and (count := sum(map(len, serials.values()))):
-        words = ngettext("%(count)s planned serial", "%(count)s planned serials", count)
-        notes.append(_left_out(words, count, Capability.PO_SERIALS_OUT, adapter))
-    return Outgoing(po, notes)
+    lots = 0 if has_lots else sum(len(row.lots.all()) for row in rows)
+    left = 0 if has_serials else sum(map(len, serials.values()))
+    return Outgoing(po, list(_notes(adapter, lots=lots, serials=left)))
+
+
+def _notes(adapter: type[Adapter], *, lots: int, serials: int) -> Iterator[str]:
+    """What is not told, in words."""
+    if lots:
+        words = ngettext("%(count)s lot", "%(count)s lots", lots)
+        yield _left_out(words, lots, Capability.PO_LOTS_OUT, adapter)
+    if serials:
+        words = ngettext("%(count)s planned serial", "%(count)s planned serials", serials)
+        yield _left_out(words, serials, Capability.PO_SERIALS_OUT, adapter)
 
 
 def _passes(capability: Capability, adapter: type[Adapter], options: Collection[str]) -> bool:

@@ -213,30 +213,40 @@ def _facts(found: Replenishment) -> list[dict[str, Any]]:
     ]
 
 
+def _button(
+    request: AccountRequest, found: Replenishment, step: Step, route: str, icon: str, **more: Any
+) -> list[dict[str, Any]]:
+    """A button, where the status allows its step."""
+    url = address(request, route, pk=found.pk)
+    return [{"label": step.label, "icon": icon, "url": url, **more}] if may(step, found.status) else []
+
+
 def _actions(request: AccountRequest, found: Replenishment) -> dict[str, Any]:
     """The buttons that its status allows; what is done seldom is behind More."""
-
-    def button(step: Step, route: str, icon: str, label: str = "", **more: Any) -> list[dict[str, Any]]:
-        url = address(request, route, pk=found.pk)
-        return [{"label": label or step.label, "icon": icon, "url": url, **more}] if may(step, found.status) else []
-
     units = {"process_type": "replenishment", "process_id": found.number}
     show = {"label": _("Serials"), "icon": "barcode", "url": f"{address(request, 'serials')}?{urlencode(units)}"}
-    submits = button(Step.SUBMIT, "replenishment_submit", "check", is_dialog=True)
-    copies = address(request, "replenishment_duplicate", pk=found.pk)
-    more = [
-        *button(Step.CHANGE, "replenishment_lines_csv", "upload", _("Upload lines"), is_dialog=True),
-        *button(Step.CHANGE, "replenishment_serials_csv", "upload", _("Upload serials"), is_dialog=True),
-        {"label": _("Duplicate"), "icon": "copy", "url": copies, "posts": True},
-        *button(Step.CLOSE_SHORT, "replenishment_close", "minus", is_dialog=True),
-        *button(Step.CANCEL, "replenishment_cancel", "x", is_dialog=True),
-        *button(Step.ARCHIVE, "replenishment_archive", "inbox", posts=True),
-    ]
+    edit = {"label": _("Edit details"), "is_dialog": True}
+    submits = _button(request, found, Step.SUBMIT, "replenishment_submit", "check", is_dialog=True)
+    lines = _button(request, found, Step.CHANGE, "replenishment_lines", "list", label=_("SKUs and quantities"))
     return {
         "primary_action": submits[0] if submits else None,
         "secondary_actions": [
-            *button(Step.DESCRIBE, "replenishment_edit", "pencil", _("Edit details"), is_dialog=True),
-            *(button(Step.CHANGE, "replenishment_lines", "list", _("SKUs and quantities")) or [show]),
+            *_button(request, found, Step.DESCRIBE, "replenishment_edit", "pencil", **edit),
+            *(lines or [show]),
         ],
-        "menus": [{"label": _("More"), "items": more}],
+        "menus": [{"label": _("More"), "items": _more(request, found)}],
     }
+
+
+def _more(request: AccountRequest, found: Replenishment) -> list[dict[str, Any]]:
+    """What is done seldom."""
+    copies = address(request, "replenishment_duplicate", pk=found.pk)
+    lines, serials = ({"label": label, "is_dialog": True} for label in (_("Upload lines"), _("Upload serials")))
+    return [
+        *_button(request, found, Step.CHANGE, "replenishment_lines_csv", "upload", **lines),
+        *_button(request, found, Step.CHANGE, "replenishment_serials_csv", "upload", **serials),
+        {"label": _("Duplicate"), "icon": "copy", "url": copies, "posts": True},
+        *_button(request, found, Step.CLOSE_SHORT, "replenishment_close", "minus", is_dialog=True),
+        *_button(request, found, Step.CANCEL, "replenishment_cancel", "x", is_dialog=True),
+        *_button(request, found, Step.ARCHIVE, "replenishment_archive", "inbox", posts=True),
+    ]

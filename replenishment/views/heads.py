@@ -30,31 +30,36 @@ def edit(request: AccountRequest, pk: int) -> HttpResponse:
         return redirect("replenishment", account_slug=request.account.slug, pk=pk)
     kind = HeadForm if may(Step.CHANGE, found.status) else TransportForm
     form = kind(request.POST or None, initial=_initial(found))
-    differences: list[dict[str, Any]] = []
-    version = posted_version(request) if request.method == "POST" else found.version
+    is_conflict = False
     if request.method == "POST" and form.is_valid():
         try:
-            services.change_head(replenishment_id=pk, version=version, values=form.cleaned_data, actor=request.user)
-        except Conflict as error:
-            found = queries.documents().get(pk=pk)
-            form.add_error(None, str(error))
-            version, differences = found.version, _differences(found, form)
+            services.change_head(
+                replenishment_id=pk, version=posted_version(request), values=form.cleaned_data, actor=request.user
+            )
         except DomainError as error:
             form.add_error(None, str(error))
+            is_conflict = isinstance(error, Conflict)
         else:
             messages.success(request, _("Saved."))
             return redirect("replenishment", account_slug=request.account.slug, pk=pk)
-    context = {
+    context = _context(request, pk, form, is_conflict=is_conflict)
+    return render(request, "replenishment/edit.html", context, status=422 if form.errors else 200)
+
+
+def _context(request: AccountRequest, pk: int, form: TransportForm, *, is_conflict: bool) -> dict[str, Any]:
+    """Who is told of a conflict has seen what is saved now: saving again is their decision."""
+    found = queries.documents().get(pk=pk)
+    is_first = request.method == "GET" or is_conflict
+    return {
         **around(request, found),
         "page_title": _("Edit details"),
         "form": form,
-        "version": version,
-        "differences": differences,
+        "version": found.version if is_first else posted_version(request),
+        "differences": _differences(found, form) if is_conflict else [],
         "is_submitted": not may(Step.CHANGE, found.status),
         "submit_label": _("Save"),
         "cancel_url": address(request, "replenishment", pk=pk),
     }
-    return render(request, "replenishment/edit.html", context, status=422 if form.errors else 200)
 
 
 @require_POST

@@ -1,5 +1,7 @@
 """The lots of one line."""
 
+from typing import Any
+
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -28,36 +30,37 @@ def line_lots(request: AccountRequest, pk: int) -> HttpResponse:
     if found.status != Status.INCOMPLETE:
         messages.error(request, _("%(number)s is already submitted.") % {"number": found.number})
         return redirect(own_url)
-    version = posted_version(request) if request.method == "POST" else found.version
     rows, own = _rows(request, line)
     is_sent = request.method == "POST" and "more" not in request.POST
+    version = posted_version(request) if request.method == "POST" else found.version
     faults: list[str] = []
     if is_sent and rows.is_valid():
         try:
             services.set_lots(line_id=pk, version=version, lots=rows.values(), actor=request.user)
-        except Conflict as error:
-            faults, version = [str(error)], Replenishment.objects.values_list("version", flat=True).get(pk=found.pk)
         except DomainError as error:
             faults = [str(error)]
+            if isinstance(error, Conflict):  # who was told has seen what is saved now
+                version = Replenishment.objects.values_list("version", flat=True).get(pk=found.pk)
         else:
             messages.success(request, _("Saved."))
             return redirect(own_url)
-    is_bad = bool(faults) or (is_sent and not rows.is_valid())
-    context = {
-        **around(request, found),
-        "section_label": found.number,
+    is_bad = is_sent and (bool(faults) or not rows.is_valid())
+    context = {**_around(request, line), "rows": rows, "own": own, "faults": faults, "version": version}
+    context["is_bad"] = is_bad
+    return render(request, "replenishment/line_lots.html", context, status=422 if is_bad else 200)
+
+
+def _around(request: AccountRequest, line: ReplenishmentLine) -> dict[str, Any]:
+    own_url = address(request, "replenishment", pk=line.replenishment_id)
+    return {
+        **around(request, line.replenishment),
+        "section_label": line.replenishment.number,
         "section_url": own_url,
         "page_title": _("Lots of line %(line)s, %(sku)s") % {"line": line.position, "sku": line.sku.code},
         "page_icon": "layers",
         "line": line,
-        "rows": rows,
-        "own": own,
-        "faults": faults,
-        "version": version,
-        "is_bad": is_bad,
         "cancel_url": own_url,
     }
-    return render(request, "replenishment/line_lots.html", context, status=422 if is_bad else 200)
 
 
 def _rows(request: AccountRequest, line: ReplenishmentLine) -> tuple[BaseLots, list[ReplenishmentLot]]:
