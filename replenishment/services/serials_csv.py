@@ -47,8 +47,18 @@ SCHEMA = csvio.Schema(
     ],
     max_rows=MOST_ROWS,
 )
-LINE_SCHEMA = csvio.Schema([_SERIAL], max_rows=MOST_ROWS)
-"""The file of one line: its SKU is known."""
+LINE_SCHEMA = csvio.Schema(
+    [
+        _SERIAL,
+        csvio.Column(
+            "SKU",
+            max_length=80,
+            help=gettext_lazy("May be left out. A row that names another SKU than the line's is not used."),
+        ),
+    ],
+    max_rows=MOST_ROWS,
+)
+"""The file of one line: its SKU is known, but the file of a whole replenishment must not end up on one line."""
 
 INSERT = """
 INSERT INTO replenishment_plannedserial (account_id, line_id, sku_id, serial, serial_key, state, is_generated)
@@ -106,14 +116,15 @@ def plan_serials(parsed: csvio.Parsed, *, replenishment_id: int, line_id: int | 
     for line in lines:
         of_sku[line.sku.code.upper()].append(line)
     rows: dict[str, list[csvio.Row]] = defaultdict(list)
+    own_code = lines[0].sku.code.upper() if line_id is not None else ""
     for row in parsed.rows:
-        rows[lines[0].sku.code.upper() if line_id is not None else row.values["SKU"].upper()].append(row)
+        rows[row.values["SKU"].upper() or own_code].append(row)
     counts = planned_counts(lines)
     good: dict[int, Serial] = {}
     for code, own in rows.items():
-        text = _why_not(of_sku.get(code, []))
+        text = _why_not(of_sku.get(code, []), is_of_line=line_id is not None)
         if text:
-            plan.errors += [csvio.RowError(row.line, "SKU", text, row.values.get("SKU", code)) for row in own]
+            plan.errors += [csvio.RowError(row.line, "SKU", text, row.values["SKU"]) for row in own]
         else:
             good |= _spread(own, of_sku[code], counts, plan.errors)
     plan.serials = [good[line] for line in sorted(good)]
@@ -154,8 +165,10 @@ def apply_serials(
     return plan
 
 
-def _why_not(lines: Sequence[ReplenishmentLine]) -> str:
+def _why_not(lines: Sequence[ReplenishmentLine], *, is_of_line: bool) -> str:
     """Why a SKU with these lines takes no serials; empty where it does."""
+    if not lines and is_of_line:
+        return _("This is not the SKU of the line.")
     if not lines:
         return _("This SKU is not on the replenishment.")
     if lines[0].sku.workflow != Workflow.IN_OUT:

@@ -160,6 +160,17 @@ def test_the_file_of_one_line_needs_no_sku(web, account_a):
         assert planned() == [(2, "A", False), (2, "B", False)]
 
 
+def test_the_file_of_a_whole_replenishment_does_not_end_up_on_one_line(web, account_a):
+    with account_context(account_a):
+        made = make_replenishment((make_serialized_sku(code="SER"), 5), (make_serialized_sku(code="OTHER"), 5))
+        query = f"?line={line_of(made, 1).pk}"
+    url = upload(web, made, "SKU,Serial\nser,A\nOTHER,B\n,C\n", query).url
+    assert "not the SKU of the line" in web.get(url).content.decode()
+    web.post(url)
+    with account_context(account_a):
+        assert planned() == [(1, "A", False), (1, "C", False)]
+
+
 def test_a_line_of_another_replenishment_or_account_is_not_there(web, account_a, account_b):
     with account_context(account_b):
         foreign = line_of(make_replenishment())
