@@ -26,10 +26,10 @@ def set_lots(*, line_id: int, version: int, lots: Sequence[LotInput], actor: Per
         raise Conflict(CHANGED)
     line.refresh_from_db(fields=["quantity"])
     own = ReplenishmentLot.objects.filter(line=line).order_by("pk")
-    before = _said(own)
+    before = _lots_in_words(own)
     own.delete()
     write_lots({line.pk: lots}, [line])
-    after = _said(own.all())
+    after = _lots_in_words(own.all())
     if before != after:
         touch(found)
         audit.record(
@@ -43,7 +43,7 @@ def set_lots(*, line_id: int, version: int, lots: Sequence[LotInput], actor: Per
     return found
 
 
-def _said(lots: Iterable[ReplenishmentLot]) -> str:
+def _lots_in_words(lots: Iterable[ReplenishmentLot]) -> str:
     words = _("%(quantity)s of %(lot)s")
     return ", ".join(
         words % {"quantity": lot.quantity, "lot": lot.number} + (f" ({lot.expires_on})" if lot.expires_on else "")
