@@ -213,7 +213,8 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
-DATA_UPLOAD_MAX_NUMBER_FIELDS = 5_000
+# The widest form is that of a replenishment's 1,000 lines with six fields each; DELETE makes it seven.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 7_500
 FILE_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 
 # --- words and times --------------------------------------------------------------------------------------------------
@@ -243,6 +244,7 @@ LABEL_SOURCES = {
 # What changed fields are called in the audit log: kind of thing -> function() -> {name: words}. See oms/ui/audit.py.
 AUDIT_FIELDS = {
     "connection": "channels_sync.registry.config_labels",
+    "replenishment": "replenishment.services.heads.audit_fields",
     "number scheme": "serials.queries.schemes.audit_labels",
     "sku": "serials.queries.schemes.sku_audit_labels",
 }
@@ -289,6 +291,8 @@ JOBS = {
     "serials.attributes_check": "serials.services.attributes_csv.run_check_job",
     "serials.attributes": "serials.services.attributes_csv.run_import_job",
     "replenishment.generate": "replenishment.services.generation_job.run_generate_job",
+    "replenishment.lines_csv": "replenishment.services.upload_jobs.run_lines_job",
+    "replenishment.serials_csv": "replenishment.services.upload_jobs.run_serials_job",
     "replenishment.submit": "replenishment.services.submit_job.run_submit_job",
     "ui.export": "oms.ui.exports.run_export_job",
 }

@@ -1,29 +1,57 @@
-"""What people fill in: a replenishment's head, its SKUs and quantities, typed serials, a reason."""
+"""What people fill in: a replenishment's head, pasted lines, typed serials, a file, a reason; rows: line_forms.py."""
 
 import re
-from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any
 
 from django import forms
 from django.utils.translation import gettext as _, gettext_lazy, ngettext
 
 from oms.models import Sku, WarehouseLink
 from oms.models.catalogue import validate_printable
-from replenishment.models import MOST_UNITS, ReplenishmentLine
+from replenishment.models import MOST_UNITS
 from replenishment.queries import skus_by_code, warehouse_links
 
-BLANK_ROWS = 4
-MOST_ROWS = 1_000
 MOST_TYPED = 10_000
 """Serials that one page takes at once."""
 LONGEST_LINE = 200
 # The three parts share no character where they meet, so that no text makes it try again and again.
 _PASTED = re.compile(r"(?P<code>.*[^\t,; ])[\t,; ]+(?P<quantity>[^\s,;]+)")
-_CODE = {"class": "input mono", "autocomplete": "off", "spellcheck": "false"}
+DAY = {"class": "input", "placeholder": gettext_lazy("yyyy-mm-dd"), "autocomplete": "off", "size": "10"}
+CODE = {"class": "input mono", "autocomplete": "off", "spellcheck": "false"}
 
 
-class HeadForm(forms.Form):
-    """Where the goods go, from whom, and lines pasted as text."""
+class TransportForm(forms.Form):
+    """When and how the goods come, and notes: what may change after Submit too."""
+
+    expected_on = forms.DateField(
+        label=gettext_lazy("Expected date"),
+        required=False,
+        input_formats=["%Y-%m-%d"],
+        widget=forms.DateInput(attrs=DAY),
+        error_messages={"invalid": gettext_lazy("Use the form yyyy-mm-dd.")},
+        help_text=gettext_lazy("When the goods should be there. After it the replenishment is marked late."),
+    )
+    carrier = forms.CharField(
+        label=gettext_lazy("Carrier"), max_length=80, required=False, validators=[validate_printable]
+    )
+    tracking = forms.CharField(
+        label=gettext_lazy("Tracking number"),
+        max_length=120,
+        required=False,
+        validators=[validate_printable],
+        widget=forms.TextInput(attrs=CODE),
+    )
+    notes = forms.CharField(
+        label=gettext_lazy("Notes"),
+        max_length=2000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=gettext_lazy("For the people of this account and its warehouse; not sent to other systems."),
+    )
+
+
+class HeadForm(TransportForm):
+    """Where the goods go and from whom, too."""
 
     link = forms.ModelChoiceField(
         label=gettext_lazy("Warehouse"),
@@ -41,6 +69,7 @@ class HeadForm(forms.Form):
         validators=[validate_printable],
         help_text=gettext_lazy("Your own number for it, such as that of the purchase order."),
     )
+    field_order = ("link", "supplier", "reference", "expected_on", "carrier", "tracking", "notes")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -94,130 +123,6 @@ class PasteForm(forms.Form):
         return found
 
 
-class LineForm(forms.Form):
-    """One SKU with its quantity, and the lot that is ordered, if one is."""
-
-    line_id = forms.IntegerField(widget=forms.HiddenInput, required=False)
-    sku = forms.CharField(
-        label=gettext_lazy("SKU"),
-        max_length=80,
-        widget=forms.TextInput(attrs=_CODE),
-        error_messages={"required": gettext_lazy("Which SKU?")},
-    )
-    quantity = forms.IntegerField(
-        label=gettext_lazy("Quantity"),
-        min_value=1,
-        max_value=MOST_UNITS,
-        widget=forms.TextInput(
-            attrs={"class": "input num", "inputmode": "numeric", "autocomplete": "off", "size": "8"}
-        ),
-        error_messages={
-            "required": gettext_lazy("How many?"),
-            "invalid": gettext_lazy("Use a whole number, digits only."),
-            "min_value": gettext_lazy("Use at least 1."),
-            "max_value": gettext_lazy("Use 1,000,000 at most; split larger ones into lines."),
-        },
-    )
-    lot_number = forms.CharField(
-        label=gettext_lazy("Lot"),
-        max_length=100,
-        required=False,
-        widget=forms.TextInput(attrs=_CODE),
-        validators=[validate_printable],
-    )
-    lot_expires_on = forms.DateField(
-        label=gettext_lazy("Expiry"),
-        required=False,
-        input_formats=["%Y-%m-%d"],
-        widget=forms.DateInput(
-            attrs={"class": "input", "placeholder": gettext_lazy("yyyy-mm-dd"), "autocomplete": "off", "size": "10"}
-        ),
-        error_messages={"invalid": gettext_lazy("Use the form yyyy-mm-dd.")},
-    )
-
-    def __init__(self, *args: Any, suggest_url: str = "", place: int = 0, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        for name in ("sku", "quantity", "lot_number", "lot_expires_on"):
-            words = {"field": self.fields[name].label, "place": place}
-            self.fields[name].widget.attrs["aria-label"] = _("%(field)s of line %(place)s") % words
-        widget = self.fields["sku"].widget
-        if self.initial.get("line_id"):
-            widget.attrs["readonly"] = True
-        elif suggest_url:
-            widget.attrs |= {
-                "list": "sku-options",
-                "hx-get": suggest_url,
-                "hx-trigger": "input changed delay:250ms",
-                "hx-target": "#sku-options",
-                "hx-sync": "this:replace",
-            }
-
-    def clean_lot_expires_on(self) -> Any:
-        """An expiry date belongs to a lot."""
-        value = self.cleaned_data["lot_expires_on"]
-        if value and not self.cleaned_data.get("lot_number"):
-            raise forms.ValidationError(_("Name the lot that expires then."))
-        return value
-
-
-class BaseLines(forms.BaseFormSet):  # type: ignore[type-arg]  # generic in stubs only
-    """The rows of SKUs and quantities; blank ones are left out."""
-
-    suggest_url = ""
-    default_error_messages: ClassVar = {
-        **forms.BaseFormSet.default_error_messages,
-        "missing_management_form": gettext_lazy("The page was sent incompletely. Please send it again."),
-    }
-
-    def get_form_kwargs(self, index: int | None) -> dict[str, Any]:
-        """The place of the row, for its labels."""
-        return {**super().get_form_kwargs(index), "place": (index or 0) + 1, "suggest_url": self.suggest_url}
-
-    def clean(self) -> None:
-        """Find every SKU in one query; an unknown one is an error at its field."""
-        rows = [form for form in self.used() if form.cleaned_data.get("sku")]
-        self.skus = skus_by_code([form.cleaned_data["sku"] for form in rows])
-        for form in rows:
-            code = form.cleaned_data["sku"]
-            if code.strip().upper() not in self.skus:
-                form.add_error("sku", _("There is no SKU “%(sku)s” in this account.") % {"sku": code})
-
-    def used(self) -> Iterator[LineForm]:
-        """The rows that somebody filled and did not remove."""
-        for form in self.forms:
-            is_removed = form.cleaned_data.get("DELETE") if hasattr(form, "cleaned_data") else False
-            if hasattr(form, "cleaned_data") and form.has_changed() | bool(form.initial) and not is_removed:
-                yield form
-
-    def values(self) -> Iterator[tuple[int | None, Sku, dict[str, Any]]]:
-        """(line, SKU, the other fields) of each used row of a valid set."""
-        for form in self.used():
-            data = form.cleaned_data
-            rest = {name: data[name] for name in ("quantity", "lot_number", "lot_expires_on")}
-            yield data["line_id"], self.skus[data["sku"].strip().upper()], rest
-
-
-def lines_formset(data: Any, *, prefix: str, initial: list[dict[str, Any]], suggest_url: str) -> BaseLines:
-    """The rows, BLANK_ROWS of them blank; each SKU field asks `suggest_url` for suggestions."""
-    made: Any = forms.formset_factory(
-        LineForm, formset=BaseLines, extra=BLANK_ROWS, max_num=MOST_ROWS, absolute_max=MOST_ROWS, can_delete=True
-    )
-    rows: BaseLines = made(data, prefix=prefix, initial=initial)
-    rows.suggest_url = suggest_url
-    return rows
-
-
-def line_initial(line: ReplenishmentLine) -> dict[str, Any]:
-    """A line as the first values of its row."""
-    return {
-        "line_id": line.pk,
-        "sku": line.sku.code,
-        "quantity": line.quantity,
-        "lot_number": line.lot_number,
-        "lot_expires_on": line.lot_expires_on,
-    }
-
-
 class SerialsForm(forms.Form):
     """Typed, scanned or pasted serials of one line."""
 
@@ -226,9 +131,23 @@ class SerialsForm(forms.Form):
         max_length=2_000_000,
         strip=False,
         widget=forms.Textarea(attrs={"class": "mono", "rows": 6, "spellcheck": "false", "autocomplete": "off"}),
-        help_text=gettext_lazy("One a line, as many as the line has units. They are kept as you type them."),
+        help_text=gettext_lazy(
+            "One a line, as many as the line has units. They are kept as you type them. A range such as A001-A050 is "
+            "written out if you say so."
+        ),
         error_messages={"required": gettext_lazy("Type or paste at least one serial.")},
     )
+
+    is_range = forms.ChoiceField(
+        label=gettext_lazy("What are these?"),
+        required=False,
+        choices=[
+            ("yes", gettext_lazy("Ranges: plan every serial from the first to the last")),
+            ("no", gettext_lazy("Single serials with a dash in them")),
+        ],
+        widget=forms.RadioSelect,
+    )
+    asked = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
 
     def clean_serials(self) -> list[str]:
         """The serials, blank lines left out."""
@@ -239,6 +158,16 @@ class SerialsForm(forms.Form):
             text = ngettext("Paste %(most)s serial at most.", "Paste %(most)s serials at most at a time.", MOST_TYPED)
             raise forms.ValidationError(text % {"most": f"{MOST_TYPED:,}"})
         return found
+
+
+class UploadForm(forms.Form):
+    """A file of lines or serials."""
+
+    file = forms.FileField(
+        label=gettext_lazy("CSV file"),
+        widget=forms.ClearableFileInput(attrs={"accept": ".csv,text/csv"}),
+        error_messages={"empty": gettext_lazy("This file is empty. Choose the file with your rows.")},
+    )
 
 
 class ReasonForm(forms.Form):

@@ -6,6 +6,8 @@ A person's action names the event; which status a receipt leads to follows from 
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
+from serials.lifecycle import Actor
+
 
 class Status(TextChoices):
     """Where a replenishment stands; the words are the product's."""
@@ -24,6 +26,7 @@ class Step(TextChoices):
     """What somebody does with a replenishment, or a fact does to it."""
 
     CHANGE = "change", _("Change")
+    DESCRIBE = "describe", _("Change the expected date, tracking and notes")
     SUBMIT = "submit", _("Submit Replenishment")
     RECEIVE = "receive", _("Receive")
     SETTLE = "settle", _("Settle")
@@ -38,6 +41,7 @@ _RECEIVED = frozenset({Status.PROCESSING, Status.PARTIAL, Status.COMPLETED, Stat
 
 RULES: dict[Step, tuple[frozenset[Status], frozenset[Status]]] = {
     Step.CHANGE: (frozenset({Status.INCOMPLETE}), frozenset({Status.INCOMPLETE})),
+    Step.DESCRIBE: (OPEN | {Status.INCOMPLETE}, OPEN | {Status.INCOMPLETE}),
     Step.SUBMIT: (frozenset({Status.INCOMPLETE}), frozenset({Status.IN_TRANSIT})),
     Step.RECEIVE: (OPEN | {Status.COMPLETED}, _RECEIVED),
     Step.SETTLE: (frozenset({Status.REVIEW}), _RECEIVED),
@@ -46,6 +50,21 @@ RULES: dict[Step, tuple[frozenset[Status], frozenset[Status]]] = {
     Step.ARCHIVE: (frozenset({Status.COMPLETED, Status.CANCELLED}), frozenset({Status.ARCHIVED})),
 }
 """Step → the statuses it may come from, and those it may lead to. Whatever is not here is refused."""
+
+KEEPS = frozenset({Step.CHANGE, Step.DESCRIBE})
+"""The steps that leave the status as it is."""
+
+WHO: dict[Step, frozenset[Actor]] = {
+    Step.CHANGE: frozenset({Actor.OFFICE}),
+    Step.DESCRIBE: frozenset({Actor.OFFICE}),
+    Step.SUBMIT: frozenset({Actor.OFFICE}),
+    Step.RECEIVE: frozenset({Actor.WAREHOUSE}),
+    Step.SETTLE: frozenset({Actor.OFFICE, Actor.WAREHOUSE}),
+    Step.CLOSE_SHORT: frozenset({Actor.OFFICE}),
+    Step.CANCEL: frozenset({Actor.OFFICE}),
+    Step.ARCHIVE: frozenset({Actor.OFFICE}),
+}
+"""Step → who does it. Settle follows from the last discrepancy that somebody closes."""
 
 
 def may(step: Step, status: str) -> bool:

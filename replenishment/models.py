@@ -37,13 +37,18 @@ class Replenishment(AccountModel):
 
     `number` is the ProcessID of its units. `quantity` and `received_quantity` are the sums of its lines, kept by the
     services. `version` counts changes, so that nobody overwrites what they have not seen. `reason` says why it was
-    cancelled or closed short; `is_closed_short` that nothing more is expected although less came.
+    cancelled or closed short; `is_closed_short` that nothing more is expected although less came. `expected_on`,
+    `carrier`, `tracking` and `notes` are about the transport: they may change after Submit too.
     """
 
     number = models.CharField(_("Replenishment"), max_length=40)
     link = AccountKey(WarehouseLink, on_delete=models.PROTECT, related_name="replenishments")
     supplier = models.CharField(_("Supplier"), max_length=120, blank=True, validators=[validate_printable])
     reference = models.CharField(_("Reference"), max_length=120, blank=True, validators=[validate_printable])
+    expected_on = models.DateField(_("Expected"), null=True)
+    carrier = models.CharField(_("Carrier"), max_length=80, blank=True, validators=[validate_printable])
+    tracking = models.CharField(_("Tracking number"), max_length=120, blank=True, validators=[validate_printable])
+    notes = models.CharField(_("Notes"), max_length=2000, blank=True)
     status = models.CharField(_("Status"), max_length=16, choices=Status, default=Status.INCOMPLETE)
     quantity = models.BigIntegerField(_("Units"), default=0)
     received_quantity = models.BigIntegerField(_("Received"), default=0)
@@ -73,7 +78,7 @@ class Replenishment(AccountModel):
 
 
 class ReplenishmentLine(AccountModel):
-    """One SKU of a replenishment, with the lot that is ordered, if one is."""
+    """One SKU of a replenishment. `unit_cost` is in the currency that the merchant and the supplier agreed on."""
 
     replenishment = AccountKey(Replenishment, on_delete=models.PROTECT, related_name="lines")
     sku = AccountKey(Sku, on_delete=models.PROTECT, related_name="+")
@@ -82,8 +87,7 @@ class ReplenishmentLine(AccountModel):
         _("Quantity"), validators=[MinValueValidator(1), MaxValueValidator(MOST_UNITS)]
     )
     received_quantity = models.PositiveBigIntegerField(_("Received"), default=0)
-    lot_number = models.CharField(_("Lot"), max_length=100, blank=True, validators=[validate_printable])
-    lot_expires_on = models.DateField(_("Expiry"), null=True)
+    unit_cost = models.DecimalField(_("Unit cost"), max_digits=12, decimal_places=4, null=True)
 
     class Meta(AccountModel.Meta):
         verbose_name = _("replenishment line")
@@ -93,11 +97,38 @@ class ReplenishmentLine(AccountModel):
             models.CheckConstraint(
                 condition=models.Q(quantity__gte=1, quantity__lte=MOST_UNITS), name="replenishmentline_quantity"
             ),
+            models.CheckConstraint(condition=models.Q(unit_cost__gte=0), name="replenishmentline_unit_cost"),
         ]
         indexes: ClassVar = [models.Index(fields=["account", "sku"], name="replenishmentline_by_sku")]
 
     def __str__(self) -> str:
         return f"{self.replenishment_id}/{self.position}"
+
+
+class ReplenishmentLot(AccountModel):
+    """A lot that is ordered on a line, and how much of the line it is; what no lot has is unassigned.
+
+    While Incomplete the lots may add up to more than the line has units: Submit refuses that.
+    """
+
+    line = AccountKey(ReplenishmentLine, on_delete=models.PROTECT, related_name="lots")
+    number = models.CharField(_("Lot"), max_length=100, validators=[validate_printable])
+    expires_on = models.DateField(_("Expiry"), null=True)
+    quantity = models.PositiveIntegerField(_("Quantity"))
+
+    class Meta(AccountModel.Meta):
+        verbose_name = _("replenishment lot")
+        verbose_name_plural = _("replenishment lots")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["account", "line", "number"], name="replenishmentlot_once"),
+            models.CheckConstraint(
+                condition=models.Q(quantity__gte=1, quantity__lte=MOST_UNITS), name="replenishmentlot_quantity"
+            ),
+            models.CheckConstraint(condition=~models.Q(number=""), name="replenishmentlot_number"),
+        ]
+
+    def __str__(self) -> str:
+        return self.number
 
 
 class PlannedState(models.TextChoices):

@@ -2,11 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from django.db.models import Count, F, Q, QuerySet
 from django.db.models.functions import Upper
+from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from oms.errors import Blocker, DomainError
@@ -20,6 +24,7 @@ from replenishment.models import (
     ReceivedSerial,
     Replenishment,
     ReplenishmentLine,
+    ReplenishmentLot,
 )
 from serials.labels import Label, LabelRun
 from serials.lifecycle import ProcessType
@@ -45,6 +50,7 @@ class LineView:
     line: ReplenishmentLine
     planned: int
     is_draft: bool
+    lots: list[ReplenishmentLot] = field(default_factory=list)
 
     @property
     def is_in_out(self) -> bool:
@@ -62,13 +68,44 @@ class LineView:
         return max(0, self.line.quantity - self.planned) if self.planned else 0
 
     @property
+    def unassigned(self) -> int:
+        """How many units have no lot, where some have; negative where the lots have more than the line."""
+        return self.line.quantity - sum(lot.quantity for lot in self.lots) if self.lots else 0
+
+    @property
+    def lot_excess(self) -> int:
+        """How many units its lots have too many."""
+        return max(0, -self.unassigned)
+
+    @property
+    def unit_cost(self) -> str:
+        """What one unit costs, in words; empty where nobody said."""
+        return "" if self.line.unit_cost is None else amount(self.line.unit_cost)
+
+    @property
+    def cost(self) -> Decimal | None:
+        """What all its units cost."""
+        return None if self.line.unit_cost is None else self.line.unit_cost * self.line.quantity
+
+    @property
     def missing(self) -> int:
         """How many pieces have not been received."""
         return max(0, self.line.quantity - self.line.received_quantity)
 
 
+def decimals(value: Decimal) -> int:
+    """How many decimals an amount is shown with: two, or as many more as it has."""
+    exponent = value.normalize().as_tuple().exponent
+    return max(2, -exponent) if isinstance(exponent, int) else 2
+
+
+def amount(value: Decimal) -> str:
+    """An amount in the person's format."""
+    return str(number_format(value, decimals(value), use_l10n=True, force_grouping=True))
+
+
 def lines_of(replenishment: Replenishment) -> list[LineView]:
-    """The lines in order, each with its SKU and the number of its serials; two queries."""
+    """The lines in order, each with its SKU, its lots and the number of its serials; three queries."""
     counts = dict(
         PlannedSerial.objects.filter(line__replenishment=replenishment, state__in=LIVE)
         .order_by()
@@ -77,7 +114,16 @@ def lines_of(replenishment: Replenishment) -> list[LineView]:
     )
     lines = ReplenishmentLine.objects.filter(replenishment=replenishment).select_related("sku").order_by("position")
     is_draft = replenishment.status == Status.INCOMPLETE
-    return [LineView(line, counts.get(line.pk, 0), is_draft) for line in lines]
+    lots = lots_of(replenishment)
+    return [LineView(line, counts.get(line.pk, 0), is_draft, lots.get(line.pk, [])) for line in lines]
+
+
+def lots_of(replenishment: Replenishment) -> dict[int, list[ReplenishmentLot]]:
+    """Line id → its lots in order, for the lines that have any; one query."""
+    found = defaultdict[int, list[ReplenishmentLot]](list)
+    for lot in ReplenishmentLot.objects.filter(line__replenishment=replenishment).order_by("pk"):
+        found[lot.line_id].append(lot)
+    return found
 
 
 def planned_of(replenishment: Replenishment, sku_id: int | None = None) -> QuerySet[PlannedSerial]:
@@ -138,6 +184,12 @@ def planned_skus(replenishment: Replenishment) -> list[PlannedSku]:
 def planned_count(replenishment: Replenishment) -> int:
     """How many serials are planned on a replenishment."""
     return PlannedSerial.objects.filter(line__replenishment=replenishment, state__in=LIVE).count()
+
+
+def is_late(replenishment: Replenishment) -> bool:
+    """Whether it is past its expected date and still open, on the account's calendar."""
+    expected: date | None = replenishment.expected_on
+    return expected is not None and replenishment.status in OPEN and expected < timezone.localdate()
 
 
 def receipts_of(replenishment: Replenishment) -> QuerySet[Receipt]:

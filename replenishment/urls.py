@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from replenishment.views import documents, drafts, lists, planning, receipts
+from replenishment.views import documents, drafts, heads, lists, lots, planning, receipts, uploads
 
 urlpatterns: list[URLPattern] = [
     path("replenishments/", lists.replenishment_list, name="replenishments"),
@@ -11,6 +11,13 @@ urlpatterns: list[URLPattern] = [
     path("replenishments/skus/", lists.suggest, name="replenishment_skus"),
     path("replenishments/<int:pk>/", documents.detail, name="replenishment"),
     path("replenishments/<int:pk>/lines/", drafts.lines, name="replenishment_lines"),
+    path("replenishments/<int:pk>/edit/", heads.edit, name="replenishment_edit"),
+    path("replenishments/<int:pk>/duplicate/", heads.duplicate, name="replenishment_duplicate"),
+    path("replenishments/<int:pk>/lines/csv/", uploads.lines, name="replenishment_lines_csv"),
+    path("replenishments/<int:pk>/lines/csv/<uuid:key>/", uploads.check_lines, name="replenishment_lines_check"),
+    path("replenishments/<int:pk>/serials/csv/", uploads.serials, name="replenishment_serials_csv"),
+    path("replenishments/<int:pk>/serials/csv/<uuid:key>/", uploads.check_serials, name="replenishment_serials_check"),
+    path("replenishments/lines/<int:pk>/lots/", lots.line_lots, name="replenishment_line_lots"),
     path("replenishments/lines/<int:pk>/serials/", planning.line_serials, name="replenishment_line_serials"),
     path("replenishments/<int:pk>/generate/", planning.generate, name="replenishment_generate"),
     path("replenishments/<int:pk>/serials/", planning.generated, name="replenishment_generated"),

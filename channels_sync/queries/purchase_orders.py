@@ -1,9 +1,9 @@
 """A replenishment as the purchase order that a connection is told."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 from django.utils.translation import gettext as _, ngettext
 
 from channels_sync.contract import Adapter, Capability, LotPart, PurchaseOrder, PurchaseOrderLine, Support
@@ -11,7 +11,14 @@ from channels_sync.models import Connection
 from channels_sync.queries.tenants import tenant
 from oms.models import Workflow
 from replenishment.lifecycle import OPEN
-from replenishment.models import PlannedSerial, PlannedState, Receipt, Replenishment, ReplenishmentLine
+from replenishment.models import (
+    PlannedSerial,
+    PlannedState,
+    Receipt,
+    Replenishment,
+    ReplenishmentLine,
+    ReplenishmentLot,
+)
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,10 @@ def purchase_order(
 ) -> Outgoing:
     """The purchase order of a submitted replenishment; lots and serials where option and adapter allow them."""
     rows = list(
-        ReplenishmentLine.objects.filter(replenishment=replenishment).select_related("sku").order_by("position")
+        ReplenishmentLine.objects.filter(replenishment=replenishment)
+        .select_related("sku")
+        .prefetch_related(Prefetch("lots", ReplenishmentLot.objects.order_by("pk")))
+        .order_by("position")
     )
     serials = _serials(replenishment)
     has_lots = _passes(Capability.PO_LOTS_OUT, adapter, options)
@@ -75,16 +85,26 @@ def purchase_order(
         )
         for row in rows
     )
-    po = PurchaseOrder(key=key, number=replenishment.number, supplier=replenishment.supplier, lines=lines)
-    notes = []
-    if not has_lots and (count := sum(1 for row in rows if row.lot_number)):
-        notes.append(
-            _left_out(ngettext("%(count)s lot", "%(count)s lots", count), count, Capability.PO_LOTS_OUT, adapter)
-        )
-    if not has_serials and (count := sum(map(len, serials.values()))):
-        words = ngettext("%(count)s planned serial", "%(count)s planned serials", count)
-        notes.append(_left_out(words, count, Capability.PO_SERIALS_OUT, adapter))
-    return Outgoing(po, notes)
+    po = PurchaseOrder(
+        key=key,
+        number=replenishment.number,
+        supplier=replenishment.supplier,
+        expected_on=replenishment.expected_on,
+        lines=lines,
+    )
+    lots = 0 if has_lots else sum(len(row.lots.all()) for row in rows)
+    left = 0 if has_serials else sum(map(len, serials.values()))
+    return Outgoing(po, list(_notes(adapter, lots=lots, serials=left)))
+
+
+def _notes(adapter: type[Adapter], *, lots: int, serials: int) -> Iterator[str]:
+    """What is not told, in words."""
+    if lots:
+        words = ngettext("%(count)s lot", "%(count)s lots", lots)
+        yield _left_out(words, lots, Capability.PO_LOTS_OUT, adapter)
+    if serials:
+        words = ngettext("%(count)s planned serial", "%(count)s planned serials", serials)
+        yield _left_out(words, serials, Capability.PO_SERIALS_OUT, adapter)
 
 
 def _passes(capability: Capability, adapter: type[Adapter], options: Collection[str]) -> bool:
@@ -97,9 +117,11 @@ def _left_out(words: str, count: int, capability: Capability, adapter: type[Adap
 
 
 def _lots(row: ReplenishmentLine, serials: tuple[str, ...]) -> tuple[LotPart, ...]:
-    if not row.lot_number:
-        return ()
-    return (LotPart(row.lot_number, quantity=row.quantity, expires_on=row.lot_expires_on, serials=serials),)
+    """The lots of a line. Which serial is of which lot is known only where one lot is all of the line."""
+    lots = list(row.lots.all())
+    is_whole = len(lots) == 1 and lots[0].quantity == row.quantity
+    own = serials if is_whole else ()
+    return tuple(LotPart(lot.number, quantity=lot.quantity, expires_on=lot.expires_on, serials=own) for lot in lots)
 
 
 def _serials(replenishment: Replenishment) -> dict[int, tuple[str, ...]]:

@@ -28,6 +28,7 @@ ACTIONS = {
     "close": gettext_lazy("Closed"),
     "Serials generated": gettext_lazy("Serials generated"),
     "Serials added": gettext_lazy("Serials added"),
+    "Lines uploaded": gettext_lazy("Lines uploaded"),
     "Serials removed": gettext_lazy("Serials removed"),
     "Submitted": gettext_lazy("Submitted"),
     "Cancelled": gettext_lazy("Cancelled"),

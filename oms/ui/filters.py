@@ -163,6 +163,18 @@ class DayRangeFilter(django_filters.Filter):
         return qs
 
 
+class DateRangeFilter(DayRangeFilter):
+    """The same for a field that is a day itself and has no time zone."""
+
+    def filter(self, qs: QuerySet[Any], value: slice | None) -> QuerySet[Any]:
+        """The rows whose day lies in the days; rows without a day are in none."""
+        if value and value.start:
+            qs = qs.filter(**{f"{self.field_name}__gte": value.start.date()})
+        if value and value.stop:
+            qs = qs.filter(**{f"{self.field_name}__lte": value.stop.date()})
+        return qs
+
+
 def _midnight(day: datetime) -> datetime:
     return timezone.make_aware(datetime.combine(day.date(), time.min))
 

@@ -1,8 +1,10 @@
 """A replenishment while it is Incomplete: making it, and changing what it asks for."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import QuerySet, Sum
@@ -21,9 +23,12 @@ from replenishment.models import (
     PlannedState,
     Replenishment,
     ReplenishmentLine,
+    ReplenishmentLot,
 )
 
 MOST_LINES = 1_000
+NAMED = 20
+"""How many changes of lines the history names."""
 CHANGED = gettext_lazy(
     "Somebody changed this replenishment while you were editing. Your entries are kept: compare and save again."
 )
@@ -35,14 +40,23 @@ ON CONFLICT (account_id) DO UPDATE SET next_number = c.next_number + 1 RETURNING
 
 
 @dataclass(frozen=True)
+class LotInput:
+    """One lot of a line as a person asks for it; a `quantity` of None is all that the line has units for."""
+
+    number: str
+    quantity: int | None = None
+    expires_on: date | None = None
+
+
+@dataclass(frozen=True)
 class LineInput:
-    """One line as a person asks for it; `line_id` is None for a new one."""
+    """One line as a person asks for it; `line_id` is None for a new one. `lots` of None leaves those it has."""
 
     sku_id: int
     quantity: int
     line_id: int | None = None
-    lot_number: str = ""
-    lot_expires_on: date | None = None
+    unit_cost: Decimal | None = None
+    lots: tuple[LotInput, ...] | None = ()
 
 
 @transaction.atomic
@@ -51,28 +65,36 @@ def create_replenishment(
     link_id: int,
     lines: Sequence[LineInput],
     actor: Person | None,
-    supplier: str = "",
-    reference: str = "",
+    is_empty_ok: bool = False,
+    copied_from: str = "",
+    **details: Any,
 ) -> Replenishment:
     """A new Incomplete replenishment with its lines; its number is reserved by one statement.
 
+    Args:
+        link_id: the warehouse.
+        lines: its lines in order.
+        actor: who adds it.
+        is_empty_ok: it may have no line yet: a file of lines is to follow.
+        copied_from: the number of the one that this repeats, for the history.
+        details: its other fields, see `heads.DETAILS`.
+
     Raises DomainError for no lines, too many, a quantity out of bounds, or a SKU or warehouse of another account.
     """
-    _check(lines)
-    if not WarehouseLink.objects.filter(pk=link_id).exists():
-        raise DomainError(_("Choose one of this account's warehouses."))
+    _check(lines, is_empty_ok=is_empty_ok)
+    check_link(link_id)
     made = Replenishment.objects.create(
         number=_next_number(),
         link_id=link_id,
-        supplier=supplier,
-        reference=reference,
         created_by=actor,
         quantity=sum(line.quantity for line in lines),
+        **details,
     )
-    ReplenishmentLine.objects.bulk_create(
-        [_new(made, line, position) for position, line in enumerate(lines, 1)], batch_size=MOST_LINES
+    add_lines(made, lines, last=0)
+    changes: audit.Changes = {"copied from": (None, copied_from)} if copied_from else {}
+    audit.record(
+        actor=actor, action="create", kind="replenishment", object_id=made.pk, label=made.number, changes=changes
     )
-    audit.record(actor=actor, action="create", kind="replenishment", object_id=made.pk, label=made.number)
     return made
 
 
@@ -89,17 +111,17 @@ def change_lines(
     found = locked(replenishment_id, Step.CHANGE)
     if found.version != version:
         raise Conflict(CHANGED)
-    old = {line.pk: line for line in ReplenishmentLine.objects.filter(replenishment=found)}
+    rows = ReplenishmentLine.objects.filter(replenishment=found).select_related("sku")
+    old = {line.pk: line for line in rows}
     kept = {line.line_id for line in lines if line.line_id is not None}
     if kept - old.keys():
         raise Conflict(_("One of these lines is not there any more. Open the replenishment again."))
-    _remove([pk for pk in old if pk not in kept])
+    gone = [line for pk, line in old.items() if pk not in kept]
+    said = [*_said_of_change(lines, old), *(_("%(line)s removed") % {"line": in_words(line)} for line in gone)]
+    _remove([line.pk for line in gone])
     _change([line for line in lines if line.line_id is not None], old)
     last = max((line.position for line in old.values()), default=0)
-    fresh = [line for line in lines if line.line_id is None]
-    ReplenishmentLine.objects.bulk_create(
-        [_new(found, line, position) for position, line in enumerate(fresh, last + 1)], batch_size=MOST_LINES
-    )
+    add_lines(found, [line for line in lines if line.line_id is None], last=last)
     before = found.quantity
     found.quantity = sum(line.quantity for line in lines)
     touch(found, "quantity")
@@ -109,9 +131,56 @@ def change_lines(
         kind="replenishment",
         object_id=found.pk,
         label=found.number,
-        changes={"quantity": (before, found.quantity), "lines": (len(old), len(lines))},
+        changes={
+            "quantity": (before, found.quantity),
+            "lines": (len(old), len(lines)),
+            "changed lines": (None, "; ".join(said[:NAMED])),
+        },
     )
     return found
+
+
+def add_lines(found: Replenishment, lines: Sequence[LineInput], *, last: int) -> list[ReplenishmentLine]:
+    """Write new lines with their lots under position `last`; the caller has checked them."""
+    made = ReplenishmentLine.objects.bulk_create(
+        [
+            ReplenishmentLine(
+                replenishment=found,
+                sku_id=line.sku_id,
+                position=position,
+                quantity=line.quantity,
+                unit_cost=line.unit_cost,
+            )
+            for position, line in enumerate(lines, last + 1)
+        ],
+        batch_size=MOST_LINES,
+    )
+    write_lots({row.pk: line.lots for row, line in zip(made, lines, strict=True) if line.lots}, made)
+    return made
+
+
+def write_lots(lots: Mapping[int, Sequence[LotInput]], lines: Iterable[ReplenishmentLine]) -> None:
+    """Write the lots of lines that have none. Raises DomainError where a line names one twice or a number is bad."""
+    rows = {line.pk: line for line in lines}
+    found = []
+    for pk, own in lots.items():
+        numbers = [lot.number for lot in own]
+        if len(set(numbers)) != len(numbers):
+            raise DomainError(_("Name each lot of a line once."))
+        if any(lot.quantity is not None and not 1 <= lot.quantity <= MOST_UNITS for lot in own):
+            raise DomainError(_("A quantity is a whole number from 1 to %(most)s.") % {"most": MOST_UNITS})
+        found += [
+            ReplenishmentLot(
+                line_id=pk, number=lot.number, expires_on=lot.expires_on, quantity=lot.quantity or rows[pk].quantity
+            )
+            for lot in own
+        ]
+    ReplenishmentLot.objects.bulk_create(found, batch_size=MOST_LINES)
+
+
+def in_words(line: ReplenishmentLine) -> str:
+    """A line for people: "line 1 (L2201308)"."""
+    return _("line %(position)s (%(sku)s)") % {"position": line.position, "sku": line.sku.code}
 
 
 def locked(replenishment_id: int, step: Step) -> Replenishment:
@@ -140,8 +209,14 @@ def recount(replenishment: Replenishment) -> None:
     replenishment.quantity, replenishment.received_quantity = sums["quantity"], sums["received"]
 
 
-def _check(lines: Sequence[LineInput]) -> None:
-    if not lines:
+def check_link(link_id: int) -> None:
+    """Raise DomainError for a warehouse that is not this account's."""
+    if not WarehouseLink.objects.filter(pk=link_id).exists():
+        raise DomainError(_("Choose one of this account's warehouses."))
+
+
+def _check(lines: Sequence[LineInput], *, is_empty_ok: bool = False) -> None:
+    if not lines and not is_empty_ok:
         raise DomainError(_("Add at least one SKU with its quantity."))
     if len(lines) > MOST_LINES:
         raise DomainError(_("A replenishment has %(most)s lines at most.") % {"most": MOST_LINES})
@@ -158,15 +233,14 @@ def _next_number() -> str:
         return f"R-{cursor.fetchone()[0]}"
 
 
-def _new(replenishment: Replenishment, line: LineInput, position: int) -> ReplenishmentLine:
-    return ReplenishmentLine(
-        replenishment=replenishment,
-        sku_id=line.sku_id,
-        position=position,
-        quantity=line.quantity,
-        lot_number=line.lot_number,
-        lot_expires_on=line.lot_expires_on,
-    )
+def _said_of_change(lines: Iterable[LineInput], old: Mapping[int, ReplenishmentLine]) -> list[str]:
+    """What becomes of quantities, line by line, for the history."""
+    said = _("%(line)s: %(before)s → %(after)s")
+    return [
+        said % {"line": in_words(row), "before": row.quantity, "after": line.quantity}
+        for line in lines
+        if line.line_id is not None and (row := old[line.line_id]).quantity != line.quantity
+    ]
 
 
 def _change(lines: Sequence[LineInput], old: dict[int, ReplenishmentLine]) -> None:
@@ -175,15 +249,19 @@ def _change(lines: Sequence[LineInput], old: dict[int, ReplenishmentLine]) -> No
         row = old[line.line_id or 0]
         if row.sku_id != line.sku_id:
             raise DomainError(_("The SKU of a line does not change: remove the line and add another."))
-        row.quantity, row.lot_number, row.lot_expires_on = line.quantity, line.lot_number, line.lot_expires_on
+        row.quantity, row.unit_cost = line.quantity, line.unit_cost
         changed.append(row)
     if changed:
-        ReplenishmentLine.objects.bulk_update(changed, ["quantity", "lot_number", "lot_expires_on"])
+        ReplenishmentLine.objects.bulk_update(changed, ["quantity", "unit_cost"])
+    lots = {line.line_id: line.lots for line in lines if line.line_id is not None and line.lots is not None}
+    ReplenishmentLot.objects.filter(line__in=list(lots)).delete()
+    write_lots(lots, changed)
 
 
 def _remove(line_ids: Collection[int]) -> None:
     if line_ids:
         drop_serials(PlannedSerial.objects.filter(line__in=line_ids, state=PlannedState.PLANNED))
+        ReplenishmentLot.objects.filter(line__in=line_ids).delete()
         ReplenishmentLine.objects.filter(pk__in=line_ids).delete()
 
 

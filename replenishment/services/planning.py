@@ -107,7 +107,7 @@ def generate_serials(*, replenishment_id: int, line_ids: Collection[int], actor:
     if not lines:
         raise DomainError(_("You must check at least one"))
     _refuse_other_workflows(lines)
-    planned = _planned_counts(lines)
+    planned = planned_counts(lines)
     taken = [line for line in lines if planned[line.pk]]
     if taken:
         raise DomainError(
@@ -119,7 +119,7 @@ def generate_serials(*, replenishment_id: int, line_ids: Collection[int], actor:
     schemes = schemes_of([line.sku_id for line in lines])
     while missing:
         _fill([line for line in lines if line.pk in missing], missing, schemes)
-        planned = _planned_counts(lines)
+        planned = planned_counts(lines)
         missing = {line.pk: gap for line in lines if (gap := line.quantity - planned[line.pk]) > 0}
     touch(found)
     _record(found, actor, "Serials generated", {"serials": (None, total), "lines": (None, named(lines))})
@@ -139,13 +139,13 @@ def add_serials(*, line_id: int, serials: Sequence[str], actor: Person | None) -
     _refuse_other_workflows([line])
     if not serials:
         raise DomainError(_("Type or paste at least one serial."))
-    free = line.quantity - _planned_counts([line])[line.pk]
+    free = line.quantity - planned_counts([line])[line.pk]
     if len(serials) > free:
         raise DomainError(
             _("This line has %(quantity)s units and room for %(free)s more serials; these are %(count)s.")
             % {"quantity": line.quantity, "free": max(0, free), "count": len(serials)}
         )
-    keys = _checked(serials, line.sku_id)
+    keys = checked(serials, line.sku_id)
     params: dict[str, Any] = {
         "account": current_account_id(),
         "line": line.pk,
@@ -205,7 +205,8 @@ def _line(line_id: int) -> ReplenishmentLine:
     return line
 
 
-def _planned_counts(lines: Sequence[ReplenishmentLine]) -> Counter[int]:
+def planned_counts(lines: Sequence[ReplenishmentLine]) -> Counter[int]:
+    """Line id → how many serials are planned on it, for those of an Incomplete replenishment."""
     rows = (
         PlannedSerial.objects.filter(line__in=[line.pk for line in lines], state=PlannedState.PLANNED)
         .order_by()
@@ -234,8 +235,8 @@ def _fill(lines: Sequence[ReplenishmentLine], missing: Mapping[int, int], scheme
         cursor.execute(GENERATE, {**params, "account": current_account_id()})
 
 
-def _checked(serials: Sequence[str], sku_id: int) -> list[str]:
-    """The normalised serials. Raises BadSerials."""
+def checked(serials: Sequence[str], sku_id: int) -> list[str]:
+    """The normalised serials of a SKU that somebody wants to plan. Raises BadSerials with every fault."""
     keys: list[str] = []
     faults: list[SerialFault] = []
     first: dict[str, int] = {}

@@ -1,6 +1,9 @@
 """Submitting a replenishment, and its other ends: cancelled, closed short, archived; and what discrepancies leave."""
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
+from operator import itemgetter
 
 from django.db import connection, transaction
 from django.db.models import Count, F, Q
@@ -13,7 +16,7 @@ from oms.models import Discrepancy, OutboxMessage, Person, Sku, Workflow
 from oms.services import audit, stock
 from oms.tenancy import current_account_id
 from replenishment.lifecycle import Status, Step, after_receipt, may
-from replenishment.models import PlannedSerial, PlannedState, Replenishment, ReplenishmentLine
+from replenishment.models import PlannedSerial, PlannedState, Replenishment, ReplenishmentLine, ReplenishmentLot
 from replenishment.services.drafts import locked, touch
 from serials.lifecycle import Actor, Event, ProcessType
 from serials.services import Fact, Refused, Staging, record_event
@@ -186,20 +189,47 @@ def hold_workflows(found: Replenishment) -> None:
         cursor.execute(stock.LOCK_SKUS, {"account": current_account_id(), "sku_ids": sku_ids})
 
 
-def _faults(found: Replenishment) -> list[str]:
+def _faults(replenishment: Replenishment) -> list[str]:
     planned = Count("planned", filter=Q(planned__state=PlannedState.PLANNED))
-    lines = list(ReplenishmentLine.objects.filter(replenishment=found).annotate(serials=planned).order_by("position"))
+    lines = list(
+        ReplenishmentLine.objects.filter(replenishment=replenishment).annotate(serials=planned).order_by("position")
+    )
     if not lines:
         return [_("Add at least one SKU with its quantity.")]
     skus = Sku.objects.in_bulk({line.sku_id for line in lines})
-    faults = []
+    found = _faults_of_lots(lines, skus)
     for line in lines:
         words = {"line": line.position, "sku": skus[line.sku_id].code, "serials": line.serials, "units": line.quantity}
         if line.serials and line.serials != line.quantity:
-            faults.append(_("Line %(line)s (%(sku)s) has %(serials)s serials for %(units)s units.") % words)
+            text = _("Line %(line)s (%(sku)s) has %(serials)s serials for %(units)s units.") % words
+            found.append((line.position, text))
         if line.serials and skus[line.sku_id].workflow != Workflow.IN_OUT:
-            faults.append(_("Line %(line)s (%(sku)s) has serials, but its SKU is not In/Out any more.") % words)
-    return faults + _taken(found) if faults else []
+            text = _("Line %(line)s (%(sku)s) has serials, but its SKU is not In/Out any more.") % words
+            found.append((line.position, text))
+    faults = [text for _line, text in sorted(found, key=itemgetter(0))]
+    return faults + _taken(replenishment) if faults else []
+
+
+def _faults_of_lots(lines: Sequence[ReplenishmentLine], skus: dict[int, Sku]) -> list[tuple[int, str]]:
+    """The line and a sentence for each line whose lots exceed it, and each lot that is to expire on two days."""
+    faults: list[tuple[int, str]] = []
+    by_id = {line.pk: line for line in lines}
+    sums: Counter[int] = Counter()
+    first: dict[tuple[int, str], ReplenishmentLot] = {}
+    for lot in ReplenishmentLot.objects.filter(line__in=by_id).order_by("line__position", "pk"):
+        line = by_id[lot.line_id]
+        sums[line.pk] += lot.quantity
+        known = first.setdefault((line.sku_id, lot.number), lot)
+        if known.expires_on != lot.expires_on:
+            text = _("Line %(line)s (%(sku)s): lot %(lot)s has another expiry here than on line %(other)s.")
+            words = {"line": line.position, "sku": skus[line.sku_id].code, "lot": lot.number}
+            faults.append((line.position, text % {**words, "other": by_id[known.line_id].position}))
+    for line in lines:
+        if sums[line.pk] > line.quantity:
+            text = _("Line %(line)s (%(sku)s): its lots add up to %(lots)s, but it has %(units)s units.")
+            words = {"line": line.position, "sku": skus[line.sku_id].code, "lots": sums[line.pk]}
+            faults.append((line.position, text % {**words, "units": line.quantity}))
+    return faults
 
 
 def _taken(found: Replenishment) -> list[str]:

@@ -1,12 +1,13 @@
 """A replenishment's own page, and what ends it: submit, cancel, close short, archive."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -15,14 +16,15 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from oms import jobs
 from oms.access import AccountRequest, require_role
 from oms.errors import DomainError
-from oms.models import EVERYONE, OFFICE, Job
+from oms.models import EVERYONE, OFFICE, Job, Role
 from oms.ui import audit
 from replenishment import queries
 from replenishment.forms import ReasonForm
 from replenishment.lifecycle import Status, Step, may
+from replenishment.line_forms import BLANK_ROWS
 from replenishment.models import Replenishment
 from replenishment.services import submitting
-from replenishment.tables import STATUS_TONES
+from replenishment.tables import LATE, STATUS_TONES
 
 AT_ONCE = 5_000
 """Up to so many units are submitted while the page waits."""
@@ -46,6 +48,7 @@ def detail(request: AccountRequest, pk: int) -> HttpResponse:
         "is_draft": is_draft,
         "may_generate": is_office and is_draft,
         "has_serials": any(line.planned for line in lines),
+        **_costs(request, lines),
         "waiting": queries.open_discrepancies(found)[:20],
         "receipts": queries.receipts_of(found)[:50],
         "skus": queries.planned_skus(found) if "generated" in request.GET else [],
@@ -53,6 +56,13 @@ def detail(request: AccountRequest, pk: int) -> HttpResponse:
         **(_actions(request, found) if is_office else {}),
     }
     return render(request, "replenishment/detail.html", context)
+
+
+def _costs(request: AccountRequest, lines: Sequence[queries.LineView]) -> dict[str, Any]:
+    """Whether the lines show what they cost, and the sum; prices are no business of the warehouse."""
+    costs = [line.cost for line in lines if line.cost is not None]
+    has_costs = bool(costs) and request.membership.role != Role.WAREHOUSE
+    return {"has_costs": has_costs, "total_cost": queries.amount(sum(costs, Decimal())) if has_costs else ""}
 
 
 def _submit_job(request: AccountRequest, found: Replenishment, planned: int) -> Job:
@@ -170,38 +180,73 @@ def address(request: AccountRequest, route: str, **kwargs: Any) -> str:
     return reverse(route, kwargs={"account_slug": request.account.slug, **kwargs})
 
 
+def posted_version(request: AccountRequest) -> int:
+    """The version of the replenishment that the person saw; 0, which is none, where the page does not say."""
+    text = request.POST.get("version", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+
+
+def more_rows(request: AccountRequest, prefix: str) -> QueryDict:
+    """What was sent, for a formset: the button "more" asks for the same with more rows."""
+    data: QueryDict = request.POST.copy()
+    if "more" in data:
+        total = data.get(f"{prefix}-TOTAL_FORMS", "")
+        count = int(total) if total.isascii() and total.isdigit() and len(total) < 5 else 0
+        data[f"{prefix}-TOTAL_FORMS"] = str(count + BLANK_ROWS)
+    return data
+
+
 def _facts(found: Replenishment) -> list[dict[str, Any]]:
+    expected = found.expected_on.isoformat() if found.expected_on else ""
+    late: dict[str, Any] = {}
+    if queries.is_late(found):
+        late = {"badge": asdict(LATE)}
+        expected = _("%(day)s, late") % {"day": expected}
+    tracking = " ".join(part for part in (found.carrier, found.tracking) if part)
     return [
         {"label": _("Warehouse"), "value": found.link.warehouse.name},
         {"label": _("Supplier"), "value": found.supplier},
         {"label": _("Reference"), "value": found.reference},
+        {"label": _("Expected"), "value": expected, **late},
+        {"label": _("Tracking"), "value": tracking, "is_mono": bool(found.tracking)},
         *([{"label": _("Reason"), "value": found.reason}] if found.reason else []),
     ]
 
 
+def _button(
+    request: AccountRequest, found: Replenishment, step: Step, route: str, icon: str, **more: Any
+) -> list[dict[str, Any]]:
+    """A button, where the status allows its step."""
+    url = address(request, route, pk=found.pk)
+    return [{"label": step.label, "icon": icon, "url": url, **more}] if may(step, found.status) else []
+
+
 def _actions(request: AccountRequest, found: Replenishment) -> dict[str, Any]:
-    """The buttons that its status allows."""
-
-    def button(step: Step, route: str, icon: str) -> list[dict[str, Any]]:
-        url = address(request, route, pk=found.pk)
-        return [{"label": step.label, "icon": icon, "url": url, "is_dialog": True}] if may(step, found.status) else []
-
-    edit = {
-        "label": _("SKUs and quantities"),
-        "icon": "pencil",
-        "url": address(request, "replenishment_lines", pk=found.pk),
-    }
+    """The buttons that its status allows; what is done seldom is behind More."""
     units = {"process_type": "replenishment", "process_id": found.number}
     show = {"label": _("Serials"), "icon": "barcode", "url": f"{address(request, 'serials')}?{urlencode(units)}"}
-    submits = button(Step.SUBMIT, "replenishment_submit", "check")
+    edit = {"label": _("Edit details"), "is_dialog": True}
+    submits = _button(request, found, Step.SUBMIT, "replenishment_submit", "check", is_dialog=True)
+    lines = _button(request, found, Step.CHANGE, "replenishment_lines", "list", label=_("SKUs and quantities"))
     return {
         "primary_action": submits[0] if submits else None,
         "secondary_actions": [
-            *button(Step.CANCEL, "replenishment_cancel", "x"),
-            *button(Step.CLOSE_SHORT, "replenishment_close", "minus"),
-            *([edit] if may(Step.CHANGE, found.status) else [show]),
+            *_button(request, found, Step.DESCRIBE, "replenishment_edit", "pencil", **edit),
+            *(lines or [show]),
         ],
-        "archive_url": address(request, "replenishment_archive", pk=found.pk)
-        if may(Step.ARCHIVE, found.status)
-        else "",
+        "menus": [{"label": _("More"), "items": _more(request, found)}],
     }
+
+
+def _more(request: AccountRequest, found: Replenishment) -> list[dict[str, Any]]:
+    """What is done seldom."""
+    copies = address(request, "replenishment_duplicate", pk=found.pk)
+    lines, serials = ({"label": label, "is_dialog": True} for label in (_("Upload lines"), _("Upload serials")))
+    return [
+        *_button(request, found, Step.CHANGE, "replenishment_lines_csv", "upload", **lines),
+        *_button(request, found, Step.CHANGE, "replenishment_serials_csv", "upload", **serials),
+        {"label": _("Duplicate"), "icon": "copy", "url": copies, "posts": True},
+        *_button(request, found, Step.CLOSE_SHORT, "replenishment_close", "minus", is_dialog=True),
+        *_button(request, found, Step.CANCEL, "replenishment_cancel", "x", is_dialog=True),
+        *_button(request, found, Step.ARCHIVE, "replenishment_archive", "inbox", posts=True),
+    ]

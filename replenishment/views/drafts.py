@@ -15,10 +15,13 @@ from django.views.decorators.http import require_http_methods
 from oms.access import AccountRequest, require_role
 from oms.errors import Conflict, DomainError
 from oms.models import OFFICE
-from replenishment.forms import BLANK_ROWS, BaseLines, HeadForm, PasteForm, line_initial, lines_formset
+from replenishment import queries
+from replenishment.forms import HeadForm, PasteForm
 from replenishment.lifecycle import Status
+from replenishment.line_forms import BaseLines, line_initial, lines_formset, said_of_lots
 from replenishment.models import Replenishment, ReplenishmentLine
 from replenishment.services import drafts as services
+from replenishment.views.documents import more_rows
 
 PREFIX = "lines"
 
@@ -51,15 +54,13 @@ def _draft(
     request: AccountRequest, found: Replenishment | None = None, lines: Iterable[ReplenishmentLine] = ()
 ) -> _Draft:
     """The forms, empty, as the replenishment is, or as they were sent; "more" sends them back with more rows."""
-    data = None
-    if request.method == "POST":
-        data = request.POST.copy()
-        if "more" in data:
-            total = data.get(f"{PREFIX}-TOTAL_FORMS", "")
-            count = int(total) if total.isascii() and total.isdigit() and len(total) < 5 else 0
-            data[f"{PREFIX}-TOTAL_FORMS"] = str(count + BLANK_ROWS)
+    data = more_rows(request, PREFIX) if request.method == "POST" else None
     suggest_url = reverse("replenishment_skus", kwargs={"account_slug": request.account.slug})
-    rows = lines_formset(data, prefix=PREFIX, initial=[line_initial(line) for line in lines], suggest_url=suggest_url)
+    own = list(lines)
+    lots = queries.lots_of(found) if found else {}
+    initial = [line_initial(line, lots.get(line.pk, [])) for line in own]
+    rows = lines_formset(data, prefix=PREFIX, initial=initial, suggest_url=suggest_url)
+    rows.kept_lots = {line.pk: words for line in own if (words := said_of_lots(line, lots.get(line.pk, [])))}
     paste = PasteForm(data, initial={"version": found.version if found else None})
     return _Draft(None if found else HeadForm(data), paste, rows)
 
@@ -67,23 +68,25 @@ def _draft(
 @require_http_methods(["GET", "POST"])
 @require_role(OFFICE)
 def new(request: AccountRequest) -> HttpResponseBase:
-    """Add Replenishment: warehouse, SKUs and quantities, Insert."""
+    """Add Replenishment: warehouse, SKUs and quantities, Insert; or Insert, and then a file of lines."""
     draft = _draft(request)
     if request.method == "POST" and "more" not in request.POST and draft.is_valid() and draft.head:
-        head = draft.head.cleaned_data
+        head = dict(draft.head.cleaned_data)
+        has_file = "file" in request.POST
         try:
             made = services.create_replenishment(
-                link_id=head["link"].pk,
+                link_id=head.pop("link").pk,
                 lines=draft.lines(),
-                supplier=head["supplier"],
-                reference=head["reference"],
+                is_empty_ok=has_file,
                 actor=request.user,
+                **head,
             )
         except DomainError as error:
             draft.head.add_error(None, str(error))
         else:
             messages.success(request, _("%(number)s is added. It is Incomplete.") % {"number": made.number})
-            return redirect("replenishment", account_slug=request.account.slug, pk=made.pk)
+            following = "replenishment_lines_csv" if has_file else "replenishment"
+            return redirect(following, account_slug=request.account.slug, pk=made.pk)
     return _page(request, draft, {"page_title": _("Add Replenishment"), "submit_label": _("Insert")})
 
 

@@ -14,7 +14,7 @@ from oms.access import AccountRequest, require_role
 from oms.downloads import csv_stream
 from oms.errors import DomainError
 from oms.models import EVERYONE, OFFICE
-from replenishment import queries
+from replenishment import queries, ranges
 from replenishment.forms import SerialsForm
 from replenishment.lifecycle import Status
 from replenishment.models import PlannedSerial, Replenishment, ReplenishmentLine
@@ -30,6 +30,9 @@ AT_ONCE = 5_000
 """Up to so many serials are generated while the page waits."""
 NAMED = 50
 """How many look-alikes it names."""
+SHOWN_RANGES = 20
+MOST_WRITTEN_OUT = 50_000
+"""Serials that ranges may mean at once."""
 SHOWN = 500
 """How many serials of a line its page lists."""
 MOST = 10**18
@@ -131,20 +134,39 @@ def line_serials(request: AccountRequest, pk: int) -> HttpResponse:
     is_removal = "remove" in request.POST or "remove_all" in request.POST
     form = SerialsForm(None if is_removal else request.POST or None)
     faults: list[planning.SerialFault] = []
+    asked: list[ranges.Range] = []
     if is_removal:
         _remove(request, row)
         return redirect("replenishment_line_serials", account_slug=request.account.slug, pk=pk)
     if request.method == "POST" and form.is_valid():
-        faults = _add(request, row, form)
-        if not form.errors:
+        asked = _to_ask(form)
+        faults = [] if asked else _add(request, row, form)
+        if not asked and not form.errors:
             return redirect("replenishment_line_serials", account_slug=request.account.slug, pk=pk)
-    context = _line_context(request, row, form, faults)
+    context = {**_line_context(request, row, form, faults), "ranges": asked[:SHOWN_RANGES]}
+    context |= {"ranges_count": len(asked), "asked": ranges.fingerprint(asked)}
     return render(request, "replenishment/line_serials.html", context, status=422 if form.errors else 200)
 
 
+def _to_ask(form: SerialsForm) -> list[ranges.Range]:
+    """What looks like a range and nobody has said yet whether it is; the answer is about exactly these."""
+    data = form.cleaned_data
+    found = ranges.find_ranges(data["serials"])
+    if not found or (data["is_range"] and data["asked"] == ranges.fingerprint(found)):
+        return []
+    form.fields["is_range"].required = True  # for its label
+    # An answer about other ranges is none.
+    form.data = {name: value for name, value in form.data.items() if name != "is_range"}
+    return found
+
+
 def _add(request: AccountRequest, row: ReplenishmentLine, form: SerialsForm) -> list[planning.SerialFault]:
+    serials = form.cleaned_data["serials"]
     try:
-        count = planning.add_serials(line_id=row.pk, serials=form.cleaned_data["serials"], actor=request.user)
+        if form.cleaned_data["is_range"] == "yes":
+            room = max(0, row.quantity - planning.planned_counts([row])[row.pk])
+            serials = ranges.expand(serials, most=min(room, MOST_WRITTEN_OUT))
+        count = planning.add_serials(line_id=row.pk, serials=serials, actor=request.user)
     except planning.BadSerials as error:
         form.add_error("serials", str(error))
         return error.faults[:SHOWN]

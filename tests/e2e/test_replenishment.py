@@ -4,9 +4,12 @@ import pytest
 from playwright.sync_api import expect
 
 from oms.tenancy import account_context
-from replenishment.models import Replenishment
+from replenishment.models import PlannedSerial, Replenishment
+from replenishment.services.receiving import apply_receipt
 from serials.models import Unit
+from tests.e2e.lists import column
 from tests.factories import make_bin, make_serialized_sku, make_sku, make_warehouse_link
+from tests.replenishment.factories import incoming, incoming_line
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -31,34 +34,43 @@ def insert(page):
     page.get_by_role("heading", name="R-1001").wait_for()
 
 
-def test_the_steps_of_the_seed(page_for, olga, account_a, goods, assert_accessible):
+def downloads(page, popup):
+    """The popup's four: all serials, those of one SKU, labels for all SKUs or one; the lines of the first two."""
+    files = []
+    for name in ("Download all serials", "Serials of LAP-2", "Labels for all SKUs", "Labels of LAP-1"):
+        with page.expect_download() as file:
+            popup.get_by_role("link", name=name).click()
+        files.append(file.value.path().read_bytes())
+    assert all(labels.startswith(b"%PDF-") for labels in files[2:])
+    return [text.decode("utf-8-sig").split() for text in files[:2]]
+
+
+def badges(page):
+    """serial → status of the Serials page."""
+    serials, statuses = (column(page, label).all_inner_texts() for label in ("Serial", "Status"))
+    return dict(zip(serials, statuses, strict=True))
+
+
+def test_the_seven_steps_of_the_seed_in_their_order(page_for, olga, account_a, goods, assert_accessible):
     page = page_for(olga)
     page.faults.expect("ERR_ABORTED")  # what Chromium calls a navigation that turned out to be a download
+    serials = [f"SN0000000{n}" for n in range(1, 6)]
+    # 1 Start a replenishment: Replenishment → Add Replenishment. 2 Add SKUs and save: SKUs and quantities, Insert.
     insert(page)
     assert page.locator(".page-title .badge").inner_text() == "Incomplete"
     assert_accessible(page)
+    # 3 Generate serials while Incomplete: select all lines that should get generated serials, click Generate Serials.
     boxes = page.locator("input[name=line]")
     assert [boxes.nth(n).is_checked() for n in range(3)] == [True, True, False]
     page.get_by_role("button", name="Generate Serials").click()
+    # 4 Use the popup: all serials or those of one SKU, labels for all SKUs or for one.
     popup = page.get_by_role("dialog")
     popup.get_by_role("link", name="Download all serials").wait_for()
     assert_accessible(page)
-    with page.expect_download() as all_serials:
-        popup.get_by_role("link", name="Download all serials").click()
-    lines = all_serials.value.path().read_text("utf-8-sig").split()
-    assert lines == [
-        "SKU,Serial",
-        *(f"LAP-1,SN0000000{n}" for n in (1, 2, 3)),
-        *(f"LAP-2,SN0000000{n}" for n in (4, 5)),
-    ]
-    with page.expect_download() as one:
-        popup.get_by_role("link", name="Serials of LAP-2").click()
-    assert one.value.path().read_text("utf-8-sig").split() == lines[:1] + lines[4:]
-    for name in ("Labels for all SKUs", "Labels of LAP-1"):
-        with page.expect_download() as labels:
-            popup.get_by_role("link", name=name).click()
-        assert labels.value.path().read_bytes().startswith(b"%PDF-")
+    rows = [*(f"LAP-1,{serial}" for serial in serials[:3]), *(f"LAP-2,{serial}" for serial in serials[3:])]
+    assert downloads(page, popup) == [["SKU,Serial", *rows], ["SKU,Serial", *rows[3:]]]
     page.keyboard.press("Escape")
+    # 5 Submit the replenishment.
     page.get_by_role("link", name="Submit Replenishment").click()
     page.get_by_role("dialog").get_by_role("button", name="Submit Replenishment").click()
     page.locator(".page-title .badge", has_text="In-Transit").wait_for()
@@ -66,11 +78,32 @@ def test_the_steps_of_the_seed(page_for, olga, account_a, goods, assert_accessib
     with account_context(account_a):
         assert Replenishment.objects.get().status == "in_transit"
         found = set(Unit.objects.values_list("serial", "status", "process_id"))
-    assert found == {(f"SN0000000{n}", "incoming", "R-1001") for n in range(1, 6)}
-    page.locator(".page-actions").get_by_role("link", name="Serials").click()
+    assert found == {(serial, "incoming", "R-1001") for serial in serials}
+    # 6 Confirm in Serials: Inventory → Serials, Incoming, as many as units, tied to the replenishment's ID.
+    page.locator(".sidebar").get_by_role("link", name="Serials").click()
     page.locator("tbody tr[id^=row-unit]").first.wait_for()
-    assert page.locator("tbody tr[id^=row-unit]").count() == 5
-    assert set(page.locator("tbody .badge").all_inner_texts()) == {"Incoming"}
+    assert badges(page) == dict.fromkeys(serials, "Incoming")
+    assert set(column(page, "ProcessID").all_inner_texts()) == {"R-1001"}
+    # 7 Warehouse receiving: it processes the replenishment with the same serials, and they move to Ready.
+    with account_context(account_a):
+        receive_all()
+    page.reload()
+    assert badges(page) == dict.fromkeys(serials, "Ready")
+
+
+def receive_all():
+    """The warehouse confirms all of the one replenishment."""
+    made = Replenishment.objects.get()
+    lines = [
+        incoming_line(
+            line.sku,
+            line.quantity,
+            PlannedSerial.objects.filter(line=line).order_by("pk").values_list("serial", flat=True),
+            position=line.position,
+        )
+        for line in made.lines.select_related("sku").order_by("position")
+    ]
+    apply_receipt(incoming(made, *lines), source="e2e:1")
 
 
 def test_what_cannot_be_generated_is_an_alert(page_for, olga, account_a, goods):

@@ -1,9 +1,12 @@
 """Samples of the app's addresses; see tests/samples.py."""
 
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from oms import files
 from oms.models import EVERYONE, OFFICE
 from replenishment.services import submitting
 from replenishment.services.receiving import apply_receipt
-from tests.factories import make_serialized_sku, make_warehouse_link
+from tests.factories import make_serialized_sku, make_sku, make_warehouse_link
 from tests.replenishment.factories import (
     generate,
     incoming,
@@ -36,7 +39,7 @@ def draft(_person):
     made = make_replenishment()
     line = line_of(made)
     rows = row_data((line.sku.code, 7, line.pk), initial=1, version=made.version)
-    return Case({"pk": made.pk}, {**rows, "line": line.pk, "reason": "A reason"})
+    return Case({"pk": made.pk}, {**rows, "line": line.pk, "reason": "A reason", "link": made.link_id})
 
 
 def generated(_person):
@@ -55,6 +58,43 @@ def line(_person):
     """A line to type serials for."""
     made = make_replenishment()
     return Case({"pk": line_of(made).pk}, {"serials": "TYPED-1"})
+
+
+def line_lots(_person):
+    """A line to name lots for."""
+    made = make_replenishment()
+    rows = {"lots-TOTAL_FORMS": 1, "lots-INITIAL_FORMS": 0, "lots-0-lot": "L-1", "lots-0-quantity": 2}
+    return Case({"pk": line_of(made).pk}, {**rows, "version": made.version})
+
+
+def file_of_lines(_person):
+    """An Incomplete one and a file of lines to upload."""
+    return Case({"pk": make_replenishment().pk}, {"file": SimpleUploadedFile("lines.csv", _lines())})
+
+
+def checked_lines(_person):
+    """An uploaded file of lines."""
+    return Case({"pk": make_replenishment().pk, "key": files.store("lines.csv", "text/csv", [_lines()]).key})
+
+
+def _lines():
+    return f"SKU,Quantity\n{make_sku().code},3\n".encode()
+
+
+def file_of_serials(_person):
+    """An Incomplete one and a file of serials to upload."""
+    made = make_replenishment()
+    return Case({"pk": made.pk}, {"file": SimpleUploadedFile("serials.csv", _serials(made))})
+
+
+def checked_serials(_person):
+    """An uploaded file of serials."""
+    made = make_replenishment()
+    return Case({"pk": made.pk, "key": files.store("serials.csv", "text/csv", [_serials(made)]).key})
+
+
+def _serials(made):
+    return f"SKU,Serial\n{line_of(made).sku.code},OWN-{made.pk}\n".encode()
 
 
 def _partial():
@@ -92,6 +132,13 @@ SAMPLES = {
     "replenishment_skus": Sample(get=OFFICE),
     "replenishment": Sample(draft, get=EVERYONE),
     "replenishment_lines": Sample(draft, get=OFFICE, post=OFFICE),
+    "replenishment_edit": Sample(draft, get=OFFICE, post=OFFICE),
+    "replenishment_duplicate": Sample(draft, post=OFFICE),
+    "replenishment_lines_csv": Sample(file_of_lines, get=OFFICE, post=OFFICE),
+    "replenishment_lines_check": Sample(checked_lines, get=OFFICE, post=OFFICE),
+    "replenishment_serials_csv": Sample(file_of_serials, get=OFFICE, post=OFFICE),
+    "replenishment_serials_check": Sample(checked_serials, get=OFFICE, post=OFFICE),
+    "replenishment_line_lots": Sample(line_lots, get=OFFICE, post=OFFICE),
     "replenishment_line_serials": Sample(line, get=EVERYONE, post=OFFICE),
     "replenishment_generate": Sample(draft, post=OFFICE),
     "replenishment_generated": Sample(generated, get=EVERYONE),

@@ -87,3 +87,21 @@ def test_the_position_that_was_sent(account_a):
         old.migrate("replenishment", "0003_sent_position")
         found = old.run(POSITIONS)
     assert dict(found) == {name: expected for name, _source, _sent, expected in AS_SENT}
+
+
+def test_the_lot_of_a_line_becomes_the_lot_of_all_its_units(account_a):
+    with account_context(account_a):
+        made = make_replenishment((make_sku(), 7), (make_sku(), 3))
+    with old_schema("replenishment", "0003_sent_position") as old:
+        old.run(
+            "UPDATE replenishment_replenishmentline SET lot_number = 'L-1', lot_expires_on = '2027-01-31' "
+            "WHERE replenishment_id = %s AND position = 1",
+            made.pk,
+        )
+        old.migrate("replenishment", "0004_details_and_lots")
+        found = old.run("SELECT number, expires_on::text, quantity FROM replenishment_replenishmentlot")
+        assert found == [("L-1", "2027-01-31", 7)]
+        old.run("UPDATE replenishment_replenishmentlot SET number = 'L-2'")
+        old.migrate("replenishment", "0003_sent_position")
+        found = old.run("SELECT position, lot_number, lot_expires_on::text FROM replenishment_replenishmentline")
+        assert sorted(found) == [(1, "L-2", "2027-01-31"), (2, "", None)]

@@ -1,0 +1,292 @@
+"""Lines of a replenishment from a CSV file: what it would add, row by row, and adding it.
+
+A row with a quantity begins a line. Rows of the same SKU right under it that have no quantity are further lots of that
+line. What is wrong with one row leaves out its whole line, so that no line comes without a lot that was meant for it.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import Max
+from django.utils.translation import gettext as _, gettext_lazy
+
+from oms import csvio
+from oms.errors import DomainError
+from oms.models import Person, Sku
+from oms.models.catalogue import validate_printable
+from oms.services import audit
+from replenishment.lifecycle import Step
+from replenishment.models import MOST_UNITS, Replenishment, ReplenishmentLine
+from replenishment.queries import skus_by_code
+from replenishment.services.drafts import MOST_LINES, LineInput, LotInput, add_lines, locked, touch
+
+MOST_ROWS = 10_000
+LOT_LENGTH = 100
+
+
+def day(text: str) -> date:
+    """A day as yyyy-mm-dd."""
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
+        raise DomainError(_("Use the form yyyy-mm-dd."))
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise DomainError(_("There is no such day.")) from error
+
+
+def money(text: str) -> Decimal:
+    """An amount with a point, four decimals at most."""
+    if not re.fullmatch(r"\d{1,8}(\.\d{1,4})?", text, re.ASCII):
+        raise DomainError(_("Use digits with a point, such as 12.50; four decimals at most."))
+    return Decimal(text)
+
+
+def _lot(text: str) -> str:
+    validate_printable(text)
+    if len(text) > LOT_LENGTH:
+        raise DomainError(_("%(most)s characters at most.") % {"most": LOT_LENGTH})
+    return text
+
+
+SCHEMA = csvio.Schema(
+    [
+        csvio.Column(
+            "SKU",
+            is_required=True,
+            max_length=80,
+            example="L2201308",
+            help=gettext_lazy("A SKU of this account, whatever the case."),
+        ),
+        csvio.Column(
+            "Quantity",
+            example="40",
+            help=gettext_lazy(
+                "Begins a line. Left empty, the row is another lot of the line above it, which has the same SKU."
+            ),
+        ),
+        csvio.Column(
+            "Unit cost",
+            aliases=("Cost",),
+            example="12.50",
+            help=gettext_lazy("In the row that begins the line. May be left out."),
+        ),
+        csvio.Column("Lot", aliases=("Lot number",), example="LOT-24", help=gettext_lazy("May be left out.")),
+        csvio.Column(
+            "Expiry",
+            aliases=("Lot expiry", "Expires"),
+            example="2027-01-31",
+            help=gettext_lazy("Of the lot, yyyy-mm-dd."),
+        ),
+        csvio.Column(
+            "Lot quantity",
+            example="40",
+            help=gettext_lazy("How much of the line is of this lot. Needed where a line has several lots."),
+        ),
+    ],
+    max_rows=MOST_ROWS,
+)
+CLEAN: dict[str, Callable[[str], Any]] = {
+    "Quantity": csvio.whole_number(1, MOST_UNITS),
+    "Unit cost": money,
+    "Lot": _lot,
+    "Expiry": day,
+    "Lot quantity": csvio.whole_number(1, MOST_UNITS),
+}
+"""Cells are cleaned when it is known which line they belong to: a bad one leaves out that whole line."""
+
+
+@dataclass
+class NewLine:
+    """A line of the file: its SKU, the rows that it is made of, and what is wrong with any of them."""
+
+    code: str
+    sku: Sku | None
+    rows: list[csvio.Row]
+    errors: list[csvio.RowError] = field(default_factory=list)
+
+    @property
+    def quantity(self) -> int:
+        """Its pieces."""
+        return self.rows[0].values["Quantity"] or 0
+
+    @property
+    def lots(self) -> tuple[LotInput, ...]:
+        """Its lots; a lot without a quantity is all of the line."""
+        return tuple(
+            LotInput(row.values["Lot"], row.values["Lot quantity"], row.values["Expiry"])
+            for row in self.rows
+            if row.values["Lot"]
+        )
+
+    def as_input(self) -> LineInput:
+        """What the drafts' service takes; for a good line."""
+        cost = self.rows[0].values["Unit cost"]
+        return LineInput(self.sku.pk if self.sku else 0, self.quantity, unit_cost=cost, lots=self.lots)
+
+
+@dataclass
+class Plan:
+    """What a whole file adds. `errors` holds every bad row; `lines` the good lines in the order of the file."""
+
+    row_count: int = 0
+    lines: list[NewLine] = field(default_factory=list)
+    errors: list[csvio.RowError] = field(default_factory=list)
+    ignored_columns: tuple[str, ...] = ()
+
+    @property
+    def units(self) -> int:
+        """How many pieces the good lines have."""
+        return sum(line.quantity for line in self.lines)
+
+    @property
+    def good_count(self) -> int:
+        """How many rows would be used."""
+        return sum(len(line.rows) for line in self.lines)
+
+
+def plan_lines(parsed: csvio.Parsed, *, line_count: int) -> Plan:
+    """Compare a file with the catalogue; writes nothing. One query, whatever the number of rows.
+
+    Args:
+        parsed: the file as it was read by SCHEMA.
+        line_count: how many lines the replenishment has already.
+    """
+    known = skus_by_code([row.values["SKU"] for row in parsed.rows])
+    plan = Plan(parsed.row_count, errors=list(parsed.errors), ignored_columns=parsed.ignored_columns)
+    unread = {error.line for error in parsed.errors}
+    for line in _lines(parsed.rows, unread, known):
+        _check(line)
+        if not line.errors and line_count + len(plan.lines) >= MOST_LINES:
+            text = _("A replenishment has %(most)s lines at most.") % {"most": f"{MOST_LINES:,}"}
+            line.errors.append(csvio.RowError(line.rows[0].line, "", text, line.rows[0].values["SKU"]))
+        if line.errors:
+            plan.errors.extend(_with_rest(line))
+        else:
+            plan.lines.append(line)
+    plan.errors.sort(key=lambda error: error.line)
+    return plan
+
+
+@transaction.atomic
+def apply_lines(*, replenishment_id: int, parsed: csvio.Parsed, actor: Person | None) -> Plan:
+    """Add the good lines of a file under those that are there, and say what is left out.
+
+    Raises Conflict where the replenishment is not Incomplete any more.
+    """
+    found = locked(replenishment_id, Step.CHANGE)
+    old = ReplenishmentLine.objects.filter(replenishment=found)
+    plan = plan_lines(parsed, line_count=old.count())
+    if not plan.lines:
+        return plan
+    last = old.aggregate(last=Max("position", default=0))["last"]
+    add_lines(found, [line.as_input() for line in plan.lines], last=last)
+    before = found.quantity
+    found.quantity += plan.units
+    touch(found, "quantity")
+    _record(found, actor, {"quantity": (before, found.quantity), "lines": (None, len(plan.lines))})
+    return plan
+
+
+def _lines(rows: Sequence[csvio.Row], unread: Collection[int], known: Mapping[str, Sku]) -> Iterable[NewLine]:
+    """The rows put together to lines; `unread` are the lines of the file that could not be read."""
+    found: list[NewLine] = []
+    for row in rows:
+        values, errors = _values(row)
+        code = row.values["SKU"].upper()
+        above = found[-1] if found else None
+        if not row.values["Quantity"] and above and above.code == code:
+            between = sorted(number for number in unread if above.rows[-1].line < number < row.line)
+            if between:
+                text = _("It may belong to the same line as line %(line)s, which cannot be read.")
+                errors.append(csvio.RowError(row.line, "", text % {"line": between[0]}, row.values["SKU"]))
+            above.rows.append(csvio.Row(row.line, values))
+            above.errors.extend(errors)
+            continue
+        if not row.values["Quantity"]:
+            text = _("No quantity, and it does not follow a row of the same SKU that begins a line.")
+            errors.append(csvio.RowError(row.line, "Quantity", text))
+        if code not in known:
+            errors.append(csvio.RowError(row.line, "SKU", _("There is no SKU of this name."), row.values["SKU"]))
+        found.append(NewLine(code, known.get(code), [csvio.Row(row.line, values)], errors))
+    return found
+
+
+def _values(row: csvio.Row) -> tuple[dict[str, Any], list[csvio.RowError]]:
+    """The cells of a row as values, None where they are empty or wrong, and what is wrong with them."""
+    values: dict[str, Any] = {"SKU": row.values["SKU"]}
+    errors = []
+    for name, clean in CLEAN.items():
+        text, values[name] = row.values[name], None
+        try:
+            values[name] = clean(text) if text else None
+        except ValidationError as error:
+            errors.append(csvio.RowError(row.line, name, " ".join(error.messages), text))
+        except DomainError as error:
+            errors.append(csvio.RowError(row.line, name, str(error), text))
+    return values, errors
+
+
+def _check(line: NewLine) -> None:
+    """Find what is wrong with the rows of a line together."""
+    for row in line.rows[1:]:
+        if not row.values["Lot"]:
+            line.errors.append(_error(row, "Lot", _("A row without a quantity names another lot.")))
+        if row.values["Unit cost"] is not None:
+            text = _("The unit cost belongs into the row that begins the line.")
+            line.errors.append(_error(row, "Unit cost", text))
+    _check_lots(line)
+
+
+def _check_lots(line: NewLine) -> None:
+    seen: dict[str, int] = {}
+    total = 0
+    has_several = sum(1 for row in line.rows if row.values["Lot"]) > 1
+    for row in line.rows:
+        lot, quantity = row.values["Lot"], row.values["Lot quantity"]
+        for name in ("Expiry", "Lot quantity"):
+            if not lot and row.values[name] is not None:
+                line.errors.append(_error(row, name, _("Name the lot that this is about.")))
+        if not lot:
+            continue
+        first = seen.setdefault(lot, row.line)
+        if first != row.line:
+            line.errors.append(_error(row, "Lot", _("The same lot as in line %(line)s.") % {"line": first}))
+        if has_several and quantity is None:
+            line.errors.append(_error(row, "Lot quantity", _("Needed, because the line has several lots.")))
+        total += quantity or 0
+        if total > line.quantity > 0:
+            words = {"lots": total, "units": line.quantity}
+            text = _("The lots add up to %(lots)s so far, but the line has %(units)s units.") % words
+            line.errors.append(_error(row, "Lot quantity", text))
+
+
+def _with_rest(line: NewLine) -> Iterable[csvio.RowError]:
+    """The errors of a line, and one for each of its good rows, which are left out with it."""
+    wrong = [error.line for error in line.errors]
+    yield from line.errors
+    text = _("Left out with line %(line)s, which belongs to it.")
+    for row in line.rows:
+        if row.line not in wrong:
+            yield csvio.RowError(row.line, "", text % {"line": wrong[0]}, row.values["SKU"])
+
+
+def _error(row: csvio.Row, column: str, text: str) -> csvio.RowError:
+    raw = row.values.get(column)
+    return csvio.RowError(row.line, column, text, "" if raw is None else str(raw))
+
+
+def _record(found: Replenishment, actor: Person | None, changes: audit.Changes) -> None:
+    audit.record(
+        actor=actor,
+        action="Lines uploaded",
+        kind="replenishment",
+        object_id=found.pk,
+        label=found.number,
+        changes=changes,
+    )
