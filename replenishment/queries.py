@@ -152,12 +152,19 @@ def planned_labels(args: Mapping[str, Any]) -> LabelRun:
     rows = planned_of(found, sku_id)
 
     def labels() -> Iterator[Label]:
-        facts = rows.values_list(
-            "sku__code", "sku__name", "serial", "sku__gtin", "line__lot_number", "line__lot_expires_on", "sku_id"
-        )
-        return (Label(*row) for row in facts.iterator(chunk_size=BATCH))
+        lots = _lots_of_all(found)
+        facts = rows.values_list("sku__code", "sku__name", "serial", "sku__gtin", "line_id", "sku_id")
+        for code, sku_name, serial, gtin, line_id, own_sku_id in facts.iterator(chunk_size=BATCH):
+            number, expires_on = lots.get(line_id, ("", None))
+            yield Label(code, sku_name, serial, gtin, number, expires_on, own_sku_id)
 
     return LabelRun(title, name, count, labels, items=rows)
+
+
+def _lots_of_all(replenishment: Replenishment) -> dict[int, tuple[str, date | None]]:
+    """Line id → number and expiry of the lot that is ordered for all its units: which unit has another is not known."""
+    lots = ReplenishmentLot.objects.filter(line__replenishment=replenishment, quantity=F("line__quantity"))
+    return {line_id: (number, day) for line_id, number, day in lots.values_list("line_id", "number", "expires_on")}
 
 
 @dataclass(frozen=True)
