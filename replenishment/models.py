@@ -108,6 +108,14 @@ class PlannedState(models.TextChoices):
     REMOVED = "removed", _("Removed")
 
 
+class Fate(models.TextChoices):
+    """What became of a serial that was planned and submitted."""
+
+    MISSING = "missing", _("Missing")
+    RECEIVED = "received", _("Received")
+    VOID = "void", _("Void")
+
+
 class PlannedSerial(AccountModel):
     """A number on a replenishment line; it becomes a unit when the replenishment is submitted.
 

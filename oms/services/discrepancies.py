@@ -126,10 +126,12 @@ class Acceptance:
     Args:
         words: a sentence for who decides.
         accept: called inside the transaction that closed the cases, with them and the reason.
+        is_pending: nothing of the fact was applied yet, so that settling it otherwise refuses it.
     """
 
     words: Text
     accept: Callable[[list[Discrepancy], str], None]
+    is_pending: bool = True
 
 
 def acceptance(kind: str) -> Acceptance | None:

@@ -89,7 +89,9 @@ UNEXPECTED = Acceptance(
     gettext_lazy("It is received as a new unit of this replenishment, in the bin that the receipt says."), _accept_units
 )
 VOID = Acceptance(gettext_lazy("Its unit is not void any more: it is received after all."), _accept_units)
-EXCESS = Acceptance(gettext_lazy("All of it stays in stock, where it is since it arrived."), _keep_excess)
+EXCESS = Acceptance(
+    gettext_lazy("All of it stays in stock, where it is since it arrived."), _keep_excess, is_pending=False
+)
 
 
 def say_what_arrived(found: Replenishment) -> None:

@@ -1,6 +1,7 @@
 """Receipts that members of the warehouse enter in Lotline."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +21,10 @@ from replenishment.receiving import IncomingLine, IncomingLot, IncomingReceipt, 
 from replenishment.services.drafts import locked
 from replenishment.services.matching import LineResult, Matcher, clean
 from replenishment.services.receiving import apply_receipt
+from serials.numbering import normalise
 
+SHOWN = 20
+"""How many serials a check names."""
 MOST_SERIALS = 10_000
 """Serials that one receipt takes from a page."""
 ENTERED = "entered:"
@@ -78,11 +82,64 @@ def refuse_other_system(found: Replenishment) -> None:
         )
 
 
-def look_at(found: Replenishment, lines: Iterable[IncomingLine]) -> list[LineResult]:
-    """What such a receipt would mean at this moment; nothing is written or locked."""
+@dataclass(frozen=True)
+class LineCheck:
+    """What an entered line would mean at this moment.
+
+    Args:
+        matched: serials or pieces that would be applied.
+        missing: of what the line still expects, how many it leaves; `absent` names the first planned serials of them.
+        counts: outcome in words → how many serials would wait for somebody.
+        problems: (serial, outcome in words) of the first of those.
+        excess: how many more than expected would be applied.
+        unmatched: pieces of the quantity that have no serial, or the other way round.
+    """
+
+    matched: int
+    missing: int
+    absent: list[str]
+    counts: dict[str, int]
+    problems: list[tuple[str, str]]
+    excess: int
+    unmatched: int
+
+    @property
+    def waiting(self) -> int:
+        """How many things would wait for somebody."""
+        return sum(self.counts.values()) + bool(self.excess) + bool(self.unmatched)
+
+
+def look_at(found: Replenishment, lines: Sequence[IncomingLine]) -> list[LineCheck]:
+    """What receiving these lines would mean at this moment, by the same rules; nothing is written or locked."""
     trial = Receipt(replenishment=found, source="trial")
-    is_open = may(Step.RECEIVE, found.status)
-    return Matcher(found, trial, is_open=is_open, is_trial=True).match(list(lines))
+    matcher = Matcher(found, trial, is_open=may(Step.RECEIVE, found.status), is_trial=True)
+    room = dict(matcher.room)
+    results = matcher.match(list(lines))
+    due = outstanding(found, [line.pk for result in results for line in result.candidates])
+    return [_check(result, due, room) for result in results]
+
+
+def _check(result: LineResult, due: Mapping[int, Outstanding], room: Mapping[int, int]) -> LineCheck:
+    waiting = [serial for serial in result.serials if result.is_by_unit and serial.line_id is None]
+    labels = Counter(str(serial.outcome.label) for serial in waiting)
+    here = {normalise(serial.unit.serial) for serial in result.serials if serial.line_id is not None}
+    matched = result.pieces.total()
+    absent = [
+        serial
+        for line in result.candidates
+        for serial in due.get(line.pk, Outstanding()).first
+        if normalise(serial) not in here
+    ]
+    expected = sum(room[line.pk] for line in result.candidates)
+    return LineCheck(
+        matched=matched,
+        missing=max(0, expected - matched),
+        absent=absent[:SHOWN],
+        counts=dict(labels.most_common()),
+        problems=[(serial.unit.serial, str(serial.outcome.label)) for serial in waiting[:SHOWN]],
+        excess=max(0, matched - max(0, expected)),
+        unmatched=abs(result.incoming.quantity - len(result.serials)) if result.is_by_unit else 0,
+    )
 
 
 @transaction.atomic
@@ -98,14 +155,11 @@ def receive(*, replenishment_id: int, lines: Sequence[IncomingLine], key: str, a
         raise DomainError(_("Enter what arrived on at least one line."))
     if sum(len(line.units) for line in lines) > MOST_SERIALS:
         raise DomainError(_("At most %(most)s serials at a time.") % {"most": f"{MOST_SERIALS:,}"})
-    raw = {"entered": [_as_entered(line) for line in lines]}
-    source = source_of(found, key)
-    known = Receipt.objects.filter(source=source).first()
+    known = sent_before(found, lines, key)
     if known is not None:
-        if known.raw != clean(raw):
-            raise AlreadySent(known)
         return known
-    made = apply_receipt(_incoming(found, lines, raw), source=source, actor=actor)
+    source = source_of(found, key)
+    made = apply_receipt(_incoming(found, lines), source=source, actor=actor)
     waiting = open_discrepancies(found).filter(source__startswith=f"{source}#").count()
     audit.record(
         actor=actor,
@@ -122,19 +176,32 @@ def receive(*, replenishment_id: int, lines: Sequence[IncomingLine], key: str, a
     return made
 
 
+def sent_before(found: Replenishment, lines: Sequence[IncomingLine], key: str) -> Receipt | None:
+    """The receipt that a form made when it was sent before. Raises AlreadySent where it said something else then."""
+    known = Receipt.objects.filter(source=source_of(found, key)).first()
+    if known is not None and known.raw != _raw(lines):
+        raise AlreadySent(known)
+    return known
+
+
 def source_of(found: Replenishment, key: str) -> str:
     """The unique id of what a form says."""
     return f"{ENTERED}{found.pk}:{key}"
 
 
-def _incoming(found: Replenishment, lines: Sequence[IncomingLine], raw: Mapping[str, Any]) -> IncomingReceipt:
+def _raw(lines: Sequence[IncomingLine]) -> dict[str, Any]:
+    said: dict[str, Any] = clean({"entered": [_as_entered(line) for line in lines]})
+    return said
+
+
+def _incoming(found: Replenishment, lines: Sequence[IncomingLine]) -> IncomingReceipt:
     count = Receipt.objects.filter(replenishment=found).count()
     return IncomingReceipt(
         external_id=f"{found.number}-{count + 1}",
         replenishment_number=found.number,
         occurred_at=timezone.now(),
         lines=tuple(lines),
-        raw=raw,
+        raw=_raw(lines),
     )
 
 

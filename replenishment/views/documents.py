@@ -15,15 +15,18 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from oms import jobs
 from oms.access import AccountRequest, require_role
 from oms.errors import DomainError
-from oms.models import EVERYONE, OFFICE, Job
+from oms.models import EVERYONE, OFFICE, WAREHOUSE, Job
+from oms.queries.stock import system_of
 from oms.ui import audit
 from replenishment import queries
 from replenishment.forms import ReasonForm
 from replenishment.lifecycle import Status, Step, may
 from replenishment.models import Replenishment
 from replenishment.services import submitting
+from replenishment.services.accepting import ACCEPTABLE
 from replenishment.tables import STATUS_TONES
 
+SHOWN_CASES = 20
 AT_ONCE = 5_000
 """Up to so many units are submitted while the page waits."""
 
@@ -46,13 +49,27 @@ def detail(request: AccountRequest, pk: int) -> HttpResponse:
         "is_draft": is_draft,
         "may_generate": is_office and is_draft,
         "has_serials": any(line.planned for line in lines),
-        "waiting": queries.open_discrepancies(found)[:20],
+        **_waiting(found, is_office=is_office),
+        "system": system_of(found.link_id),
         "receipts": queries.receipts_of(found)[:50],
         "skus": queries.planned_skus(found) if "generated" in request.GET else [],
         "history": audit.timeline(queries.history(found)),
-        **(_actions(request, found) if is_office else {}),
+        **_actions(request, found),
     }
     return render(request, "replenishment/detail.html", context)
+
+
+def _waiting(found: Replenishment, *, is_office: bool) -> dict[str, Any]:
+    """What waits for the office."""
+    cases = queries.open_discrepancies(found)
+    shown = list(cases[:SHOWN_CASES])
+    is_more = len(shown) == SHOWN_CASES
+    return {
+        "waiting": shown,
+        "waiting_count": cases.count() if is_more else len(shown),
+        "may_settle": is_office,
+        "acceptable": cases.filter(kind__in=ACCEPTABLE).count() if shown else 0,
+    }
 
 
 def _submit_job(request: AccountRequest, found: Replenishment, planned: int) -> Job:
@@ -180,7 +197,17 @@ def _facts(found: Replenishment) -> list[dict[str, Any]]:
 
 
 def _actions(request: AccountRequest, found: Replenishment) -> dict[str, Any]:
-    """The buttons that its status allows."""
+    """The buttons that its status and the person's role allow."""
+    if request.membership.role in OFFICE:
+        return _office_actions(request, found)
+    is_theirs = request.membership.role in WAREHOUSE and may(Step.RECEIVE, found.status)
+    if not is_theirs or system_of(found.link_id):
+        return {}
+    receive = {"label": _("Receive"), "icon": "inbox", "url": address(request, "replenishment_receive", pk=found.pk)}
+    return {"secondary_actions": [receive]} if found.status == Status.COMPLETED else {"primary_action": receive}
+
+
+def _office_actions(request: AccountRequest, found: Replenishment) -> dict[str, Any]:
 
     def button(step: Step, route: str, icon: str) -> list[dict[str, Any]]:
         url = address(request, route, pk=found.pk)
