@@ -47,7 +47,7 @@ def receive(request: AccountRequest, pk: int) -> HttpResponse:
 
 
 def _send(request: AccountRequest, context: dict[str, Any], found: Replenishment) -> Receipt | None:
-    """The receipt of a valid page; None where the person is asked first or told why not: that is in the context then."""
+    """The receipt of a valid page; None where the person is asked first or told why not: see the context then."""
     lines, key = context["entries"].lines(), context["key"]
     try:
         known = by_hand.sent_before(found, lines, key)
