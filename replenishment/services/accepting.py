@@ -103,7 +103,9 @@ def say_what_arrived(found: Replenishment) -> None:
 
 
 def _locked(number: str) -> Replenishment:
-    found: Replenishment = Replenishment.objects.select_for_update(of=("self",)).get(number=number)
+    found: Replenishment | None = Replenishment.objects.select_for_update(of=("self",)).filter(number=number).first()
+    if found is None:
+        raise DomainError(_("What this is about is not known any more: settle it instead."))
     return found
 
 

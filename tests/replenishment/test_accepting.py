@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 
+from channels_sync.queries.receipts import applied_before
 from oms import outbox
 from oms.errors import Conflict, DomainError
 from oms.models import AuditEntry, Discrepancy, Stock
@@ -61,6 +62,16 @@ def test_an_accepted_serial_is_received_by_the_fact_that_brought_it(in_a, olga):
     case = Discrepancy.objects.get()
     assert (case.is_open, case.closed_by, case.reason) == (False, olga, "It is the right one")
     assert AuditEntry.objects.filter(kind="discrepancy", action="accept", actor=olga).count() == 1
+
+
+def test_a_later_version_of_the_receipt_does_not_bring_what_was_accepted_again(in_a):
+    sku = make_serialized_sku()
+    made = make_submitted((sku, 3))
+    receive(made, incoming_line(sku, serials=["SN00000001", "WRONG"], position=1))
+    accept()
+    before = applied_before("wms:1")
+    assert before.pieces == {(1, sku.code.upper()): 2}
+    assert before.serials == {(sku.code.upper(), "SN00000001"), (sku.code.upper(), "WRONG")}
 
 
 def test_accepting_twice_receives_once(in_a, olga):
@@ -187,6 +198,8 @@ def test_a_case_without_its_receipt_can_only_be_settled(in_a):
     make_discrepancy(process_type="replenishment", process_id=made.number)
     with pytest.raises(DomainError, match="not known any more"):
         accept()
+    with pytest.raises(DomainError, match="settle it instead"):
+        accept(make_discrepancy())
 
 
 def test_a_serial_that_is_planned_for_another_sku_says_so(in_a):
