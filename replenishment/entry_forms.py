@@ -54,7 +54,7 @@ class EntryForm(forms.Form):
     lots = forms.IntegerField(required=False, min_value=1, max_value=MOST_LOTS, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, line: ReplenishmentLine, check_url: str = "", **kwargs: Any) -> None:
-        super().__init__(*args, prefix=f"line{line.pk}", **kwargs)
+        super().__init__(*args, **{**kwargs, "prefix": f"line{line.pk}"})
         self.line = line
         self.has_units = line.sku.workflow == Workflow.IN_OUT
         self.lot_rows = self._lot_rows()

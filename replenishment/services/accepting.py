@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import IntegrityError, connection, transaction
 from django.utils.translation import gettext as _, gettext_lazy
@@ -198,7 +199,11 @@ def _count(found: Replenishment, arrivals: Iterable[_Arrival]) -> None:
         line.applied_quantity += 1
     ReceiptLine.objects.bulk_update(applied.values(), ["applied_quantity"])
     with connection.cursor() as cursor:
-        params = {"account": current_account_id(), "lines": list(pieces), "pieces": list(pieces.values())}
+        params: dict[str, Any] = {
+            "account": current_account_id(),
+            "lines": list(pieces),
+            "pieces": list(pieces.values()),
+        }
         cursor.execute(ADD_RECEIVED, params)
 
 

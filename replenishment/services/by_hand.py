@@ -67,7 +67,12 @@ class Outstanding:
 
 def outstanding(found: Replenishment, line_ids: Sequence[int], most: int = MOST_SERIALS) -> dict[int, Outstanding]:
     """Line → its planned serials that have not come; one query."""
-    params = {"account": current_account_id(), "lines": list(line_ids), "number": found.number, "most": most}
+    params: dict[str, Any] = {
+        "account": current_account_id(),
+        "lines": list(line_ids),
+        "number": found.number,
+        "most": most,
+    }
     with connection.cursor() as cursor:
         cursor.execute(OUTSTANDING_OF_LINES, params)
         return {line: Outstanding(count, list(first)) for line, first, count in cursor.fetchall()}

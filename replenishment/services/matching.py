@@ -213,7 +213,7 @@ class Matcher:
         ]
         if not found:
             return
-        params = {
+        params: dict[str, Any] = {
             "account": current_account_id(),
             "number": self.replenishment.number,
             "skus": [sku for _serial, sku, _key in found],

@@ -1,6 +1,7 @@
 """Taking back a receipt that somebody entered: its units are expected again, its pieces leave stock."""
 
 from collections import Counter
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Sum
@@ -98,7 +99,7 @@ def _take_units_back(receipt: Receipt, reason: str, cause: dict[str, object]) ->
             receipt_line__receipt=receipt, outcome__in=[Outcome.MATCHED, Outcome.NEW, Outcome.ACCEPTED]
         ).values_list("receipt_line__sku_id", "serial", "receipt_line__line_id", "outcome")
     )
-    params = {
+    params: dict[str, Any] = {
         "account": current_account_id(),
         "replenishment": receipt.replenishment_id,
         "source": receipt.source,
