@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Case, Count, F, OuterRef, Q, QuerySet, Subquery, Value, When
-from django.db.models.functions import Upper
+from django.db.models.functions import Coalesce, Upper
 from django.utils.translation import gettext as _
 
 from oms.errors import Blocker, DomainError
@@ -208,7 +208,7 @@ def received_serials(receipt: Receipt) -> QuerySet[ReceivedSerial]:
     """The serials of a receipt, those that wait for somebody first."""
     return (
         ReceivedSerial.objects.filter(receipt_line__receipt=receipt)
-        .select_related("receipt_line", "bin")
+        .select_related("receipt_line__bin", "bin")
         .order_by("receipt_line__position", "pk")
     )
 
@@ -221,7 +221,9 @@ def cases_of(receipt: Receipt) -> QuerySet[Discrepancy]:
 
 def received_file(receipt: Receipt) -> Iterator[tuple[str, str, str, str]]:
     """(SKU, serial, bin, what it meant) of each serial of a receipt, read in batches."""
-    rows = received_serials(receipt).values_list("receipt_line__sku_code", "serial", "bin__name", "outcome")
+    rows = received_serials(receipt).values_list(
+        "receipt_line__sku_code", "serial", Coalesce("bin__name", "receipt_line__bin__name"), "outcome"
+    )
     for sku, serial, name, outcome in rows.iterator(chunk_size=BATCH):
         yield sku, serial, name or "", str(Outcome(outcome).label)
 

@@ -99,7 +99,7 @@ def check(request: AccountRequest, pk: int) -> HttpResponse:
     serials = form.cleaned_data.get("serials") or []
     entered = IncomingLine(line.position, line.sku.code, form.received, tuple(IncomingUnit(each) for each in serials))
     found = by_hand.look_at(line.replenishment, [entered])[0] if serials else None
-    errors: list[str] = form.errors.get("serials", [])
+    errors = list(form.errors.get("serials", ()))
     return render(request, "replenishment/_check.html", {"check": found, "line": line, "errors": errors})
 
 

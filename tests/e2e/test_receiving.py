@@ -5,10 +5,10 @@ from playwright.sync_api import expect
 
 from oms.tenancy import account_context
 from replenishment.models import Replenishment
-from replenishment.services import by_hand
+from replenishment.services import by_hand, submitting
 from serials.models import Unit
 from tests.factories import make_bin, make_serialized_sku, make_sku
-from tests.replenishment.factories import incoming_line, line_of, make_submitted
+from tests.replenishment.factories import generate, incoming_line, line_of, make_replenishment, make_submitted
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PHONE = {"width": 320, "height": 700}
@@ -101,7 +101,10 @@ def test_the_office_accepts_on_the_case_s_own_page(page_for, wes, olga, account_
 
 def test_it_works_without_script_and_as_expected_fills_a_line(page_for, wes, account_a, made):
     with account_context(account_a):
-        both = make_submitted((make_sku(code="MOUSE"), 10), (make_serialized_sku(code="LAP-2"), 2), link=made.link)
+        lines = (make_sku(code="MOUSE"), 10), (make_serialized_sku(code="LAP-2"), 2)
+        both = make_replenishment(*lines, link=made.link)
+        generate(both, 2)
+        submitting.submit(replenishment_id=both.pk, actor=None)
     page = page_for(wes, java_script_enabled=False, color_scheme="dark", viewport=PHONE)
     page.goto(f"/acme/replenishments/{both.pk}/receive/")
     page.get_by_role("button", name="As expected on line 2").click()
