@@ -86,13 +86,15 @@ def close_discrepancy(*, discrepancy_id: int, reason: str, actor: Person | None)
 
 
 @transaction.atomic
-def close_discrepancies(
-    *, discrepancy_ids: Collection[int], reason: str, actor: Person | None, action: str = "settle"
-) -> list[Discrepancy]:
+def close_discrepancies(*, discrepancy_ids: Collection[int], reason: str, actor: Person | None) -> list[Discrepancy]:
     """Settle those of these cases that are still open, in a constant number of statements; publishes nothing.
 
     Raises DomainError without a reason, Conflict where somebody settled all of them first.
     """
+    return _close(discrepancy_ids, reason, actor, "settle")
+
+
+def _close(discrepancy_ids: Collection[int], reason: str, actor: Person | None, action: str) -> list[Discrepancy]:
     if not reason.strip():
         raise DomainError(_("Say how it was settled."))
     rows = Discrepancy.objects.filter(pk__in=discrepancy_ids, is_open=True).order_by("pk")
@@ -147,7 +149,7 @@ def accept_discrepancies(*, discrepancy_ids: Collection[int], reason: str, actor
     All or none: raises what the acceptance raises, such as Refused for a unit that is something else by now;
     DomainError without a reason or for a kind that cannot be accepted, Conflict where somebody settled all of them.
     """
-    cases = close_discrepancies(discrepancy_ids=discrepancy_ids, reason=reason, actor=actor, action="accept")
+    cases = _close(discrepancy_ids, reason, actor, "accept")
     for kind in sorted({case.kind for case in cases}):
         found = acceptance(kind)
         if found is None:
