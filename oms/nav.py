@@ -63,6 +63,8 @@ NAVIGATION: tuple[tuple[Text, tuple[Page, ...]], ...] = (
                         "replenishment_generated",
                         "replenishment_line_serials",
                         "replenishment_receipt",
+                        "replenishment_receive",
+                        "replenishment_serials",
                     }
                 ),
             ),
@@ -76,7 +78,7 @@ NAVIGATION: tuple[tuple[Text, tuple[Page, ...]], ...] = (
                 _("Discrepancies"),
                 "alert-triangle",
                 "discrepancies",
-                within=frozenset({"discrepancy", "discrepancy_close"}),
+                within=frozenset({"discrepancy", "discrepancy_close", "discrepancy_accept"}),
                 count=discrepancies.open_count,
             ),
         ),

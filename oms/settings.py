@@ -241,6 +241,14 @@ LABEL_SOURCES = {
     "selected bins": "serials.labels_jobs.selected_bins",
     "replenishment": "replenishment.queries.planned_labels",
 }
+# What accepting a discrepancy means: kind -> oms.services.discrepancies.Acceptance. Other kinds are only settled.
+ACCEPTANCES = {
+    "unexpected_serial": "replenishment.services.accepting.UNEXPECTED",
+    "serial_void": "replenishment.services.accepting.VOID",
+    "over_receipt": "replenishment.services.accepting.EXCESS",
+}
+# Which warehouses are run by another system: function(link_ids) -> {id of the warehouse link: the system's name}.
+WAREHOUSE_SYSTEMS = "channels_sync.queries.lists.systems_of"
 # What changed fields are called in the audit log: kind of thing -> function() -> {name: words}. See oms/ui/audit.py.
 AUDIT_FIELDS = {
     "connection": "channels_sync.registry.config_labels",

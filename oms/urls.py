@@ -39,6 +39,7 @@ account_patterns: list[URLPattern | URLResolver] = [
     path("discrepancies/", discrepancies.discrepancy_list, name="discrepancies"),
     path("discrepancies/<int:pk>/", discrepancies.detail, name="discrepancy"),
     path("discrepancies/<int:pk>/close/", discrepancies.close, name="discrepancy_close"),
+    path("discrepancies/<int:pk>/accept/", discrepancies.accept, name="discrepancy_accept"),
     path("settings/members/", settings.member_list, name="members"),
     path("settings/members/new/", settings.member_new, name="member_new"),
     path("settings/members/<int:pk>/", settings.member, name="member"),

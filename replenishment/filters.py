@@ -16,7 +16,7 @@ from oms.ui.filters import (
     TextFilter,
 )
 from replenishment.lifecycle import OPEN, Status
-from replenishment.models import Replenishment
+from replenishment.models import Fate, PlannedSerial, Replenishment
 
 
 class ArchivedFilter(SwitchFilter):
@@ -54,4 +54,39 @@ class ReplenishmentFilter(FilterSet):
 
     class Meta:
         model = Replenishment
+        fields: tuple[str, ...] = ()
+
+
+class ExactFilter(TextFilter):
+    """The whole text, whatever the case: R-100 is not R-1001."""
+
+    def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
+        """The rows whose field is the text."""
+        return qs.filter(**{f"{self.field_name}__iexact": value}) if value else qs
+
+
+class LineFilter(ExactFilter):
+    """A line's number."""
+
+    def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
+        """The rows of that line; none where it is no number."""
+        if not value:
+            return qs
+        is_number = value.isascii() and value.isdigit() and len(value) < 10
+        return qs.filter(**{self.field_name: int(value)}) if is_number else qs.none()
+
+
+class ExpectedFilter(FilterSet):
+    """Filters of expected against received."""
+
+    q = SearchFilter("serial", "sku__code", placeholder=_("Search expected serials"))
+    number = ExactFilter("line__replenishment__number", label=_("Replenishment"), placeholder=_("R-1001"))
+    line = LineFilter("line__position", label=_("Line"), placeholder=_("Line"))
+    sku = TextFilter("sku__code", label=_("SKU"), placeholder=_("Sku"))
+    serial = TextFilter("serial", label=_("Serial"), placeholder=_("Serial"))
+    state = ChoiceFilter(field_name="state_now", label=_("State"), choices=Fate.choices)
+    received = DayRangeFilter(field_name="received_at", label=_("Received at"))
+
+    class Meta:
+        model = PlannedSerial
         fields: tuple[str, ...] = ()

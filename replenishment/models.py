@@ -139,6 +139,14 @@ class PlannedState(models.TextChoices):
     REMOVED = "removed", _("Removed")
 
 
+class Fate(models.TextChoices):
+    """What became of a serial that was planned and submitted."""
+
+    MISSING = "missing", _("Missing")
+    RECEIVED = "received", _("Received")
+    VOID = "void", _("Void")
+
+
 class PlannedSerial(AccountModel):
     """A number on a replenishment line; it becomes a unit when the replenishment is submitted.
 
@@ -184,7 +192,10 @@ class PlannedSerial(AccountModel):
 
 
 class Receipt(AccountModel):
-    """What the warehouse confirmed it received in one go. `source` is the unique id of the fact: it is applied once."""
+    """What the warehouse confirmed it received in one go. `source` is the unique id of the fact: it is applied once.
+
+    A receipt that somebody entered in Lotline and took back has `undone_at`, and counts for nothing.
+    """
 
     replenishment = AccountKey(Replenishment, on_delete=models.PROTECT, related_name="receipts")
     source = models.CharField(max_length=200)
@@ -194,6 +205,9 @@ class Receipt(AccountModel):
     quantity = models.BigIntegerField(_("Units"), default=0)
     actor = models.ForeignKey(Person, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
     raw = models.JSONField(default=dict)
+    undone_at = models.DateTimeField(_("Undone"), null=True)
+    undone_by = models.ForeignKey(Person, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
+    undo_reason = models.CharField(_("Reason"), max_length=400, blank=True)
 
     class Meta(AccountModel.Meta):
         verbose_name = _("receipt")
@@ -240,13 +254,22 @@ class Outcome(models.TextChoices):
     MATCHED = "matched", _("As planned")
     NEW = "new", _("New unit")
     SAVED = "saved", _("Saved")
+    ACCEPTED = "accepted", _("Accepted after review")
     UNEXPECTED = "unexpected", _("Not expected")
+    WRONG_SKU = "wrong_sku", _("Planned for another SKU")
     ELSEWHERE = "elsewhere", _("Expected on another replenishment")
     IN_STOCK = "in_stock", _("In the warehouse already")
     OUT = "out", _("Shipped before")
     VOID = "void", _("Cancelled before")
     DUPLICATE = "duplicate", _("Named twice")
     BAD = "bad", _("Not a serial number")
+    UNDONE = "undone", _("Taken back")
+
+
+APPLIED = (Outcome.MATCHED, Outcome.NEW, Outcome.SAVED, Outcome.ACCEPTED)
+"""Serials of a receipt that count."""
+NOT_EXPECTED = tuple(outcome for outcome in Outcome if outcome not in {*APPLIED, Outcome.UNDONE})
+"""Serials of a receipt that wait for somebody, or waited."""
 
 
 class ReceivedSerial(AccountModel):

@@ -1,22 +1,25 @@
 """Reads of replenishments."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, F, Q, QuerySet
-from django.db.models.functions import Upper
+from django.db.models import Case, Count, F, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models.functions import Coalesce, Upper
 from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from oms.errors import Blocker, DomainError
-from oms.models import AuditEntry, Discrepancy, Sku, WarehouseLink, Workflow
+from oms.models import AuditEntry, Bin, Discrepancy, Sku, WarehouseLink, Workflow
 from replenishment.lifecycle import OPEN, Status
 from replenishment.models import (
+    NOT_EXPECTED,
+    Fate,
+    Outcome,
     PlannedSerial,
     PlannedState,
     Receipt,
@@ -28,6 +31,7 @@ from replenishment.models import (
 )
 from serials.labels import Label, LabelRun
 from serials.lifecycle import ProcessType
+from serials.models import Unit, UnitEvent
 
 LIVE = (PlannedState.PLANNED, PlannedState.RELEASED)
 BATCH = 2_000
@@ -45,12 +49,18 @@ def documents() -> QuerySet[Replenishment]:
 
 @dataclass(frozen=True)
 class LineView:
-    """One line as its page shows it; `planned` counts its serials."""
+    """One line as its page shows it.
+
+    `planned` counts its serials, `unexpected` those that arrived and were not applied, whether they were settled since
+    or not; `waiting` is how many open discrepancies it has.
+    """
 
     line: ReplenishmentLine
     planned: int
     is_draft: bool
     lots: list[ReplenishmentLot] = field(default_factory=list)
+    unexpected: int = 0
+    waiting: int = 0
 
     @property
     def is_in_out(self) -> bool:
@@ -105,7 +115,7 @@ def amount(value: Decimal) -> str:
 
 
 def lines_of(replenishment: Replenishment) -> list[LineView]:
-    """The lines in order, each with its SKU, its lots and the number of its serials; three queries."""
+    """The lines in order, each with its SKU and what there is to count of it; as many queries for all of them."""
     counts = dict(
         PlannedSerial.objects.filter(line__replenishment=replenishment, state__in=LIVE)
         .order_by()
@@ -113,9 +123,50 @@ def lines_of(replenishment: Replenishment) -> list[LineView]:
         .annotate(Count("pk"))
     )
     lines = ReplenishmentLine.objects.filter(replenishment=replenishment).select_related("sku").order_by("position")
-    is_draft = replenishment.status == Status.INCOMPLETE
     lots = lots_of(replenishment)
-    return [LineView(line, counts.get(line.pk, 0), is_draft, lots.get(line.pk, [])) for line in lines]
+    if replenishment.status == Status.INCOMPLETE:
+        return [LineView(line, counts.get(line.pk, 0), is_draft=True, lots=lots.get(line.pk, [])) for line in lines]
+    unexpected = dict(
+        ReceivedSerial.objects.filter(
+            receipt_line__receipt__replenishment=replenishment,
+            receipt_line__receipt__undone_at=None,
+            outcome__in=NOT_EXPECTED,
+        )
+        .order_by()
+        .values_list("receipt_line__line")
+        .annotate(Count("pk"))
+    )
+    waiting = _waiting_by_line(replenishment, list(lines))
+    return [
+        LineView(
+            line,
+            counts.get(line.pk, 0),
+            is_draft=False,
+            lots=lots.get(line.pk, []),
+            unexpected=unexpected.get(line.pk, 0),
+            waiting=waiting[line.pk],
+        )
+        for line in lines
+    ]
+
+
+def _waiting_by_line(replenishment: Replenishment, lines: list[ReplenishmentLine]) -> Counter[int]:
+    """Line → its open discrepancies; one that names only the SKU counts for that SKU's first line."""
+    by_place = {(line.sku_id, line.position): line.pk for line in lines}
+    first = {line.sku_id: line.pk for line in reversed(lines)}
+    found: Counter[int] = Counter()
+    rows = (
+        open_discrepancies(replenishment)
+        .exclude(sku=None)
+        .order_by()
+        .values_list("sku_id", "raw__position")
+        .annotate(Count("pk"))
+    )
+    for sku_id, position, count in rows:
+        pk = by_place.get((sku_id, position), first.get(sku_id))
+        if pk is not None:
+            found[pk] += count
+    return found
 
 
 def lots_of(replenishment: Replenishment) -> dict[int, list[ReplenishmentLot]]:
@@ -127,8 +178,12 @@ def lots_of(replenishment: Replenishment) -> dict[int, list[ReplenishmentLot]]:
 
 
 def planned_of(replenishment: Replenishment, sku_id: int | None = None) -> QuerySet[PlannedSerial]:
-    """The serials of a replenishment, or of one of its SKUs, in the order of lines and planning."""
-    rows = PlannedSerial.objects.filter(line__replenishment=replenishment, state__in=LIVE).select_related("sku")
+    """The serials of a replenishment, or of one of its SKUs, in the order of lines and planning: for files and labels.
+
+    Not those whose units are void: nobody expects them any more, and a label would put one of them on goods again.
+    """
+    rows = PlannedSerial.objects.filter(line__replenishment=replenishment, state=PlannedState.PLANNED)
+    rows = rows.select_related("sku")
     if sku_id is not None:
         rows = rows.filter(sku=sku_id)
     return rows.order_by("line__position", "pk")
@@ -180,7 +235,7 @@ class PlannedSku:
 def planned_skus(replenishment: Replenishment) -> list[PlannedSku]:
     """The SKUs of a replenishment that have serials, in the order of its lines; one query for the counts."""
     rows = (
-        PlannedSerial.objects.filter(line__replenishment=replenishment, state__in=LIVE)
+        PlannedSerial.objects.filter(line__replenishment=replenishment, state=PlannedState.PLANNED)
         .order_by("sku__code")
         .values_list("sku_id", "sku__code", "sku__name")
         .annotate(Count("pk"))
@@ -201,12 +256,13 @@ def is_late(replenishment: Replenishment) -> bool:
 
 def receipts_of(replenishment: Replenishment) -> QuerySet[Receipt]:
     """The receipts of a replenishment, newest first."""
-    return Receipt.objects.filter(replenishment=replenishment).order_by("-pk")
+    rows = Receipt.objects.filter(replenishment=replenishment).select_related("actor").defer("raw")
+    return rows.order_by("-pk")
 
 
 def receipt_lines(receipt: Receipt) -> QuerySet[ReceiptLine]:
     """The lines of a receipt with their lots and the number of their serials, by what they meant."""
-    waiting = ~Q(serials__outcome__in=["matched", "new", "saved"])
+    waiting = Q(serials__outcome__in=NOT_EXPECTED)
     return (
         ReceiptLine.objects.filter(receipt=receipt)
         .select_related("sku", "line", "bin")
@@ -220,8 +276,64 @@ def received_serials(receipt: Receipt) -> QuerySet[ReceivedSerial]:
     """The serials of a receipt, those that wait for somebody first."""
     return (
         ReceivedSerial.objects.filter(receipt_line__receipt=receipt)
-        .select_related("receipt_line", "bin")
+        .select_related("receipt_line__bin", "bin")
         .order_by("receipt_line__position", "pk")
+    )
+
+
+def cases_of(receipt: Receipt) -> QuerySet[Discrepancy]:
+    """The discrepancies that a receipt left, open ones first."""
+    own = Discrepancy.objects.filter(process_type=ProcessType.REPLENISHMENT, process_id=receipt.replenishment.number)
+    return own.filter(source__startswith=f"{receipt.source}#").order_by("-is_open", "pk")
+
+
+def received_file(receipt: Receipt) -> Iterator[tuple[str, str, str, str]]:
+    """(SKU, serial, bin, what it meant) of each serial of a receipt, read in batches."""
+    rows = received_serials(receipt).values_list(
+        "receipt_line__sku_code", "serial", Coalesce("bin__name", "receipt_line__bin__name"), "outcome"
+    )
+    for sku, serial, name, outcome in rows.iterator(chunk_size=BATCH):
+        yield sku, serial, name or "", str(Outcome(outcome).label)
+
+
+def bin_names(link_id: int, limit: int = 300) -> list[str]:
+    """The names of a warehouse's bins, for suggestions."""
+    return list(Bin.objects.filter(link=link_id).order_by("name").values_list("name", flat=True)[:limit])
+
+
+def expected_rows() -> QuerySet[PlannedSerial]:
+    """Every planned serial of what was submitted, with what became of it; read through the search view.
+
+    `unit_id`, `unit_status` and `state_now` are those of its unit; `event_source` is the fact that received it, if one
+    did, and `receipt_id` its receipt.
+    """
+    unit = Unit.objects.filter(sku=OuterRef("sku"), serial_key=OuterRef("serial_key"))
+    event = UnitEvent.objects.filter(unit=OuterRef("unit_id"), event="receive", process_id=OuterRef("number"))
+    receipt = Receipt.objects.filter(source=OuterRef("event_source"))
+    return (
+        PlannedSerial.objects.through_view()
+        .filter(state__in=LIVE)
+        .exclude(line__replenishment__status__in=[Status.INCOMPLETE])
+        .select_related("sku", "line__replenishment")
+        .annotate(
+            number=F("line__replenishment__number"),
+            unit_id=Subquery(unit.values("pk")[:1]),
+            unit_status=Subquery(unit.values("status")[:1]),
+            is_void=Subquery(unit.values("is_void")[:1]),
+        )
+        .annotate(
+            event_source=Subquery(event.order_by("-pk").values("source")[:1]),
+            received_at=Subquery(event.order_by("-pk").values("occurred_at")[:1]),
+            state_now=Case(
+                When(is_void=True, then=Value(Fate.VOID)),
+                When(unit_status="incoming", then=Value(Fate.MISSING)),
+                When(unit_status=None, then=Value(Fate.VOID)),
+                default=Value(Fate.RECEIVED),
+            ),
+        )
+        .annotate(
+            receipt_id=Subquery(receipt.values("pk")[:1]), receipt_name=Subquery(receipt.values("external_id")[:1])
+        )
     )
 
 

@@ -7,10 +7,22 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from oms.ui.columns import BadgeColumn, Column, Frame, MonoLinkColumn, NumberColumn, Tone, WhenColumn, badge
+from oms.ui.columns import (
+    BadgeColumn,
+    ChoiceColumn,
+    Column,
+    Frame,
+    MonoLinkColumn,
+    NumberColumn,
+    Tone,
+    WhenColumn,
+    badge,
+    escape,
+)
 from oms.ui.tables import Table
 from replenishment.lifecycle import OPEN, Status
-from replenishment.models import Replenishment
+from replenishment.models import Fate, PlannedSerial, Replenishment
+from serials.lifecycle import Status as UnitStatus
 
 STATUS_TONES = {
     Status.INCOMPLETE: Tone("neutral", "ring"),
@@ -77,3 +89,42 @@ class ReplenishmentTable(Table):
             "created",
         )
         order_by = "-number"
+
+
+FATE_TONES = {
+    Fate.MISSING: Tone("info", "ring"),
+    Fate.RECEIVED: Tone("good", "check"),
+    Fate.VOID: Tone("neutral", "cross"),
+}
+
+
+class ExpectedLinkColumn(MonoLinkColumn):
+    """A link to something that not every row has."""
+
+    def html(self, value: Any, record: Any, frame: Frame) -> str:
+        """The link, or the words alone."""
+        return super().html(value, record, frame) if self.target(record) else str(escape(value))
+
+
+class ExpectedTable(Table):
+    """Expected against received, serial by serial."""
+
+    number = MonoLinkColumn(label=_("Replenishment"), route="replenishment", target="line__replenishment_id")
+    line = NumberColumn(label=_("Line"), accessor="line__position", order_by="line__position")
+    sku = MonoLinkColumn(label=_("SKU"), accessor="sku__code", order_by="sku__code", route="sku", target="sku_id")
+    serial = ExpectedLinkColumn(label=_("Serial"), route="serial", target="unit_id")
+    state = BadgeColumn(label=_("State"), accessor="state_now", order_by="state_now", choices=Fate, tones=FATE_TONES)
+    status = ChoiceColumn(label=_("Status now"), accessor="unit_status", order_by="unit_status", choices=UnitStatus)
+    received = WhenColumn(label=_("Received at"), accessor="received_at", order_by="received_at")
+    receipt = ExpectedLinkColumn(
+        label=_("Receipt"),
+        accessor="receipt_name",
+        order_by="receipt_name",
+        route="replenishment_receipt",
+        target="receipt_id",
+    )
+
+    class Meta:
+        model = PlannedSerial
+        fields = ("number", "line", "sku", "serial", "state", "status", "received", "receipt")
+        order_by = ("number", "line", "serial")

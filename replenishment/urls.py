@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from replenishment.views import documents, drafts, heads, lists, lots, planning, receipts, uploads
+from replenishment.views import documents, drafts, heads, lists, lots, planning, receipts, receiving, uploads
 
 urlpatterns: list[URLPattern] = [
     path("replenishments/", lists.replenishment_list, name="replenishments"),
@@ -24,9 +24,17 @@ urlpatterns: list[URLPattern] = [
     path("replenishments/<int:pk>/serials/download/", planning.download, name="replenishment_download"),
     path("replenishments/<int:pk>/serials/labels/", planning.labels, name="replenishment_labels"),
     path("replenishments/<int:pk>/serials/labels/options/", planning.label_options, name="replenishment_label_options"),
+    path("replenishments/serials/", lists.expected_serials, name="replenishment_serials"),
+    path("replenishments/<int:pk>/receive/", receiving.receive, name="replenishment_receive"),
+    path("replenishments/<int:pk>/receive/all/", receiving.receive_all, name="replenishment_receive_all"),
+    path("replenishments/lines/<int:pk>/check/", receiving.check, name="replenishment_check"),
+    path("replenishments/<int:pk>/accept/", receipts.accept_all, name="replenishment_accept"),
+    path("replenishments/<int:pk>/refuse/", receipts.refuse_all, name="replenishment_refuse"),
     path("replenishments/<int:pk>/submit/", documents.submit, name="replenishment_submit"),
     path("replenishments/<int:pk>/cancel/", documents.cancel, name="replenishment_cancel"),
     path("replenishments/<int:pk>/close/", documents.close_short, name="replenishment_close"),
     path("replenishments/<int:pk>/archive/", documents.archive, name="replenishment_archive"),
     path("replenishments/receipts/<int:pk>/", receipts.receipt, name="replenishment_receipt"),
+    path("replenishments/receipts/<int:pk>/serials/", receipts.receipt_serials, name="replenishment_receipt_serials"),
+    path("replenishments/receipts/<int:pk>/undo/", receipts.undo, name="replenishment_receipt_undo"),
 ]

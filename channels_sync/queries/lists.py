@@ -1,5 +1,6 @@
 """What the pages list."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from django.db.models import Q, QuerySet
@@ -28,6 +29,12 @@ def connections() -> "QuerySet[Connection]":
     """All connections with their warehouses."""
     rows: QuerySet[Connection] = Connection.objects.select_related("link__warehouse", "default_bin")
     return rows
+
+
+def systems_of(link_ids: Collection[int]) -> dict[int, str]:
+    """Warehouse link → the name of the active connection that runs it; see settings.WAREHOUSE_SYSTEMS."""
+    rows = Connection.objects.filter(link__in=link_ids, is_active=True)
+    return dict(rows.values_list("link_id", "name"))
 
 
 def runs() -> "QuerySet[Run]":

@@ -9,11 +9,10 @@ from django.utils.translation import gettext as _
 
 from channels_sync.contract import Capability, Json, LotPart, Rejected, RemoteLine, RemoteReceipt, RemoteUnit
 from oms.models import Discrepancy
-from replenishment.models import Outcome, Receipt, ReceiptLine, ReceivedSerial
+from replenishment.models import APPLIED, Receipt, ReceiptLine, ReceivedSerial
 from replenishment.receiving import IncomingLine, IncomingLot, IncomingReceipt, IncomingUnit
 from serials.numbering import normalise
 
-APPLIED = (Outcome.MATCHED, Outcome.NEW, Outcome.SAVED)
 Key = tuple[int | None, str]
 """What tells the lines of a receipt apart: the position as sent (None where the source sends none) and the SKU."""
 

@@ -53,6 +53,7 @@ class Role(models.TextChoices):
 EVERYONE = frozenset(Role)
 OFFICE = frozenset({Role.ADMIN, Role.OPERATOR})
 ADMINS = frozenset({Role.ADMIN})
+WAREHOUSE = frozenset({Role.WAREHOUSE})
 
 
 class Theme(models.TextChoices):

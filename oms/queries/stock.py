@@ -3,7 +3,9 @@
 from collections import defaultdict
 from collections.abc import Collection
 
+from django.conf import settings
 from django.db.models import QuerySet
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
 from oms.errors import Blocker
@@ -17,6 +19,12 @@ def stock_rows() -> QuerySet[Stock]:
         .filter(quantity__gt=0)
         .select_related("sku", "bin__location", "bin__link__warehouse")
     )
+
+
+def system_of(link_id: int) -> str:
+    """The name of the system that runs a warehouse for the account; empty where it is run in Lotline."""
+    systems: dict[int, str] = import_string(settings.WAREHOUSE_SYSTEMS)([link_id])
+    return systems.get(link_id, "")
 
 
 def workflow_blockers(sku_ids: Collection[int]) -> dict[int, list[Blocker]]:

@@ -1,16 +1,18 @@
 """Discrepancies: the one writer of facts that contradict what Lotline knows, and of their end."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
 from oms import outbox
-from oms.errors import Conflict, DomainError
+from oms.errors import Conflict, DomainError, Text
 from oms.models import Discrepancy, Person
 from oms.services import audit
 
@@ -78,24 +80,82 @@ def close_discrepancy(*, discrepancy_id: int, reason: str, actor: Person | None)
 
     Raises DomainError without a reason, Conflict where somebody settled it first.
     """
-    if not reason.strip():
-        raise DomainError(_("Say how it was settled."))
-    case: Discrepancy = Discrepancy.objects.select_for_update(of=("self",)).get(pk=discrepancy_id)
-    if not case.is_open:
-        raise Conflict(_("Somebody settled this discrepancy already."))
-    case.is_open, case.reason = False, reason.strip()[:400]
-    case.closed_at, case.closed_by = timezone.now(), actor
-    case.save(update_fields=["is_open", "reason", "closed_at", "closed_by"])
-    audit.record(
-        actor=actor,
-        action="settle",
-        kind="discrepancy",
-        object_id=case.pk,
-        label=case.summary,
-        changes={"reason": (None, case.reason)},
-    )
+    case = close_discrepancies(discrepancy_ids=[discrepancy_id], reason=reason, actor=actor)[0]
     outbox.publish(CLOSED, case)
     return case
+
+
+@transaction.atomic
+def close_discrepancies(*, discrepancy_ids: Collection[int], reason: str, actor: Person | None) -> list[Discrepancy]:
+    """Settle those of these cases that are still open, in a constant number of statements; publishes nothing.
+
+    Raises DomainError without a reason, Conflict where somebody settled all of them first.
+    """
+    return _close(discrepancy_ids, reason, actor, "settle")
+
+
+def _close(discrepancy_ids: Collection[int], reason: str, actor: Person | None, action: str) -> list[Discrepancy]:
+    if not reason.strip():
+        raise DomainError(_("Say how it was settled."))
+    rows = Discrepancy.objects.filter(pk__in=discrepancy_ids, is_open=True).order_by("pk")
+    cases: list[Discrepancy] = list(rows.select_for_update(of=("self",)))
+    if not cases:
+        raise Conflict(_("Somebody settled this discrepancy already."))
+    now, words = timezone.now(), reason.strip()[:400]
+    for case in cases:
+        case.is_open, case.reason, case.closed_at, case.closed_by = False, words, now, actor
+    Discrepancy.objects.filter(pk__in=[case.pk for case in cases]).update(
+        is_open=False, reason=words, closed_at=now, closed_by=actor
+    )
+    audit.record_many(
+        audit.entry(
+            actor=actor,
+            action=action,
+            kind="discrepancy",
+            object_id=case.pk,
+            label=case.summary,
+            changes={"reason": (None, words)},
+        )
+        for case in cases
+    )
+    return cases
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """What it means to accept a kind of discrepancy: the fact happens after all. See settings.ACCEPTANCES.
+
+    Args:
+        words: a sentence for who decides.
+        accept: called inside the transaction that closed the cases, with them and the reason.
+        is_pending: nothing of the fact was applied yet, so that settling it otherwise refuses it.
+    """
+
+    words: Text
+    accept: Callable[[list[Discrepancy], str], None]
+    is_pending: bool = True
+
+
+def acceptance(kind: str) -> Acceptance | None:
+    """What accepting a discrepancy of this kind would mean; None where it can only be settled."""
+    path = settings.ACCEPTANCES.get(kind)
+    return import_string(path) if path else None
+
+
+@transaction.atomic
+def accept_discrepancies(*, discrepancy_ids: Collection[int], reason: str, actor: Person | None) -> int:
+    """Let the facts behind these open cases happen after all, and settle them with a reason; how many.
+
+    All or none: raises what the acceptance raises, such as Refused for a unit that is something else by now;
+    DomainError without a reason or for a kind that cannot be accepted, Conflict where somebody settled all of them.
+    """
+    cases = _close(discrepancy_ids, reason, actor, "accept")
+    for kind in sorted({case.kind for case in cases}):
+        found = acceptance(kind)
+        if found is None:
+            raise DomainError(_("A discrepancy of this kind cannot be accepted, only settled."))
+        found.accept([case for case in cases if case.kind == kind], reason.strip()[:400])
+    return len(cases)
 
 
 def _row(case: Case) -> Discrepancy:

@@ -1,10 +1,11 @@
 """Discrepancies: facts that contradict what Lotline knows, and settling them."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _, gettext_lazy, ngettext
@@ -48,7 +49,6 @@ def detail(request: AccountRequest, pk: int) -> HttpResponse:
     """A discrepancy with the fact as it came."""
     case = get_object_or_404(Discrepancy.objects.select_related("sku", "closed_by"), pk=pk)
     state = case_state(case.is_open)
-    close_url = reverse("discrepancy_close", kwargs={"account_slug": request.account.slug, "pk": pk})
     context = {
         **_around(request),
         "page_title": case.summary,
@@ -57,9 +57,7 @@ def detail(request: AccountRequest, pk: int) -> HttpResponse:
         "case": case,
         "raw": json.dumps(case.raw, indent=2, ensure_ascii=False, sort_keys=True) if case.raw else "",
         "history": None,
-        "primary_action": {"label": _("Settle discrepancy"), "icon": "check", "url": close_url, "is_dialog": True}
-        if case.is_open and request.membership.role in OFFICE
-        else None,
+        **(_actions(request, case) if case.is_open and request.membership.role in OFFICE else {}),
     }
     return render(request, "discrepancies/discrepancy.html", context)
 
@@ -67,12 +65,37 @@ def detail(request: AccountRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @require_role(OFFICE)
 def close(request: AccountRequest, pk: int) -> HttpResponse:
-    """Settle a discrepancy with a reason."""
+    """Settle a discrepancy with a reason; where it could be accepted, this refuses it."""
     case = get_object_or_404(Discrepancy, pk=pk)
+    words = {"page_title": _("Refuse") if _is_refusable(case) else _("Settle discrepancy"), "intro": case.summary}
+
+    def settle(reason: str) -> None:
+        services.close_discrepancy(discrepancy_id=pk, reason=reason, actor=request.user)
+
+    return _decide(request, pk, words, settle)
+
+
+@require_http_methods(["GET", "POST"])
+@require_role(OFFICE)
+def accept(request: AccountRequest, pk: int) -> HttpResponse:
+    """Let the fact behind a discrepancy happen after all, with a reason."""
+    case = get_object_or_404(Discrepancy, pk=pk)
+    acceptance = services.acceptance(case.kind)
+    if acceptance is None:
+        raise Http404
+    words = {"page_title": _("Accept"), "intro": f"{case.summary} {acceptance.words}"}
+
+    def settle(reason: str) -> None:
+        services.accept_discrepancies(discrepancy_ids=[pk], reason=reason, actor=request.user)
+
+    return _decide(request, pk, words, settle)
+
+
+def _decide(request: AccountRequest, pk: int, words: dict[str, str], settle: Callable[[str], None]) -> HttpResponse:
     form = SettleForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            services.close_discrepancy(discrepancy_id=pk, reason=form.cleaned_data["reason"], actor=request.user)
+            settle(form.cleaned_data["reason"])
         except DomainError as error:
             form.add_error(None, str(error))
         else:
@@ -80,13 +103,34 @@ def close(request: AccountRequest, pk: int) -> HttpResponse:
             return redirect("discrepancy", account_slug=request.account.slug, pk=pk)
     context = {
         **_around(request),
-        "page_title": _("Settle discrepancy"),
-        "intro": case.summary,
+        **words,
         "form": form,
-        "submit_label": _("Settle discrepancy"),
+        "submit_label": words["page_title"],
         "cancel_url": reverse("discrepancy", kwargs={"account_slug": request.account.slug, "pk": pk}),
     }
     return render(request, "ui/form.html", context, status=422 if form.errors else 200)
+
+
+def _is_refusable(case: Discrepancy) -> bool:
+    """Whether the fact waits to be applied: it is accepted or refused. What was applied already is only settled."""
+    found = services.acceptance(case.kind)
+    return found is not None and found.is_pending
+
+
+def _actions(request: AccountRequest, case: Discrepancy) -> dict[str, Any]:
+    """What the office may decide; accepting comes first where that means something."""
+    here = {"account_slug": request.account.slug, "pk": case.pk}
+    settle = {
+        "label": _("Refuse") if _is_refusable(case) else _("Settle discrepancy"),
+        "icon": "x" if _is_refusable(case) else "check",
+        "url": reverse("discrepancy_close", kwargs=here),
+        "is_dialog": True,
+    }
+    if services.acceptance(case.kind) is None:
+        return {"primary_action": settle}
+    accept_url = reverse("discrepancy_accept", kwargs=here)
+    accepts = {"label": _("Accept"), "icon": "check", "url": accept_url, "is_dialog": True}
+    return {"primary_action": accepts, "secondary_actions": [settle]}
 
 
 def _facts(request: AccountRequest, case: Discrepancy) -> list[dict[str, Any]]:

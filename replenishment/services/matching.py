@@ -32,12 +32,23 @@ LEFT JOIN LATERAL (
     WHERE p.account_id = %(account)s AND p.sku_id = u.sku_id AND p.serial_key = u.serial_key
       AND p.state = 'planned' AND l.replenishment_id = %(replenishment)s LIMIT 1
 ) AS p ON true
-ORDER BY u.id FOR UPDATE OF u
+ORDER BY u.id
+"""
+LOCK = "FOR UPDATE OF u"
+# Of these numbers, those that are expected on this replenishment for another SKU than the one they came with.
+OTHER_SKUS = """
+SELECT k.sku_id, u.serial_key FROM unnest(%(skus)s::bigint[], %(keys)s::text[]) AS k (sku_id, key)
+JOIN serials_unit u ON u.account_id = %(account)s AND u.serial_key = k.key AND u.sku_id <> k.sku_id
+WHERE u.status = 'incoming' AND NOT u.is_void AND u.process_id = %(number)s
 """
 KINDS = {
     Outcome.UNEXPECTED: (
         "unexpected_serial",
         gettext_lazy("%(serial)s of %(sku)s is not among the planned serials of %(number)s."),
+    ),
+    Outcome.WRONG_SKU: (
+        "serial_wrong_sku",
+        gettext_lazy("%(serial)s arrived as %(sku)s, but %(number)s expects it for another SKU."),
     ),
     Outcome.ELSEWHERE: (
         "serial_elsewhere",
@@ -89,10 +100,15 @@ class LineResult:
 
 
 class Matcher:
-    """Holds one receipt against its replenishment, which the caller has locked with its SKUs."""
+    """Holds one receipt against its replenishment, which the caller has locked with its SKUs.
 
-    def __init__(self, replenishment: Replenishment, receipt: Receipt, *, is_open: bool) -> None:
-        self.replenishment, self.receipt, self.is_open = replenishment, receipt, is_open
+    `is_trial` locks no units: what would a receipt mean, of which nothing is written?
+    """
+
+    def __init__(
+        self, replenishment: Replenishment, receipt: Receipt, *, is_open: bool, is_trial: bool = False
+    ) -> None:
+        self.replenishment, self.receipt, self.is_open, self.is_trial = replenishment, receipt, is_open, is_trial
         planned = PlannedSerial.objects.filter(line=OuterRef("pk"), state__in=LIVE)
         rows = ReplenishmentLine.objects.filter(replenishment=replenishment).select_related("sku")
         self.lines: list[ReplenishmentLine] = list(rows.order_by("position"))
@@ -114,6 +130,10 @@ class Matcher:
                 result.serials = [SerialResult(unit, Outcome.SAVED) for unit in result.incoming.units]
                 if result.candidates:
                     self._allocate(result, result.incoming.quantity)
+        self._tell_other_skus(results)
+        for result in results:
+            if result.is_by_unit:
+                self._open_cases(result)
         return results
 
     def case(self, result: LineResult, kind: str, summary: str, *, serial: str = "", detail: str = "") -> Case:
@@ -169,7 +189,7 @@ class Matcher:
             "keys": [key.encode("utf-8", "replace").decode() for _sku, key in pairs],
         }
         with connection.cursor() as cursor:
-            cursor.execute(KNOWN, params)
+            cursor.execute(KNOWN + ("" if self.is_trial else LOCK), params)
             return {(sku, key): (state, process, line) for sku, key, state, process, line in cursor.fetchall()}
 
     def _match_units(
@@ -184,8 +204,35 @@ class Matcher:
             if serial.line_id is not None:
                 result.pieces[serial.line_id] += 1
                 self.room[serial.line_id] -= 1
-            else:
-                result.cases.append(self._serial_case(result, serial))
+
+    def _tell_other_skus(self, results: Iterable[LineResult]) -> None:
+        """A serial that its own SKU does not expect may be another one's of this replenishment."""
+        found = [
+            (serial, result.sku.pk, numbering.normalise(serial.unit.serial))
+            for result in results
+            for serial in result.serials
+            if serial.outcome is Outcome.UNEXPECTED
+        ]
+        if not found:
+            return
+        params: dict[str, Any] = {
+            "account": current_account_id(),
+            "number": self.replenishment.number,
+            "skus": [sku for _serial, sku, _key in found],
+            "keys": [key for _serial, _sku, key in found],
+        }
+        with connection.cursor() as cursor:
+            cursor.execute(OTHER_SKUS, params)
+            others = set(cursor.fetchall())
+        for serial, sku, key in found:
+            if (sku, key) in others:
+                serial.outcome = Outcome.WRONG_SKU
+
+    def _open_cases(self, result: LineResult) -> None:
+        """What waits of a line whose units are registered."""
+        for place, serial in enumerate(result.serials, 1):
+            if serial.line_id is None:
+                result.cases.append(self._serial_case(result, serial, place))
         sent = len(result.incoming.units)
         if sent != result.incoming.quantity:
             words = {"sku": result.sku.code, "quantity": result.incoming.quantity, "sent": sent}
@@ -225,14 +272,14 @@ class Matcher:
             return (Outcome.MATCHED, line_id) if is_ours else (Outcome.ELSEWHERE, None)
         return {"void": Outcome.VOID, "out": Outcome.OUT}.get(state, Outcome.IN_STOCK), None
 
-    def _serial_case(self, result: LineResult, serial: SerialResult) -> Case:
+    def _serial_case(self, result: LineResult, serial: SerialResult, place: int) -> Case:
         kind, text = KINDS[serial.outcome]
         words = {"serial": serial.unit.serial[:100], "sku": result.sku.code, "number": self.replenishment.number}
         if serial.outcome is Outcome.BAD:
             words["why"] = self._fault(result, serial.unit)
         detail = serial.unit.serial
         if serial.outcome is Outcome.DUPLICATE:
-            detail = f"{detail}:{len(result.serials)}"
+            detail = f"{detail}:{place}"
         return self.case(result, kind, text % words, serial=serial.unit.serial, detail=detail)
 
     def _roomy(self, lines: Sequence[ReplenishmentLine]) -> int:

@@ -171,15 +171,25 @@ def refresh_status(*, number: str) -> None:
 
 
 def set_status(found: Replenishment) -> None:
-    """Set the status of a locked replenishment that is being received, from what has arrived; unsaved."""
+    """Set the status of a locked replenishment that is being received, from what has arrived; unsaved.
+
+    Where other serials were accepted in the place of planned ones, these are still expected: until they come or are
+    closed short it is not complete.
+    """
     is_short = ReplenishmentLine.objects.filter(replenishment=found, received_quantity__lt=F("quantity")).exists()
     found.status = after_receipt(
-        is_complete=found.is_closed_short or not is_short,
+        is_complete=found.is_closed_short or not (is_short or _has_outstanding(found)),
         has_any=found.received_quantity > 0,
         is_waiting=Discrepancy.objects.filter(
             process_type=ProcessType.REPLENISHMENT, process_id=found.number, is_open=True
         ).exists(),
     )
+
+
+def _has_outstanding(found: Replenishment) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(f"{OUTSTANDING} LIMIT 1", [current_account_id(), found.pk, found.number])
+        return cursor.fetchone() is not None
 
 
 def hold_workflows(found: Replenishment) -> None:

@@ -16,7 +16,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from oms import jobs
 from oms.access import AccountRequest, require_role
 from oms.errors import DomainError
-from oms.models import EVERYONE, OFFICE, Job, Role
+from oms.models import EVERYONE, OFFICE, WAREHOUSE, Job, Role
+from oms.queries.stock import system_of
 from oms.ui import audit
 from replenishment import queries
 from replenishment.forms import ReasonForm
@@ -24,8 +25,10 @@ from replenishment.lifecycle import Status, Step, may
 from replenishment.line_forms import BLANK_ROWS
 from replenishment.models import Replenishment
 from replenishment.services import submitting
+from replenishment.services.accepting import ACCEPTABLE
 from replenishment.tables import LATE, STATUS_TONES
 
+SHOWN_CASES = 20
 AT_ONCE = 5_000
 """Up to so many units are submitted while the page waits."""
 
@@ -49,11 +52,12 @@ def detail(request: AccountRequest, pk: int) -> HttpResponse:
         "may_generate": is_office and is_draft,
         "has_serials": any(line.planned for line in lines),
         **_costs(request, lines),
-        "waiting": queries.open_discrepancies(found)[:20],
+        **_waiting(found, is_office=is_office),
+        "system": system_of(found.link_id),
         "receipts": queries.receipts_of(found)[:50],
         "skus": queries.planned_skus(found) if "generated" in request.GET else [],
         "history": audit.timeline(queries.history(found)),
-        **(_actions(request, found) if is_office else {}),
+        **_actions(request, found),
     }
     return render(request, "replenishment/detail.html", context)
 
@@ -63,6 +67,19 @@ def _costs(request: AccountRequest, lines: Sequence[queries.LineView]) -> dict[s
     costs = [line.cost for line in lines if line.cost is not None]
     has_costs = bool(costs) and request.membership.role != Role.WAREHOUSE
     return {"has_costs": has_costs, "total_cost": queries.amount(sum(costs, Decimal())) if has_costs else ""}
+
+
+def _waiting(found: Replenishment, *, is_office: bool) -> dict[str, Any]:
+    """What waits for the office."""
+    cases = queries.open_discrepancies(found)
+    shown = list(cases[:SHOWN_CASES])
+    is_more = len(shown) == SHOWN_CASES
+    return {
+        "waiting": shown,
+        "waiting_count": cases.count() if is_more else len(shown),
+        "may_settle": is_office,
+        "acceptable": cases.filter(kind__in=ACCEPTABLE).count() if shown else 0,
+    }
 
 
 def _submit_job(request: AccountRequest, found: Replenishment, planned: int) -> Job:
@@ -222,7 +239,18 @@ def _button(
 
 
 def _actions(request: AccountRequest, found: Replenishment) -> dict[str, Any]:
-    """The buttons that its status allows; what is done seldom is behind More."""
+    """The buttons that its status and the person's role allow."""
+    if request.membership.role in OFFICE:
+        return _office_actions(request, found)
+    is_theirs = request.membership.role in WAREHOUSE and may(Step.RECEIVE, found.status)
+    if not is_theirs or system_of(found.link_id):
+        return {}
+    receive = {"label": _("Receive"), "icon": "inbox", "url": address(request, "replenishment_receive", pk=found.pk)}
+    return {"secondary_actions": [receive]} if found.status == Status.COMPLETED else {"primary_action": receive}
+
+
+def _office_actions(request: AccountRequest, found: Replenishment) -> dict[str, Any]:
+    """Those of the office; what is done seldom is behind More."""
     units = {"process_type": "replenishment", "process_id": found.number}
     show = {"label": _("Serials"), "icon": "barcode", "url": f"{address(request, 'serials')}?{urlencode(units)}"}
     edit = {"label": _("Edit details"), "is_dialog": True}

@@ -13,9 +13,9 @@ from oms.access import AccountRequest, require_role
 from oms.models import EVERYONE, OFFICE
 from oms.ui.views import Empty, PageAction, TableView
 from replenishment import queries
-from replenishment.filters import ReplenishmentFilter
+from replenishment.filters import ExpectedFilter, ReplenishmentFilter
 from replenishment.models import Replenishment
-from replenishment.tables import ReplenishmentTable
+from replenishment.tables import ExpectedTable, ReplenishmentTable
 
 
 class ReplenishmentList(TableView):
@@ -35,6 +35,23 @@ class ReplenishmentList(TableView):
     primary = PageAction(gettext_lazy("Add Replenishment"), "plus", "replenishment_new", OFFICE)
 
 
+class ExpectedSerials(TableView):
+    """Expected against received, serial by serial."""
+
+    queryset = staticmethod(queries.expected_rows)
+    table_class = ExpectedTable
+    filterset_class = ExpectedFilter
+    title, icon = gettext_lazy("Expected serials"), "barcode"
+    section = gettext_lazy("Replenishment")
+    noun = staticmethod(lambda count: ngettext("serial", "serials", count))
+    empty = Empty(
+        "barcode",
+        gettext_lazy("No expected serials"),
+        gettext_lazy("Serials that were planned on a submitted replenishment stand here, with what became of them."),
+    )
+
+
+expected_serials = ExpectedSerials.page(EVERYONE)
 replenishment_list = ReplenishmentList.page(EVERYONE)
 
 

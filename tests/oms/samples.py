@@ -9,6 +9,7 @@ from oms import files, jobs
 from oms.models import ADMINS, EVERYONE, OFFICE, Membership, Person, Role, StoredFile
 from oms.services import layouts, people
 from tests.factories import make_bin, make_discrepancy, make_order, make_sku, make_skus, make_stock
+from tests.replenishment.factories import make_submitted
 from tests.samples import Case, Sample, times
 
 _number = count(1)
@@ -115,6 +116,13 @@ def order_number(_person: Person) -> Case:
     return Case(query={"number": make_order().number})
 
 
+def excess(_person: Person) -> Case:
+    """More arrived of a replenishment than was ordered, which may be accepted."""
+    made = make_submitted((make_sku(), 1), planned=False)
+    case = make_discrepancy(kind="over_receipt", process_type="replenishment", process_id=made.number)
+    return Case({"pk": case.pk}, {"reason": "we keep it"})
+
+
 def discrepancy(_person: Person) -> Case:
     """An open discrepancy, and how it was settled."""
     return Case({"pk": make_discrepancy().pk}, {"reason": "counted again"})
@@ -161,6 +169,7 @@ SAMPLES = {
     "discrepancies": Sample(get=EVERYONE, rows=times(make_discrepancy)),
     "discrepancy": Sample(discrepancy, get=EVERYONE),
     "discrepancy_close": Sample(discrepancy, get=OFFICE, post=OFFICE),
+    "discrepancy_accept": Sample(excess, get=OFFICE, post=OFFICE),
     "members": Sample(get=EVERYONE, rows=make_members),
     "member_new": Sample(new_member, get=ADMINS, post=ADMINS),
     "member": Sample(member, get=ADMINS, post=ADMINS),

@@ -3,8 +3,8 @@
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from oms import files
-from oms.models import EVERYONE, OFFICE
-from replenishment.services import submitting
+from oms.models import EVERYONE, OFFICE, WAREHOUSE
+from replenishment.services import by_hand, submitting
 from replenishment.services.receiving import apply_receipt
 from tests.factories import make_serialized_sku, make_sku, make_warehouse_link
 from tests.replenishment.factories import (
@@ -109,6 +109,45 @@ def received(_person):
     return Case({"pk": _partial()[1].pk})
 
 
+def receivable(_person):
+    """One to receive, with what arrived on its line."""
+    made = make_submitted((make_serialized_sku(), 2), planned=False)
+    row = line_of(made)
+    return Case({"pk": made.pk}, {f"line{row.pk}-serials": "OWN-1\nOWN-2", "key": f"sample{made.pk}"})
+
+
+def checkable(_person):
+    """A line with a serial to check."""
+    row = line_of(make_submitted((make_serialized_sku(), 2), planned=False))
+    return Case({"pk": row.pk}, {f"line{row.pk}-serials": "OWN-1"})
+
+
+def all_expected(_person):
+    """One of which everything may come as it was planned."""
+    return Case({"pk": make_submitted().pk}, {"key": "abc", "bin": ""})
+
+
+def entered(person):
+    """A receipt that somebody entered."""
+    made = make_submitted((make_serialized_sku(), 2), planned=False)
+    lines = [incoming_line(line_of(made).sku, serials=["OWN-1"], position=1)]
+    receipt = by_hand.receive(replenishment_id=made.pk, lines=lines, key="sample", actor=person)
+    return Case({"pk": receipt.pk}, {"reason": "A reason"})
+
+
+def waiting(_person):
+    """One on which a serial waits that nobody expected."""
+    made = make_submitted()
+    apply_receipt(incoming(made, incoming_line(line_of(made).sku, serials=["WRONG"])), source=f"sample:{made.pk}")
+    return Case({"pk": made.pk}, {"reason": "A reason"})
+
+
+def make_expected(how_many):
+    """Serials that were planned and submitted."""
+    if how_many:
+        make_submitted((make_serialized_sku(), how_many))
+
+
 def closable(_person):
     """One that was received in part."""
     return Case({"pk": _partial()[0].pk}, {"reason": "A reason"})
@@ -150,4 +189,12 @@ SAMPLES = {
     "replenishment_close": Sample(closable, get=OFFICE, post=OFFICE),
     "replenishment_archive": Sample(cancelled, post=OFFICE),
     "replenishment_receipt": Sample(received, get=EVERYONE),
+    "replenishment_receipt_serials": Sample(received, get=EVERYONE),
+    "replenishment_receipt_undo": Sample(entered, get=WAREHOUSE, post=WAREHOUSE),
+    "replenishment_serials": Sample(get=EVERYONE, rows=make_expected),
+    "replenishment_receive": Sample(receivable, get=WAREHOUSE, post=WAREHOUSE),
+    "replenishment_receive_all": Sample(all_expected, get=WAREHOUSE, post=WAREHOUSE),
+    "replenishment_check": Sample(checkable, post=WAREHOUSE),
+    "replenishment_accept": Sample(waiting, get=OFFICE, post=OFFICE),
+    "replenishment_refuse": Sample(waiting, get=OFFICE, post=OFFICE),
 }

@@ -1,0 +1,234 @@
+"""What a member of the warehouse enters of a delivery, line by line."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from django import forms
+from django.db.models.functions import Upper
+from django.utils.translation import gettext as _, gettext_lazy
+
+from oms.models import Bin, Workflow
+from oms.models.catalogue import validate_printable
+from replenishment.models import MOST_UNITS, ReplenishmentLine
+from replenishment.receiving import IncomingLine, IncomingLot, IncomingUnit
+
+MOST_TYPED = 10_000
+LOT_ROWS, MOST_LOTS = 1, 50
+_CODE = {"class": "input mono", "autocomplete": "off", "spellcheck": "false", "autocapitalize": "characters"}
+_NUMBER = {"class": "input num", "inputmode": "numeric", "autocomplete": "off", "size": "8"}
+_COUNT_ERRORS = {
+    "invalid": gettext_lazy("Use a whole number, digits only."),
+    "min_value": gettext_lazy("A quantity is not negative."),
+    "max_value": gettext_lazy("Use 1,000,000 at most."),
+}
+
+
+class EntryForm(forms.Form):
+    """One line of a delivery. `lots` says how many rows for lots it has."""
+
+    quantity = forms.IntegerField(
+        label=gettext_lazy("Quantity"),
+        required=False,
+        min_value=0,
+        max_value=MOST_UNITS,
+        widget=forms.TextInput(attrs=_NUMBER),
+        error_messages=_COUNT_ERRORS,
+    )
+    bin = forms.CharField(
+        label=gettext_lazy("BIN"),
+        required=False,
+        max_length=80,
+        widget=forms.TextInput(attrs={**_CODE, "list": "bins"}),
+    )
+    serials = forms.CharField(
+        label=gettext_lazy("Serials"),
+        required=False,
+        max_length=2_000_000,
+        strip=False,
+        widget=forms.Textarea(
+            attrs={"class": "mono", "rows": 4, "spellcheck": "false", "autocomplete": "off", "autocapitalize": "off"}
+        ),
+        help_text=gettext_lazy("Scan, type or paste: one a line."),
+    )
+    lots = forms.IntegerField(required=False, min_value=1, max_value=MOST_LOTS, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, line: ReplenishmentLine, check_url: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "prefix": f"line{line.pk}"})
+        self.line, self.ordered = line, list(line.lots.all())
+        self.has_units = line.sku.workflow == Workflow.IN_OUT
+        self.lot_rows = self._lot_rows()
+        self.fields["lots"].initial = self.lot_rows
+        if self.has_units:
+            self.fields["quantity"].help_text = _("Empty: as many as there are serials.")
+            if check_url:
+                self._check_while_typing(check_url)
+        else:
+            del self.fields["serials"]
+        self.fields["bin"].help_text = _("Empty: the warehouse's first pick bin.")
+        for place in range(self.lot_rows):
+            self._add_lot(place)
+
+    def _lot_rows(self) -> int:
+        text = self.data.get(f"{self.prefix}-lots", "") if self.is_bound else ""
+        least = max(LOT_ROWS, min(len(self.ordered), MOST_LOTS))
+        return max(least, min(int(text), MOST_LOTS)) if text.isascii() and text.isdigit() else least
+
+    def _check_while_typing(self, url: str) -> None:
+        self.fields["serials"].widget.attrs |= {
+            "hx-post": url,
+            "hx-trigger": "input changed delay:400ms",
+            "hx-target": f"#check-{self.line.pk}",
+            "hx-params": f"{self.prefix}-serials,{self.prefix}-quantity",
+            "hx-sync": "this:replace",
+        }
+
+    def _add_lot(self, place: int) -> None:
+        ordered = self.ordered[place] if place < len(self.ordered) else None
+        number = forms.CharField(
+            label=_("Lot"),
+            required=False,
+            max_length=100,
+            initial=ordered.number if ordered else "",
+            widget=forms.TextInput(attrs={**_CODE}),
+            validators=[validate_printable],
+        )
+        expires = forms.DateField(
+            label=_("Expiry"),
+            required=False,
+            initial=ordered.expires_on if ordered else None,
+            input_formats=["%Y-%m-%d"],
+            widget=forms.DateInput(
+                attrs={"class": "input", "placeholder": _("yyyy-mm-dd"), "autocomplete": "off", "size": "10"}
+            ),
+            error_messages={"invalid": _("Use the form yyyy-mm-dd.")},
+        )
+        quantity = forms.IntegerField(
+            label=_("Quantity of the lot"),
+            required=False,
+            min_value=1,
+            max_value=MOST_UNITS,
+            widget=forms.TextInput(attrs={**_NUMBER}),
+            error_messages={**_COUNT_ERRORS, "min_value": _("Use at least 1.")},
+        )
+        for name, field in (("number", number), ("expires", expires), ("quantity", quantity)):
+            words = {"field": field.label, "place": place + 1, "line": self.line.position}
+            field.widget.attrs["aria-label"] = _("%(field)s, row %(place)s of line %(line)s") % words
+            self.fields[f"lot{place}_{name}"] = field
+
+    def lot_fields(self) -> Iterator[list[forms.BoundField]]:
+        """The rows for lots, to be drawn."""
+        for place in range(self.lot_rows):
+            yield [self[f"lot{place}_{name}"] for name in ("number", "expires", "quantity")]
+
+    def clean_serials(self) -> list[str]:
+        """The serials, blank lines left out; what is wrong with one is for the check to say."""
+        found = [text.strip() for text in self.cleaned_data["serials"].splitlines() if text.strip()]
+        if len(found) > MOST_TYPED:
+            raise forms.ValidationError(_("At most %(most)s serials at a time.") % {"most": f"{MOST_TYPED:,}"})
+        return found
+
+    def clean(self) -> None:
+        """Lots need a number, and quantities that fit the line's."""
+        rows = [self._lot(place) for place in range(self.lot_rows)]
+        named = [(place, row) for place, row in enumerate(rows) if row.number]
+        for place, row in enumerate(rows):
+            if not row.number and (row.expires_on or row.quantity) and f"lot{place}_number" not in self.errors:
+                self.add_error(f"lot{place}_number", _("Name the lot."))
+        if len(named) > 1:
+            for place, row in named:
+                if row.quantity is None and f"lot{place}_quantity" not in self.errors:
+                    self.add_error(f"lot{place}_quantity", _("How many are of this lot?"))
+        counted = sum(row.quantity or 0 for _place, row in named)
+        if self.is_used and counted > self.received:
+            words = {"lots": counted, "quantity": self.received}
+            self.add_error("quantity", _("The lots add up to %(lots)s, but %(quantity)s arrived.") % words)
+
+    def _lot(self, place: int) -> IncomingLot:
+        data = self.cleaned_data
+        expires_on: date | None = data.get(f"lot{place}_expires")
+        return IncomingLot(data.get(f"lot{place}_number") or "", expires_on, None, data.get(f"lot{place}_quantity"))
+
+    @property
+    def received(self) -> int:
+        """How many pieces arrived: as entered, else as many as there are serials."""
+        quantity: int | None = self.cleaned_data.get("quantity")
+        return len(self.cleaned_data.get("serials") or ()) if quantity is None else quantity
+
+    @property
+    def is_used(self) -> bool:
+        """Whether something was entered on this line."""
+        return bool(self.received or self.cleaned_data.get("serials"))
+
+    def incoming(self, bins: Mapping[str, str]) -> IncomingLine:
+        """The line of a valid form; one lot without a quantity is the lot of all of it."""
+        lots = [lot for place in range(self.lot_rows) if (lot := self._lot(place)).number]
+        if len(lots) == 1 and lots[0].quantity is None:
+            lots = [IncomingLot(lots[0].number, lots[0].expires_on, None, self.received)]
+        name = self.cleaned_data["bin"].strip()
+        return IncomingLine(
+            position=self.line.position,
+            sku_code=self.line.sku.code,
+            quantity=self.received,
+            units=tuple(IncomingUnit(serial) for serial in self.cleaned_data.get("serials") or ()),
+            lots=tuple(lots),
+            bin_name=bins.get(name.upper(), ""),
+        )
+
+
+class Entries:
+    """The lines of one page of the form, and the bins that they name."""
+
+    def __init__(self, forms_of_lines: Sequence[EntryForm], link_id: int) -> None:
+        self.forms, self.link_id = forms_of_lines, link_id
+        self.bins: dict[str, str] = {}
+
+    def is_valid(self) -> bool:
+        """Whether every line makes sense and names bins of this warehouse; one query."""
+        are_valid = [form.is_valid() for form in self.forms]
+        named = {(form.cleaned_data.get("bin") or "").strip() for form in self.forms} - {""}
+        self.bins = known_bins(self.link_id, named)
+        for form in self.forms:
+            name = (form.cleaned_data.get("bin") or "").strip()
+            if name and name.upper() not in self.bins:
+                form.add_error("bin", _("There is no bin %(bin)s in this warehouse.") % {"bin": name})
+        return all(are_valid) and not any(form.errors for form in self.forms)
+
+    def lines(self) -> list[IncomingLine]:
+        """What was entered, of a valid page."""
+        return [form.incoming(self.bins) for form in self.forms if form.is_used]
+
+
+class AllForm(forms.Form):
+    """Where everything that was expected lies now."""
+
+    bin = forms.CharField(
+        label=gettext_lazy("BIN"),
+        required=False,
+        max_length=80,
+        widget=forms.TextInput(attrs={**_CODE, "list": "bins"}),
+        help_text=gettext_lazy("Empty: the warehouse's first pick bin."),
+    )
+    key = forms.CharField(widget=forms.HiddenInput, max_length=40)
+
+    def __init__(self, *args: Any, link_id: int, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.link_id = link_id
+
+    def clean_bin(self) -> str:
+        """The bin's name as it is written in this warehouse."""
+        name = self.cleaned_data["bin"].strip()
+        known = known_bins(self.link_id, {name} - {""})
+        if name and name.upper() not in known:
+            raise forms.ValidationError(_("There is no bin %(bin)s in this warehouse.") % {"bin": name})
+        return known.get(name.upper(), "")
+
+
+def known_bins(link_id: int, names: set[str]) -> dict[str, str]:
+    """Upper-case name → name, of those that are bins of this warehouse."""
+    if not names:
+        return {}
+    rows = Bin.objects.filter(link=link_id).annotate(key=Upper("name"))
+    found = rows.filter(key__in=[name.upper() for name in names]).values_list("name", flat=True)
+    # Last, so that it wins, is a name just as it was typed.
+    return {name.upper(): name for name in sorted(found, key=lambda name: name in names)}

@@ -1,0 +1,215 @@
+"""What arrived although nobody expected it, and is accepted: the warehouse's fact happens after all."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import IntegrityError, connection, transaction
+from django.utils.translation import gettext as _, gettext_lazy
+
+from oms.errors import Conflict, DomainError
+from oms.models import Discrepancy, Person
+from oms.services.discrepancies import Acceptance, accept_discrepancies, close_discrepancies
+from oms.tenancy import current_account_id
+from replenishment.lifecycle import Status, Step, may
+from replenishment.models import Outcome, Receipt, ReceiptLine, ReceivedSerial, Replenishment, ReplenishmentLine
+from replenishment.queries import open_discrepancies
+from replenishment.services.drafts import recount, touch
+from replenishment.services.places import Bins
+from replenishment.services.receiving import ADD_RECEIVED
+from replenishment.services.submitting import hold_workflows, set_status
+from serials.lifecycle import Actor, Event
+from serials.services import Fact, Row, record_event
+
+ACCEPTABLE = ("unexpected_serial", "serial_void", "over_receipt")
+OUTCOMES = {"unexpected_serial": Outcome.UNEXPECTED, "serial_void": Outcome.VOID}
+# A number whose unit was cancelled and lives again is planned again, unless another line has taken it meanwhile.
+PLAN_AGAIN = """
+UPDATE replenishment_plannedserial p SET state = 'planned'
+FROM replenishment_replenishmentline l, serials_unit u
+WHERE p.account_id = %(account)s AND l.account_id = p.account_id AND l.id = p.line_id
+  AND l.replenishment_id = %(replenishment)s AND p.state = 'released'
+  AND u.account_id = p.account_id AND u.sku_id = p.sku_id AND u.serial_key = p.serial_key AND NOT u.is_void
+  AND u.last_event = 'receive' AND u.process_id = %(number)s
+  AND NOT EXISTS (
+    SELECT FROM replenishment_plannedserial o WHERE o.account_id = p.account_id AND o.sku_id = p.sku_id
+      AND o.serial_key = p.serial_key AND o.state = 'planned')
+"""
+
+
+@dataclass(frozen=True)
+class _Arrival:
+    """A case with what the receipt said: its line, the serial and where it lies."""
+
+    case: Discrepancy
+    line: ReceiptLine
+    serial: ReceivedSerial
+
+
+def settle_many(*, replenishment_id: int, reason: str, actor: Person | None, is_accepted: bool) -> int:
+    """Settle what waits on a replenishment with one reason: accept all that can be accepted, or refuse everything.
+
+    Refusing leaves the facts as they are. Returns how many. Raises as `oms.services.discrepancies.close_discrepancies`
+    and `accept_discrepancies` do.
+    """
+    with transaction.atomic():
+        found = Replenishment.objects.get(pk=replenishment_id)
+        cases = open_discrepancies(found)
+        if is_accepted:
+            ids = list(cases.filter(kind__in=ACCEPTABLE).values_list("pk", flat=True))
+            return accept_discrepancies(discrepancy_ids=ids, reason=reason, actor=actor)
+        closed = close_discrepancies(
+            discrepancy_ids=list(cases.values_list("pk", flat=True)), reason=reason, actor=actor
+        )
+        say_what_arrived(_locked(found.number))
+        return len(closed)
+
+
+def _accept_units(cases: list[Discrepancy], reason: str) -> None:
+    by_document: dict[str, list[Discrepancy]] = defaultdict(list)
+    for case in cases:
+        by_document[case.process_id].append(case)
+    for number in sorted(by_document):
+        found = _locked(number)
+        if not may(Step.RECEIVE, found.status):
+            words = {"number": number, "status": Status(found.status).label}
+            raise Conflict(_("%(number)s is %(status)s: nothing is received for it any more.") % words)
+        hold_workflows(found)
+        _receive(found, list(_arrivals(found, by_document[number])), reason)
+        say_what_arrived(found)
+
+
+def _keep_excess(cases: list[Discrepancy], _reason: str) -> None:
+    """The pieces are in stock since they arrived: there is nothing to move."""
+    for number in sorted({case.process_id for case in cases}):
+        say_what_arrived(_locked(number))
+
+
+UNEXPECTED = Acceptance(
+    gettext_lazy("It is received as a new unit of this replenishment, in the bin that the receipt says."), _accept_units
+)
+VOID = Acceptance(gettext_lazy("Its unit is not void any more: it is received after all."), _accept_units)
+EXCESS = Acceptance(
+    gettext_lazy("All of it stays in stock, where it is since it arrived."), _keep_excess, is_pending=False
+)
+
+
+def say_what_arrived(found: Replenishment) -> None:
+    """Let a locked replenishment's sums and status follow from its lines and from what still waits."""
+    recount(found)
+    if may(Step.SETTLE, found.status) or may(Step.RECEIVE, found.status):
+        set_status(found)
+    touch(found, "status", "quantity", "received_quantity")
+
+
+def _locked(number: str) -> Replenishment:
+    found: Replenishment | None = Replenishment.objects.select_for_update(of=("self",)).filter(number=number).first()
+    if found is None:
+        raise DomainError(_("What this is about is not known any more: settle it instead."))
+    return found
+
+
+def _arrivals(found: Replenishment, cases: Sequence[Discrepancy]) -> Iterable[_Arrival]:
+    """What the receipts said of these cases. A case's source is that of its receipt, `#`, and the place of the line."""
+    receipts = {receipt.source: receipt for receipt in Receipt.objects.filter(replenishment=found).only("source")}
+    places: dict[int, tuple[int, int]] = {}
+    for case in cases:
+        own = max((source for source in receipts if case.source.startswith(f"{source}#")), key=len, default="")
+        place = case.source[len(own) + 1 :].partition(":")[0]
+        if not own or not place.isdigit():
+            raise DomainError(_("What arrived is not known any more: settle “%(case)s” instead.") % {"case": case})
+        places[case.pk] = (receipts[own].pk, int(place))
+    lines = {
+        (line.receipt_id, line.position): line
+        for line in ReceiptLine.objects.filter(receipt__in={pk for pk, _place in places.values()})
+        .select_related("receipt")
+        .defer("receipt__raw")
+        .prefetch_related("lots")
+    }
+    waiting: dict[tuple[int, str, str], ReceivedSerial] = {}
+    for serial in ReceivedSerial.objects.filter(
+        receipt_line__in=lines.values(), outcome__in=OUTCOMES.values()
+    ).select_related("bin"):
+        waiting.setdefault((serial.receipt_line_id, serial.outcome, serial.serial[:200]), serial)
+    for case in cases:
+        line = lines[places[case.pk]]
+        serial_row = waiting.get((line.pk, OUTCOMES[case.kind], case.serial))
+        if serial_row is None or line.sku_id is None:
+            raise DomainError(_("What arrived is not known any more: settle “%(case)s” instead.") % {"case": case})
+        yield _Arrival(case, line, serial_row)
+
+
+def _receive(found: Replenishment, arrivals: list[_Arrival], reason: str) -> None:
+    """Each unit as a fact of its own receipt: whose word it is, and since when, is what the receipt says."""
+    default = Bins(found.link, [""])[""]
+    by_receipt: dict[int, list[_Arrival]] = defaultdict(list)
+    for arrival in arrivals:
+        by_receipt[arrival.line.receipt_id].append(arrival)
+    for own in by_receipt.values():
+        receipt = own[0].line.receipt
+        fact = Fact(
+            Event.RECEIVE,
+            Actor.WAREHOUSE,
+            actor_id=receipt.actor_id,
+            process_id=found.number,
+            source=receipt.source,
+            occurred_at=receipt.occurred_at,
+            reason=reason,
+        )
+        record_event(fact, [_row(arrival, default) for arrival in own])
+        receipt.quantity += len(own)
+        receipt.save(update_fields=["quantity"])
+    _count(found, arrivals)
+    ReceivedSerial.objects.filter(pk__in=[arrival.serial.pk for arrival in arrivals]).update(outcome=Outcome.ACCEPTED)
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(
+                PLAN_AGAIN,
+                {"account": current_account_id(), "replenishment": found.pk, "number": found.number},
+            )
+    except IntegrityError:  # somebody plans the same number at this very moment: then it is theirs to sort out
+        return
+
+
+def _row(arrival: _Arrival, default_bin: int) -> Row:
+    lots = list(arrival.line.lots.all())
+    is_whole = len(lots) == 1 and lots[0].quantity == arrival.line.quantity
+    return Row(
+        sku_id=arrival.line.sku_id,
+        serial=arrival.serial.serial.strip(),
+        bin_id=arrival.serial.bin_id or arrival.line.bin_id or default_bin,
+        lot_id=lots[0].lot_id if is_whole else None,
+        is_new_allowed=arrival.case.kind == "unexpected_serial",
+        is_accepted=arrival.case.kind == "serial_void",
+    )
+
+
+def _count(found: Replenishment, arrivals: Iterable[_Arrival]) -> None:
+    """Count each on the line that it arrived for; where the receipt named only the SKU, where something is missing."""
+    lines = list(ReplenishmentLine.objects.filter(replenishment=found).order_by("position"))
+    room = {line.pk: line.quantity - line.received_quantity for line in lines}
+    pieces: Counter[int] = Counter()
+    applied: dict[int, ReceiptLine] = {}
+    for arrival in arrivals:
+        pk = _line_of(arrival, lines, room)
+        pieces[pk] += 1
+        room[pk] -= 1
+        line = applied.setdefault(arrival.line.pk, arrival.line)
+        line.applied_quantity += 1
+    ReceiptLine.objects.bulk_update(applied.values(), ["applied_quantity"])
+    with connection.cursor() as cursor:
+        params: dict[str, Any] = {
+            "account": current_account_id(),
+            "lines": list(pieces),
+            "pieces": list(pieces.values()),
+        }
+        cursor.execute(ADD_RECEIVED, params)
+
+
+def _line_of(arrival: _Arrival, lines: Sequence[ReplenishmentLine], room: Mapping[int, int]) -> int:
+    if arrival.line.sent_position is not None and arrival.line.line_id is not None:
+        pk: int = arrival.line.line_id
+        return pk
+    own = [line.pk for line in lines if line.sku_id == arrival.line.sku_id]
+    return next((pk for pk in own if room[pk] > 0), own[-1])

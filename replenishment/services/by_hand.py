@@ -1,0 +1,276 @@
+"""Receipts that members of the warehouse enter in Lotline."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import connection, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _, ngettext
+
+from oms.errors import Conflict, DomainError
+from oms.models import Person, Workflow
+from oms.queries.stock import system_of
+from oms.services import audit
+from oms.tenancy import current_account_id
+from replenishment.lifecycle import Step, may
+from replenishment.models import Receipt, Replenishment, ReplenishmentLine
+from replenishment.queries import open_discrepancies
+from replenishment.receiving import IncomingLine, IncomingLot, IncomingReceipt, IncomingUnit
+from replenishment.services.drafts import locked
+from replenishment.services.matching import LineResult, Matcher, clean
+from replenishment.services.receiving import apply_receipt
+from serials.numbering import normalise
+
+SHOWN = 20
+"""How many serials a check names."""
+MOST_SERIALS = 10_000
+"""Serials that one receipt takes from a page."""
+ENTERED = "entered:"
+"""How the source of a receipt begins that somebody entered."""
+OUTSTANDING_OF_LINES = """
+SELECT p.line_id, (array_agg(p.serial ORDER BY p.id))[1:%(most)s], count(*)
+FROM replenishment_plannedserial p
+JOIN serials_unit u ON u.account_id = p.account_id AND u.sku_id = p.sku_id AND u.serial_key = p.serial_key
+WHERE p.account_id = %(account)s AND p.line_id = ANY(%(lines)s) AND p.state = 'planned'
+  AND u.status = 'incoming' AND NOT u.is_void AND u.process_id = %(number)s
+GROUP BY p.line_id
+"""
+
+
+class RunElsewhere(Conflict):
+    """Another system runs this warehouse: nothing is received for it in Lotline."""
+
+
+class AlreadySent(Conflict):
+    """A form came a second time with other entries; `receipt` is what its first sending made."""
+
+    def __init__(self, receipt: Receipt) -> None:
+        super().__init__(
+            _(
+                "This form was sent before and made the receipt %(receipt)s. Nothing of what it says now is received "
+                "yet: look at that receipt, then send what is still to be received."
+            )
+            % {"receipt": receipt}
+        )
+        self.receipt = receipt
+
+
+@dataclass(frozen=True)
+class Outstanding:
+    """The planned serials of a line that have not come: how many, and the first of them."""
+
+    count: int = 0
+    first: list[str] = field(default_factory=list)
+
+
+def outstanding(found: Replenishment, line_ids: Sequence[int], most: int = MOST_SERIALS) -> dict[int, Outstanding]:
+    """Line → its planned serials that have not come; one query."""
+    params: dict[str, Any] = {
+        "account": current_account_id(),
+        "lines": list(line_ids),
+        "number": found.number,
+        "most": most,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(OUTSTANDING_OF_LINES, params)
+        return {line: Outstanding(count, list(first)) for line, first, count in cursor.fetchall()}
+
+
+def refuse_other_system(found: Replenishment) -> None:
+    """Raise RunElsewhere where a warehouse system runs the replenishment's warehouse."""
+    if system := system_of(found.link_id):
+        words = {"system": system, "warehouse": found.link}
+        raise RunElsewhere(
+            _("%(system)s runs the warehouse %(warehouse)s: what it confirms arrives here by itself.") % words
+        )
+
+
+@dataclass(frozen=True)
+class LineCheck:
+    """What an entered line would mean at this moment.
+
+    Args:
+        matched: serials or pieces that would be applied.
+        missing: of what the line still expects, how many it leaves; `absent` names the first planned serials of them.
+        counts: outcome in words → how many serials would wait for somebody.
+        problems: (serial, outcome in words) of the first of those.
+        excess: how many more than expected would be applied.
+        unmatched: pieces of the quantity that have no serial, or the other way round.
+    """
+
+    matched: int
+    missing: int
+    absent: list[str]
+    counts: dict[str, int]
+    problems: list[tuple[str, str]]
+    excess: int
+    unmatched: int
+
+    @property
+    def waiting(self) -> int:
+        """How many things would wait for somebody."""
+        return sum(self.counts.values()) + bool(self.excess) + bool(self.unmatched)
+
+
+def look_at(found: Replenishment, lines: Sequence[IncomingLine]) -> list[LineCheck]:
+    """What receiving these lines would mean at this moment, by the same rules; nothing is written or locked."""
+    trial = Receipt(replenishment=found, source="trial")
+    matcher = Matcher(found, trial, is_open=may(Step.RECEIVE, found.status), is_trial=True)
+    room = dict(matcher.room)
+    results = matcher.match(list(lines))
+    due = outstanding(found, [line.pk for result in results for line in result.candidates])
+    return [_check(result, due, room) for result in results]
+
+
+def _check(result: LineResult, due: Mapping[int, Outstanding], room: Mapping[int, int]) -> LineCheck:
+    waiting = [serial for serial in result.serials if result.is_by_unit and serial.line_id is None]
+    labels = Counter(str(serial.outcome.label) for serial in waiting)
+    here = {normalise(serial.unit.serial) for serial in result.serials if serial.line_id is not None}
+    matched = result.pieces.total()
+    absent = [
+        serial
+        for line in result.candidates
+        for serial in due.get(line.pk, Outstanding()).first
+        if normalise(serial) not in here
+    ]
+    expected = sum(room[line.pk] for line in result.candidates)
+    return LineCheck(
+        matched=matched,
+        missing=max(0, expected - matched),
+        absent=absent[:SHOWN],
+        counts=dict(labels.most_common()),
+        problems=[(serial.unit.serial, str(serial.outcome.label)) for serial in waiting[:SHOWN]],
+        excess=max(0, matched - max(0, expected)),
+        unmatched=abs(result.incoming.quantity - len(result.serials)) if result.is_by_unit else 0,
+    )
+
+
+@transaction.atomic
+def receive(*, replenishment_id: int, lines: Sequence[IncomingLine], key: str, actor: Person) -> Receipt:
+    """Receive what a member of the warehouse entered; the same `key` again gives the first receipt.
+
+    Raises RunElsewhere, Conflict where the status does not allow it, AlreadySent where `key` came with other entries
+    before, DomainError where nothing or too much is entered.
+    """
+    found = locked(replenishment_id, Step.RECEIVE)
+    refuse_other_system(found)
+    if not any(line.quantity or line.units for line in lines):
+        raise DomainError(_("Enter what arrived on at least one line."))
+    if sum(len(line.units) for line in lines) > MOST_SERIALS:
+        raise DomainError(_("At most %(most)s serials at a time.") % {"most": f"{MOST_SERIALS:,}"})
+    known = sent_before(found, lines, key)
+    if known is not None:
+        return known
+    source = source_of(found, key)
+    made = apply_receipt(_incoming(found, lines), source=source, actor=actor)
+    waiting = open_discrepancies(found).filter(source__startswith=f"{source}#").count()
+    audit.record(
+        actor=actor,
+        action="Received",
+        kind="replenishment",
+        object_id=found.pk,
+        label=found.number,
+        changes={
+            "receipt": (None, str(made)),
+            "units": (None, made.quantity),
+            **({"waiting": (None, waiting)} if waiting else {}),
+        },
+    )
+    return made
+
+
+def sent_before(found: Replenishment, lines: Sequence[IncomingLine], key: str) -> Receipt | None:
+    """The receipt that a form made when it was sent before. Raises AlreadySent where it said something else then."""
+    known = Receipt.objects.filter(source=source_of(found, key)).first()
+    if known is not None and known.raw != _raw(lines):
+        raise AlreadySent(known)
+    return known
+
+
+def source_of(found: Replenishment, key: str) -> str:
+    """The unique id of what a form says."""
+    return f"{ENTERED}{found.pk}:{key}"
+
+
+def _raw(lines: Sequence[IncomingLine]) -> dict[str, Any]:
+    said: dict[str, Any] = clean({"entered": [_as_entered(line) for line in lines]})
+    return said
+
+
+def _incoming(found: Replenishment, lines: Sequence[IncomingLine]) -> IncomingReceipt:
+    count = Receipt.objects.filter(replenishment=found).count()
+    return IncomingReceipt(
+        external_id=f"{found.number}-{count + 1}",
+        replenishment_number=found.number,
+        occurred_at=timezone.now(),
+        lines=tuple(lines),
+        raw=_raw(lines),
+    )
+
+
+def as_expected(found: Replenishment, *, bin_name: str = "") -> list[IncomingLine]:
+    """Everything that is still missing as it was planned: serials, lots and quantities.
+
+    Raises DomainError where nothing is missing, where it is too much for one page, or where units are not planned: what
+    arrived is then known to nobody but whoever holds it.
+    """
+    rows = ReplenishmentLine.objects.filter(replenishment=found).select_related("sku").prefetch_related("lots")
+    rows = rows.order_by("position")
+    missing = [line for line in rows if line.received_quantity < line.quantity]
+    due = outstanding(found, [line.pk for line in rows])
+    unplanned = [line for line in missing if line.sku.workflow == Workflow.IN_OUT and line.pk not in due]
+    if unplanned:
+        text = ngettext(
+            "Line %(lines)s has no planned serials: enter those that arrived.",
+            "Lines %(lines)s have no planned serials: enter those that arrived.",
+            len(unplanned),
+        )
+        raise DomainError(text % {"lines": ", ".join(f"{line.position} ({line.sku.code})" for line in unplanned[:20])})
+    if sum(each.count for each in due.values()) > MOST_SERIALS:
+        text = _("More than %(most)s serials are missing: receive them in parts.")
+        raise DomainError(text % {"most": f"{MOST_SERIALS:,}"})
+    lines = [_expected_line(line, due.get(line.pk), bin_name) for line in rows if line in missing or line.pk in due]
+    if not lines:
+        raise DomainError(_("Nothing is missing: all of it was received."))
+    return lines
+
+
+def _expected_line(line: ReplenishmentLine, due: Outstanding | None, bin_name: str) -> IncomingLine:
+    quantity = due.count if due else line.quantity - line.received_quantity
+    return IncomingLine(
+        position=line.position,
+        sku_code=line.sku.code,
+        quantity=quantity,
+        units=tuple(IncomingUnit(serial) for serial in (due.first if due else ())),
+        lots=tuple(_expected_lots(line, quantity)),
+        bin_name=bin_name,
+    )
+
+
+def _expected_lots(line: ReplenishmentLine, quantity: int) -> Iterator[IncomingLot]:
+    """The lots of `quantity` missing units. Raises DomainError where it cannot be known which of several they are."""
+    lots = list(line.lots.all())
+    if lots and lots[0].quantity != line.quantity and quantity != line.quantity:
+        words = {"line": line.position, "sku": line.sku.code}
+        raise DomainError(
+            _("Line %(line)s (%(sku)s) has several lots and a part of it was received: enter the lots that arrived.")
+            % words
+        )
+    for lot in lots:
+        yield IncomingLot(lot.number, lot.expires_on, None, min(lot.quantity, quantity))
+
+
+def _as_entered(line: IncomingLine) -> dict[str, Any]:
+    """A line for the receipt's raw; what was left empty is left out."""
+    lots = [
+        {
+            "number": lot.number,
+            "expires": lot.expires_on.isoformat() if lot.expires_on else None,
+            "quantity": lot.quantity,
+        }
+        for lot in line.lots
+    ]
+    said = {"line": line.position, "sku": line.sku_code, "quantity": line.quantity, "bin": line.bin_name}
+    return {**said, "lots": lots, "serials": [unit.serial for unit in line.units]}

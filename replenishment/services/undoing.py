@@ -1,0 +1,157 @@
+"""Taking back a receipt that somebody entered: its units are expected again, its pieces leave stock."""
+
+from collections import Counter
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import Sum
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from oms.errors import Conflict, DomainError
+from oms.models import Discrepancy, Person, StockMove, Workflow
+from oms.services import audit, stock
+from oms.services.discrepancies import close_discrepancies
+from oms.tenancy import current_account_id
+from replenishment.lifecycle import Step
+from replenishment.models import APPLIED, Outcome, Receipt, ReceiptLine, ReceivedSerial, ReplenishmentLine
+from replenishment.services.accepting import say_what_arrived
+from replenishment.services.by_hand import ENTERED, refuse_other_system
+from replenishment.services.drafts import locked
+from replenishment.services.submitting import hold_workflows
+from serials.lifecycle import Actor, Event, ProcessType
+from serials.numbering import normalise
+from serials.services import Fact, Row, record_event
+
+# The units that a receipt brought in, each with the history row that did it and the line of this replenishment that it
+# counts for: the one that planned it, else the one that it arrived on.
+BROUGHT_IN = """
+SELECT e.unit_id, e.id, CASE WHEN s.is_matched THEN COALESCE(p.line_id, s.line_id) ELSE s.line_id END
+FROM unnest(%(skus)s::bigint[], %(keys)s::text[], %(lines)s::bigint[], %(matched)s::boolean[])
+    AS s (sku_id, key, line_id, is_matched)
+JOIN serials_unit u ON u.account_id = %(account)s AND u.sku_id = s.sku_id AND u.serial_key = s.key
+JOIN serials_unitevent e ON e.account_id = %(account)s AND e.unit_id = u.id AND e.event = 'receive'
+    AND e.source = %(source)s
+LEFT JOIN LATERAL (
+    SELECT p.line_id FROM replenishment_plannedserial p
+    JOIN replenishment_replenishmentline l ON l.account_id = p.account_id AND l.id = p.line_id
+    WHERE p.account_id = %(account)s AND p.sku_id = u.sku_id AND p.serial_key = u.serial_key
+      AND p.state = 'planned' AND l.replenishment_id = %(replenishment)s LIMIT 1
+) AS p ON true
+"""
+
+
+def may_undo(receipt: Receipt) -> bool:
+    """Whether it is of a kind that can be taken back; what happened to its goods since may still stand in the way."""
+    return receipt.source.startswith(ENTERED) and receipt.undone_at is None
+
+
+@transaction.atomic
+def undo(*, receipt_id: int, reason: str, actor: Person) -> Receipt:
+    """Take a receipt back that somebody entered in Lotline.
+
+    Planned units become Incoming again, others void; pieces leave the bins they were put in. What it left to be settled
+    is settled with the same reason. Raises DomainError without a reason, for a receipt of a warehouse system and where
+    pieces are not there any more; Refused, naming them, where anything happened to a unit since; Conflict where it was
+    taken back already or the replenishment is closed. Then nothing is written.
+    """
+    if not reason.strip():
+        raise DomainError(_("Say why, in a few words."))
+    own = Receipt.objects.defer("raw").get(pk=receipt_id)
+    _settle_what_it_left(own, reason, actor)  # cases before documents: so is the order of locks everywhere
+    found = locked(own.replenishment_id, Step.RECEIVE)
+    receipt: Receipt = Receipt.objects.select_for_update(of=("self",)).defer("raw").get(pk=receipt_id)
+    if receipt.undone_at is not None:
+        raise Conflict(_("This receipt was undone already."))
+    if not may_undo(receipt):
+        raise DomainError(_("A warehouse system sent this receipt: it has to correct it."))
+    if found.is_closed_short:
+        raise Conflict(_("%(number)s is closed short: nothing of it is expected any more.") % {"number": found.number})
+    refuse_other_system(found)
+    hold_workflows(found)
+    cause = {"actor_id": actor.pk, "process_id": found.number, "source": f"undo:{receipt.source}"}
+    pieces = _take_units_back(receipt, reason, cause)
+    _take_pieces_back(receipt, reason, cause)
+    for line in ReceiptLine.objects.filter(receipt=receipt).select_related("sku"):
+        if line.line_id is not None and line.sku is not None and line.sku.workflow != Workflow.IN_OUT:
+            pieces[line.line_id] += line.applied_quantity
+    for pk, count in pieces.items():
+        row = ReplenishmentLine.objects.get(pk=pk)
+        row.received_quantity -= count
+        row.save(update_fields=["received_quantity"])
+    _mark(receipt, reason, actor)
+    say_what_arrived(found)
+    audit.record(
+        actor=actor,
+        action="Receipt undone",
+        kind="replenishment",
+        object_id=found.pk,
+        label=found.number,
+        changes={"receipt": (str(receipt), None), "reason": (None, reason.strip()[:400])},
+    )
+    return receipt
+
+
+def _take_units_back(receipt: Receipt, reason: str, cause: dict[str, object]) -> Counter[int]:
+    """How many units left which line."""
+    serials = list(
+        ReceivedSerial.objects.filter(
+            receipt_line__receipt=receipt, outcome__in=[Outcome.MATCHED, Outcome.NEW, Outcome.ACCEPTED]
+        ).values_list("receipt_line__sku_id", "serial", "receipt_line__line_id", "outcome")
+    )
+    params: dict[str, Any] = {
+        "account": current_account_id(),
+        "replenishment": receipt.replenishment_id,
+        "source": receipt.source,
+        "skus": [sku for sku, _serial, _line, _outcome in serials],
+        "keys": [normalise(serial) for _sku, serial, _line, _outcome in serials],
+        "lines": [line for _sku, _serial, line, _outcome in serials],
+        "matched": [outcome == Outcome.MATCHED for _sku, _serial, _line, outcome in serials],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(BROUGHT_IN, params)
+        units = cursor.fetchall()
+    fact = Fact(Event.UNRECEIVE, Actor.WAREHOUSE, reason=reason.strip()[:400], **cause)  # type: ignore[arg-type]
+    record_event(fact, [Row(unit_id=unit, corrects_id=event) for unit, event, _line in units])
+    return Counter(line for _unit, _event, line in units)
+
+
+def _take_pieces_back(receipt: Receipt, reason: str, cause: dict[str, object]) -> None:
+    """What the receipt put into bins without units leaves them."""
+    moved = (
+        StockMove.objects.filter(
+            sku__in=ReceiptLine.objects.filter(receipt=receipt).exclude(sku__workflow=Workflow.IN_OUT).values("sku"),
+            source=receipt.source,
+            event=Event.RECEIVE.value,
+        )
+        .order_by()
+        .values_list("sku_id", "bin_id", "lot_key")
+        .annotate(Sum("delta"))
+    )
+    moves = [stock.Move(sku, place, -pieces, lot) for sku, place, lot, pieces in moved if pieces]
+    words = reason.strip()[:250]
+    stock.post_moves(
+        moves,
+        cause=stock.Cause(
+            event=Event.UNRECEIVE.value,
+            process_type=ProcessType.REPLENISHMENT.value,
+            reason=words,
+            **cause,  # type: ignore[arg-type]
+        ),
+    )
+
+
+def _mark(receipt: Receipt, reason: str, actor: Person) -> None:
+    lines = ReceiptLine.objects.filter(receipt=receipt)
+    ReceivedSerial.objects.filter(receipt_line__in=lines, outcome__in=APPLIED).update(outcome=Outcome.UNDONE)
+    lines.update(applied_quantity=0)
+    receipt.quantity, receipt.undone_at, receipt.undone_by = 0, timezone.now(), actor
+    receipt.undo_reason = reason.strip()[:400]
+    receipt.save(update_fields=["quantity", "undone_at", "undone_by", "undo_reason"])
+
+
+def _settle_what_it_left(receipt: Receipt, reason: str, actor: Person) -> None:
+    left = Discrepancy.objects.filter(source__startswith=f"{receipt.source}#", is_open=True)
+    ids = list(left.values_list("pk", flat=True))
+    if ids:
+        close_discrepancies(discrepancy_ids=ids, reason=reason, actor=actor)

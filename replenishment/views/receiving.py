@@ -1,0 +1,195 @@
+"""Receive: the warehouse enters what arrived, line by line, or all of it as expected."""
+
+from typing import Any
+from uuid import uuid4
+
+from django.contrib import messages
+from django.core.paginator import Page, Paginator
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _, ngettext
+from django.views.decorators.http import require_http_methods, require_POST
+
+from oms.access import AccountRequest, require_role
+from oms.errors import DomainError
+from oms.models import WAREHOUSE
+from replenishment import queries
+from replenishment.entry_forms import MOST_LOTS, AllForm, Entries, EntryForm
+from replenishment.lifecycle import Status, Step, may
+from replenishment.models import Receipt, Replenishment, ReplenishmentLine
+from replenishment.receiving import IncomingLine, IncomingUnit
+from replenishment.services import by_hand
+from replenishment.views.documents import address, around
+
+LINES = 20
+"""How many lines one page takes."""
+MORE_LOTS = 3
+
+
+@require_http_methods(["GET", "POST"])
+@require_role(WAREHOUSE)
+def receive(request: AccountRequest, pk: int) -> HttpResponse:
+    """What arrived on each line: quantity, bin, lots and serials, checked while they are typed."""
+    found = get_object_or_404(queries.documents(), pk=pk)
+    if why := _why_not(found):
+        return render(request, "replenishment/receive_off.html", {**_head(request, found), "why": why}, status=200)
+    page = _lines(request, found)
+    data = _filled(request, found, page) if request.method == "POST" else None
+    entries = Entries([_entry(request, line, data) for line in page], found.link_id)
+    context = {**_head(request, found), "page": page, "entries": entries, "key": uuid4().hex}
+    if data is None or _only_fills(request):
+        return render(request, "replenishment/receive.html", _drawn(context, found))
+    context |= {"is_bad": True, "key": _key(data)}
+    made = _send(request, context, found) if entries.is_valid() else None
+    if made is not None:
+        return _done(request, made)
+    return render(request, "replenishment/receive.html", _drawn(context, found), status=422)
+
+
+def _send(request: AccountRequest, context: dict[str, Any], found: Replenishment) -> Receipt | None:
+    """The receipt of a valid page; None where the person is asked first or told why not: see the context then."""
+    lines, key = context["entries"].lines(), context["key"]
+    try:
+        known = by_hand.sent_before(found, lines, key)
+        if known is None and "sure" not in request.POST:
+            context["waits"] = _would_wait(context, found, lines)
+        if not context.get("waits"):
+            return known or by_hand.receive(replenishment_id=found.pk, lines=lines, key=key, actor=request.user)
+    except by_hand.AlreadySent as error:
+        context |= {"fault": str(error), "sent": error.receipt, "key": uuid4().hex}
+    except DomainError as error:
+        context["fault"] = str(error)
+    return None
+
+
+@require_http_methods(["GET", "POST"])
+@require_role(WAREHOUSE)
+def receive_all(request: AccountRequest, pk: int) -> HttpResponse:
+    """One question: did all that is missing arrive, just as it was planned?"""
+    found = get_object_or_404(queries.documents(), pk=pk)
+    form = AllForm(request.POST or None, link_id=found.link_id, initial={"key": uuid4().hex})
+    if request.method == "POST" and form.is_valid():
+        try:
+            lines = by_hand.as_expected(found, bin_name=form.cleaned_data["bin"])
+            key = f"all-{form.cleaned_data['key']}"
+            return _done(request, by_hand.receive(replenishment_id=pk, lines=lines, key=key, actor=request.user))
+        except DomainError as error:
+            known = Receipt.objects.filter(source=by_hand.source_of(found, f"all-{form.cleaned_data['key']}")).first()
+            if known is not None:
+                return _done(request, known)
+            form.add_error(None, str(error))
+    context = {
+        **_head(request, found),
+        "page_title": _("Receive all as expected"),
+        "intro": _("Everything that is missing is received as it was planned: its serials, lots and quantities."),
+        "form": form,
+        "submit_label": _("Receive all"),
+        "cancel_url": address(request, "replenishment", pk=pk),
+    }
+    return render(request, "replenishment/receive_all.html", context, status=422 if form.errors else 200)
+
+
+@require_POST
+@require_role(WAREHOUSE)
+def check(request: AccountRequest, pk: int) -> HttpResponse:
+    """What the serials of one line mean, asked while they are typed."""
+    line = get_object_or_404(ReplenishmentLine.objects.select_related("sku", "replenishment"), pk=pk)
+    form = EntryForm(request.POST, line=line)
+    form.is_valid()
+    serials = form.cleaned_data.get("serials") or []
+    entered = IncomingLine(line.position, line.sku.code, form.received, tuple(IncomingUnit(each) for each in serials))
+    found = by_hand.look_at(line.replenishment, [entered])[0] if serials else None
+    errors = list(form.errors.get("serials", ()))
+    return render(request, "replenishment/_check.html", {"check": found, "line": line, "errors": errors})
+
+
+def _why_not(found: Replenishment) -> str:
+    """Why nothing can be received here; empty where it can."""
+    try:
+        by_hand.refuse_other_system(found)
+    except by_hand.RunElsewhere as error:
+        return str(error)
+    if may(Step.RECEIVE, found.status):
+        return ""
+    words = {"number": found.number, "status": Status(found.status).label}
+    return _("%(number)s is %(status)s: nothing can be received for it.") % words
+
+
+def _lines(request: AccountRequest, found: Replenishment) -> Page[ReplenishmentLine]:
+    rows = ReplenishmentLine.objects.filter(replenishment=found).select_related("sku").prefetch_related("lots").order_by("position")
+    if text := request.GET.get("sku", "").replace("\0", "").strip()[:80]:
+        rows = rows.filter(sku__code__icontains=text)
+    return Paginator(rows, LINES).get_page(request.GET.get("page"))
+
+
+def _entry(request: AccountRequest, line: ReplenishmentLine, data: QueryDict | None) -> EntryForm:
+    return EntryForm(data, line=line, check_url=address(request, "replenishment_check", pk=line.pk))
+
+
+def _only_fills(request: AccountRequest) -> bool:
+    """Whether a button was used that changes the form and sends nothing."""
+    return "fill" in request.POST or "more" in request.POST
+
+
+def _filled(request: AccountRequest, found: Replenishment, page: Page[ReplenishmentLine]) -> QueryDict:
+    """What was sent; with a line as it was planned, or with more rows for lots, where a button asked for that."""
+    data = request.POST.copy()
+    for line in page:
+        if data.get("fill") == str(line.pk):
+            due = by_hand.outstanding(found, [line.pk]).get(line.pk, by_hand.Outstanding())
+            missing = max(0, line.quantity - line.received_quantity)
+            data[f"line{line.pk}-quantity"] = str(len(due.first) if due.count else missing)
+            data[f"line{line.pk}-serials"] = "\n".join(due.first)
+        if data.get("more") == str(line.pk):
+            text = data.get(f"line{line.pk}-lots", "")
+            rows = int(text) if text.isascii() and text.isdigit() else 1
+            data[f"line{line.pk}-lots"] = str(min(rows + MORE_LOTS, MOST_LOTS))
+    return data
+
+
+def _would_wait(context: dict[str, Any], found: Replenishment, lines: list[IncomingLine]) -> int:
+    """How many things would wait for somebody; the checks that say so go into the context, by line."""
+    checks = by_hand.look_at(found, lines)
+    context["checks"] = {line.position: check for line, check in zip(lines, checks, strict=True)}
+    return sum(check.waiting for check in checks)
+
+
+def _key(data: QueryDict) -> str:
+    """The form's own key; a form without one is new each time."""
+    key: str = data.get("key", "")
+    return key if key.isascii() and key.isalnum() and len(key) <= 40 else uuid4().hex
+
+
+def _done(request: AccountRequest, made: Receipt) -> HttpResponse:
+    text = ngettext("%(count)s unit is received.", "%(count)s units are received.", made.quantity)
+    messages.success(request, text % {"count": f"{made.quantity:,}"})
+    return redirect("replenishment_receipt", account_slug=request.account.slug, pk=made.pk)
+
+
+def _head(request: AccountRequest, found: Replenishment) -> dict[str, Any]:
+    return {
+        **around(request, found),
+        "section_label": found.number,
+        "section_url": address(request, "replenishment", pk=found.pk),
+        "page_title": _("Receive %(number)s") % {"number": found.number},
+        "page_icon": "inbox",
+        "found": found,
+        "bins": queries.bin_names(found.link_id),
+    }
+
+
+def _drawn(context: dict[str, Any], found: Replenishment) -> dict[str, Any]:
+    """The context with what the page shows of each line."""
+    due = by_hand.outstanding(found, [form.line.pk for form in context["entries"].forms], most=1)
+    checks = context.get("checks", {})
+    rows = [
+        {
+            "form": form,
+            "line": form.line,
+            "missing": max(0, form.line.quantity - form.line.received_quantity),
+            "planned": due.get(form.line.pk, by_hand.Outstanding()).count,
+            "check": checks.get(form.line.position),
+        }
+        for form in context["entries"].forms
+    ]
+    return {**context, "rows": rows}

@@ -1,0 +1,257 @@
+"""What the warehouse enters in Lotline itself: checked, received, sent twice, taken back."""
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from channels_sync.models import Connection
+from oms.errors import Conflict, DomainError
+from oms.models import AuditEntry, Discrepancy, Stock
+from oms.queries.stock import system_of
+from oms.services import stock
+from oms.tenancy import account_context
+from replenishment.lifecycle import Status
+from replenishment.models import Receipt, ReceivedSerial
+from replenishment.receiving import IncomingLot
+from replenishment.services import by_hand, planning, submitting
+from replenishment.services.receiving import apply_receipt
+from replenishment.services.undoing import undo
+from serials.lifecycle import Actor
+from serials.models import Unit, UnitEvent
+from serials.services import Refused
+from serials.services.units import By, move_units
+from tests.factories import make_bin, make_serialized_sku, make_sku, make_warehouse_link
+from tests.replenishment.factories import incoming, incoming_line, line_of, make_replenishment, make_submitted
+from tests.replenishment.test_planning import at_once
+from tests.serials.test_check_ledger import run as check_ledger
+
+pytestmark = pytest.mark.django_db
+
+
+def enter(made, wes, *lines, key="k1"):
+    receipt = by_hand.receive(replenishment_id=made.pk, lines=lines, key=key, actor=wes)
+    made.refresh_from_db()
+    return receipt
+
+
+def units(**found):
+    return dict(Unit.objects.filter(**found).values_list("serial", "status"))
+
+
+# --- receiving --------------------------------------------------------------------------------------------------------
+def test_a_wrong_serial_waits_and_the_rest_is_applied(in_a, wes):
+    sku = make_serialized_sku()
+    made = make_submitted((sku, 3))
+    receipt = enter(made, wes, incoming_line(sku, serials=["sn00000001", "SN00000003", "WRONG"], position=1))
+    assert (made.status, made.received_quantity, receipt.actor) == (Status.REVIEW, 2, wes)
+    assert str(receipt) == f"{made.number}-1"
+    assert units() == {"SN00000001": "ready", "SN00000002": "incoming", "SN00000003": "ready"}
+    assert set(UnitEvent.objects.filter(event="receive").values_list("actor_id", flat=True)) == {wes.pk}
+    entry = AuditEntry.objects.get(action="Received")
+    assert entry.actor == wes
+    assert entry.changes == {"receipt": [None, str(receipt)], "units": [None, 2], "waiting": [None, 1]}
+    assert receipt.raw["entered"][0]["serials"] == ["sn00000001", "SN00000003", "WRONG"]
+
+
+def test_the_same_form_twice_is_one_receipt_and_another_is_told(in_a, wes):
+    sku = make_sku()
+    made = make_submitted((sku, 9), planned=False)
+    line = incoming_line(sku, quantity=2, position=1)
+    first = enter(made, wes, line)
+    assert enter(made, wes, line) == first
+    with pytest.raises(by_hand.AlreadySent) as caught:
+        enter(made, wes, replace(line, quantity=3))
+    assert caught.value.receipt == first
+    enter(made, wes, replace(line, quantity=3), key="k2")
+    assert (made.received_quantity, made.status) == (5, Status.PARTIAL)
+    assert AuditEntry.objects.filter(action="Received").count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_people_who_receive_the_same_at_once_receive_it_once(account_a, wes):
+    with account_context(account_a):
+        sku = make_serialized_sku()
+        made = make_submitted((sku, 40))
+        serials = sorted(units())
+    keys = iter(["one", "two", "one", "two"])
+    line = incoming_line(sku, serials=serials, position=1)
+
+    def act():
+        return by_hand.receive(replenishment_id=made.pk, lines=[line], key=next(keys), actor=wes).quantity
+
+    assert sorted(at_once(account_a, act, 4)) == [0, 0, 40, 40]
+    with account_context(account_a):
+        made.refresh_from_db()
+        assert (made.received_quantity, made.status, Receipt.objects.count()) == (40, Status.REVIEW, 2)
+        assert Discrepancy.objects.filter(kind="serial_in_stock").count() == 40
+        assert Stock.objects.get(quantity__gt=0).quantity == 40
+    assert check_ledger()[0] == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_interrupted_leaves_nothing(account_a, wes, monkeypatch):
+    with account_context(account_a):
+        sku = make_serialized_sku()
+        made = make_submitted((sku, 3))
+    line = incoming_line(sku, serials=["SN00000001", "X"], position=1, bin_name="NEW")
+
+    def die(*_args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("replenishment.services.receiving.set_status", die)
+        with pytest.raises(KeyboardInterrupt), account_context(account_a):
+            enter(made, wes, line)
+    with account_context(account_a):
+        assert not Receipt.objects.exists()
+        assert not Discrepancy.objects.exists()
+        assert set(units().values()) == {"incoming"}
+        assert enter(made, wes, line).quantity == 1
+
+
+def test_what_cannot_be_received_here_is_refused(in_a, wes, settings):
+    sku = make_serialized_sku()
+    draft, made = make_replenishment((sku, 1)), make_submitted((sku, 2))
+    line = incoming_line(sku, serials=["SN00000001"], position=1)
+    with pytest.raises(Conflict, match="Incomplete"):
+        enter(draft, wes, line)
+    with pytest.raises(DomainError, match="Enter what arrived"):
+        enter(made, wes, incoming_line(sku, quantity=0, position=1))
+    with pytest.raises(DomainError, match="At most 10,000"):
+        enter(made, wes, incoming_line(sku, serials=["A"] * 10_001, position=1))
+    settings.WAREHOUSE_SYSTEMS = "tests.replenishment.test_by_hand.systems"
+    with pytest.raises(by_hand.RunElsewhere, match="Robo WMS runs the warehouse"):
+        enter(made, wes, line)
+    assert not Receipt.objects.exists()
+
+
+def test_a_warehouse_is_run_by_its_active_connection(in_a):
+    link, other = make_warehouse_link(), make_warehouse_link()
+    made = Connection.objects.create(kind="sandbox_wms", name="Robo WMS", link=link)
+    assert (system_of(link.pk), system_of(other.pk)) == ("Robo WMS", "")
+    Connection.objects.filter(pk=made.pk).update(is_active=False)
+    assert system_of(link.pk) == ""
+
+
+def systems(link_ids):
+    """A warehouse system that runs everything."""
+    return dict.fromkeys(link_ids, "Robo WMS")
+
+
+def test_all_as_expected(in_a, wes):
+    sku, bulk = make_serialized_sku(), make_sku()
+    made = make_submitted((sku, 3), (bulk, 5), planned=False)
+    with pytest.raises(DomainError, match=r"Line 1 \(.*\) has no planned serials"):
+        by_hand.as_expected(made)
+    made = make_submitted((sku, 3))
+    enter(made, wes, incoming_line(sku, serials=["SN00000002"], position=1))
+    place = make_bin(link=made.link, name="Z-9")
+    lines = by_hand.as_expected(made, bin_name="Z-9")
+    assert [unit.serial for unit in lines[0].units] == ["SN00000001", "SN00000003"]
+    enter(made, wes, *lines, key="k2")
+    assert made.status == Status.COMPLETED
+    assert Unit.objects.filter(bin=place).count() == 2
+    with pytest.raises(DomainError, match="Nothing is missing"):
+        by_hand.as_expected(made)
+
+
+def test_a_check_says_what_receiving_would_do(in_a, wes):
+    sku, other = make_serialized_sku(), make_serialized_sku()
+    made = make_submitted((sku, 4), (other, 1))
+    enter(made, wes, incoming_line(sku, serials=["SN00000001"], position=1))
+    said = ["SN00000001", "SN00000002", "sn00000002", "SN00000005", "NOBODY", "a\tb"]
+    check = by_hand.look_at(made, [incoming_line(sku, serials=said, position=1)])[0]
+    assert (check.matched, check.missing, check.absent, check.waiting) == (1, 2, ["SN00000003", "SN00000004"], 5)
+    assert check.counts == {
+        "In the warehouse already": 1,
+        "Named twice": 1,
+        "Planned for another SKU": 1,
+        "Not expected": 1,
+        "Not a serial number": 1,
+    }
+    assert Receipt.objects.count() == 1
+    assert not Discrepancy.objects.exists()
+    enter(made, wes, incoming_line(sku, serials=said, position=1), key="k2")
+    outcomes = ReceivedSerial.objects.filter(receipt_line__receipt__external_id__endswith="-2")
+    assert outcomes.filter(outcome__in=["matched"]).count() == 1
+    assert Discrepancy.objects.count() == 5
+
+
+# --- taking back ------------------------------------------------------------------------------------------------------
+def test_an_undone_receipt_counts_for_nothing(in_a, wes):
+    sku, own, bulk = make_serialized_sku(), make_serialized_sku(), make_sku()
+    made = make_replenishment((sku, 2), (own, 1), (bulk, 5))
+    from_plan = line_of(made)
+    by_hand_lines = [
+        incoming_line(sku, serials=["A", "B"], position=1),
+        incoming_line(own, serials=["OWN", "OWN"], position=2),
+        incoming_line(bulk, quantity=4, position=3, lots=[IncomingLot("L", date(2027, 1, 1), None, 3)]),
+    ]
+    planning_of(from_plan, "A", "B")
+    submitting.submit(replenishment_id=made.pk, actor=None)
+    receipt = enter(made, wes, *by_hand_lines)
+    assert (made.status, made.received_quantity) == (Status.REVIEW, 7)
+    undo(receipt_id=receipt.pk, reason="Wrong pallet", actor=wes)
+    made.refresh_from_db()
+    receipt.refresh_from_db()
+    assert (made.status, made.received_quantity, receipt.quantity) == (Status.PROCESSING, 0, 0)
+    assert (receipt.undone_by, receipt.undo_reason) == (wes, "Wrong pallet")
+    assert units(is_void=False) == {"A": "incoming", "B": "incoming"}
+    assert units(is_void=True) == {"OWN": "incoming"}
+    assert not Stock.objects.filter(quantity__gt=0).exists()
+    event = UnitEvent.objects.filter(event="unreceive").first()
+    assert event.corrects_id is not None
+    assert not Discrepancy.objects.filter(is_open=True).exists()
+    with pytest.raises(Conflict, match="undone already"):
+        undo(receipt_id=receipt.pk, reason="Again", actor=wes)
+    enter(made, wes, by_hand_lines[0], key="k2")
+    assert units(status="ready") == {"A": "ready", "B": "ready"}
+
+
+def planning_of(line, *serials):
+    planning.add_serials(line_id=line.pk, serials=list(serials), actor=None)
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "owner"])
+def test_the_ledger_is_sound_after_receiving_accepting_and_undoing(account_a, wes):
+    with account_context(account_a):
+        sku, bulk = make_serialized_sku(), make_sku()
+        made = make_submitted((sku, 2), (bulk, 5), planned=False)
+        first = enter(made, wes, incoming_line(sku, serials=["A"], position=1))
+        enter(made, wes, incoming_line(bulk, quantity=2, position=2), key="k2")
+        undo(receipt_id=first.pk, reason="Wrong", actor=wes)
+    assert check_ledger()[0] == 0
+
+
+def test_nothing_is_undone_once_a_unit_moved_or_pieces_left(in_a, wes):
+    sku, bulk = make_serialized_sku(), make_sku()
+    made = make_submitted((sku, 2), planned=True)
+    other = make_submitted((bulk, 3), planned=False)
+    receipt = enter(made, wes, incoming_line(sku, serials=["SN00000001", "SN00000002"], position=1))
+    counted = enter(other, wes, incoming_line(bulk, quantity=3, position=1))
+    unit = Unit.objects.get(serial="SN00000001")
+    move_units(unit_ids=[unit.pk], to=make_bin(link=made.link), by=By(Actor.WAREHOUSE))
+    with pytest.raises(Refused, match="SN00000001"):
+        undo(receipt_id=receipt.pk, reason="Wrong", actor=wes)
+    place = Stock.objects.get(sku=bulk)
+    stock.post_moves([stock.Move(bulk.pk, place.bin_id, -1)], cause=stock.Cause("ship", "order"))
+    with pytest.raises(stock.NotEnoughStock):
+        undo(receipt_id=counted.pk, reason="Wrong", actor=wes)
+    receipt.refresh_from_db()
+    assert (receipt.undone_at, receipt.quantity) == (None, 2)
+
+
+def test_a_receipt_of_a_warehouse_system_and_of_a_closed_one_is_not_undone(in_a, wes):
+    sku = make_serialized_sku()
+    made = make_submitted((sku, 2))
+    told = apply_receipt(incoming(made, incoming_line(sku, serials=["SN00000001"])), source="wms:1")
+    with pytest.raises(DomainError, match="warehouse system"):
+        undo(receipt_id=told.pk, reason="Wrong", actor=wes)
+    with pytest.raises(DomainError, match="Say why"):
+        undo(receipt_id=told.pk, reason=" ", actor=wes)
+    made = make_submitted((sku, 2))
+    receipt = enter(made, wes, incoming_line(sku, serials=["SN00000003"], position=1))
+    submitting.close_short(replenishment_id=made.pk, reason="No more", actor=wes)
+    with pytest.raises(Conflict, match="closed short"):
+        undo(receipt_id=receipt.pk, reason="Wrong", actor=wes)

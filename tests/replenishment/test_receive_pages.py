@@ -1,0 +1,231 @@
+"""The pages on which the warehouse receives and the office settles. Roles, strangers: tests/meta/test_url_sweep.py."""
+
+import pytest
+
+from oms.models import Discrepancy
+from oms.tenancy import account_context
+from replenishment.lifecycle import Status
+from replenishment.models import Receipt, ReceivedLot, Replenishment
+from replenishment.services.receiving import apply_receipt
+from serials.models import Unit
+from tests.factories import make_bin, make_serialized_sku, make_sku
+from tests.replenishment.factories import incoming, incoming_line, line_of, make_submitted
+from tests.replenishment.test_views import text_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def floor(client_for, wes):
+    return client_for(wes)
+
+
+@pytest.fixture
+def office(client_for, olga):
+    return client_for(olga)
+
+
+@pytest.fixture
+def made(account_a):
+    with account_context(account_a):
+        found = make_submitted((make_serialized_sku(code="LAP"), 3))
+        make_bin(link=found.link, name="A-01")
+        return found
+
+
+def line_data(found, position=1, key="k1", **fields):
+    pk = line_of(found, position).pk
+    return {f"line{pk}-{name}": value for name, value in fields.items()} | {"key": key}
+
+
+def post(floor, found, *parts, **more):
+    data = {name: value for part in parts for name, value in part.items()} | more
+    return floor.post(f"/acme/replenishments/{found.pk}/receive/", data)
+
+
+def test_what_is_as_expected_is_received_and_its_receipt_shown(floor, account_a, made):
+    with account_context(account_a):
+        data = line_data(made, serials="SN00000001\r\n sn00000002 \n\n", bin="a-01", lot0_number="L-1")
+    answer = post(floor, made, data)
+    assert answer.status_code == 302
+    page = text_of(floor.get(answer.url))
+    for words in ("2 units are received", "SN00000001", "A-01", "L-1", "As planned", "Wes", "Undo this receipt"):
+        assert words in page
+    with account_context(account_a):
+        made.refresh_from_db()
+        assert made.status == Status.PARTIAL
+        assert (ReceivedLot.objects.get().quantity, Unit.objects.filter(lot__number="L-1").count()) == (2, 2)
+    again = post(floor, made, data)
+    assert again.url == answer.url
+    changed = post(floor, made, data | {key: "SN00000003" for key in data if key.endswith("-serials")})
+    assert changed.status_code == 422
+    assert "was sent before" in text_of(changed)
+    csv = text_of(floor.get(f"{answer.url}serials/"))
+    assert csv.splitlines()[1] == "LAP,SN00000001,A-01,As planned"
+
+
+def test_what_is_not_as_expected_is_asked_about_first(floor, account_a, made):
+    with account_context(account_a):
+        data = line_data(made, serials="SN00000001\nWRONG")
+    answer = post(floor, made, data)
+    page = text_of(answer)
+    assert answer.status_code == 422
+    assert "Nothing is received yet" in page
+    assert "Not expected: 1" in page
+    assert "Receive, and let the rest wait" in page
+    with account_context(account_a):
+        assert not Receipt.objects.exists()
+    answer = post(floor, made, data, sure="1")
+    assert answer.status_code == 302
+    assert "is not among the planned serials" in text_of(floor.get(answer.url))
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"serials": "SN00000001", "bin": "NOWHERE"}, "There is no bin NOWHERE"),
+        ({"quantity": "-1"}, "not negative"),
+        ({"quantity": "many"}, "whole number"),
+        ({"serials": ""}, "Enter what arrived"),
+        ({"serials": "A\n" * 10_001}, "At most 10,000 serials"),
+        ({"serials": "SN00000001", "lot0_expires": "2027-01-31"}, "Name the lot"),
+        ({"serials": "SN00000001", "lot0_number": "L", "lot0_expires": "31.1.27"}, "yyyy-mm-dd"),
+        ({"serials": "SN00000001", "lot0_number": "L", "lot0_quantity": "2"}, "add up to 2"),
+        ({"serials": "SN00000001", "lots": "2", "lot0_number": "L", "lot1_number": "M"}, "How many are of this lot"),
+        ({"serials": "SN0\0"}, "Null characters"),
+    ],
+)
+def test_what_makes_no_sense_is_told_at_its_field(floor, account_a, made, fields, words):
+    with account_context(account_a):
+        data = line_data(made, **fields)
+    answer = post(floor, made, data)
+    assert answer.status_code == 422
+    assert words in text_of(answer)
+    with account_context(account_a):
+        assert not Receipt.objects.exists()
+
+
+def test_buttons_that_fill_receive_nothing(floor, account_a, made):
+    with account_context(account_a):
+        pk = line_of(made).pk
+        data = line_data(made, serials="", quantity="")
+    page = text_of(post(floor, made, data, fill=str(pk)))
+    assert "SN00000001\nSN00000002\nSN00000003" in page
+    assert 'value="3"' in page
+    page = text_of(post(floor, made, data, more=str(pk)))
+    assert f'name="line{pk}-lot3_number"' in page
+    assert "Nothing is received yet" not in page
+    assert post(floor, made, data, fill="0").status_code == 200  # Enter, as a scanner presses it
+    with account_context(account_a):
+        assert not Receipt.objects.exists()
+
+
+def test_all_as_expected_once(floor, account_a, made):
+    url = f"/acme/replenishments/{made.pk}/receive/all/"
+    assert "Receive all" in text_of(floor.get(url))
+    first = floor.post(url, {"key": "abc", "bin": "A-01"})
+    assert floor.post(url, {"key": "abc", "bin": "A-01"}).url == first.url
+    late = floor.post(url, {"key": "other", "bin": ""})
+    assert (late.status_code, "Nothing is missing" in text_of(late)) == (422, True)
+    with account_context(account_a):
+        assert (Receipt.objects.count(), Replenishment.objects.get().status) == (1, Status.COMPLETED)
+
+
+def test_a_check_while_typing(floor, account_a, made):
+    with account_context(account_a):
+        pk = line_of(made).pk
+    page = text_of(floor.post(f"/acme/replenishments/lines/{pk}/check/", {f"line{pk}-serials": "SN00000002\nX\nX"}))
+    for words in ("1 matched", "2 missing", "Not expected: 1", "Named twice: 1", "SN00000001, SN00000003"):
+        assert words in page
+
+
+def test_where_a_system_runs_the_warehouse_the_page_says_so(floor, office, account_a, made, settings):
+    settings.WAREHOUSE_SYSTEMS = "tests.replenishment.test_by_hand.systems"
+    page = text_of(floor.get(f"/acme/replenishments/{made.pk}/receive/"))
+    assert "Robo WMS runs the warehouse" in page
+    assert "<textarea" not in page
+    page = text_of(floor.get(f"/acme/replenishments/{made.pk}/"))
+    assert "Robo WMS runs this warehouse" in page
+    assert f"/acme/replenishments/{made.pk}/receive/" not in page
+
+
+def test_the_office_settles_one_or_all_of_it(floor, office, account_a, made):
+    with account_context(account_a):
+        sku = line_of(made).sku
+        serials = ["SN00000001", "SN00000002", "W-1", "W-2", "W-2"]
+        apply_receipt(incoming(made, incoming_line(sku, serials=serials)), source="wms:1")
+        case = Discrepancy.objects.order_by("pk").first()
+    page = text_of(office.get(f"/acme/replenishments/{made.pk}/"))
+    for words in ("Accept all (2)", "Refuse all (3)", "3 wait", "3 serials not expected"):
+        assert words in page
+    page = text_of(office.get(f"/acme/discrepancies/{case.pk}/"))
+    assert f"/acme/discrepancies/{case.pk}/accept/" in page
+    assert "Refuse" in page
+    page = text_of(office.get(f"/acme/discrepancies/{case.pk}/accept/"))
+    assert "received as a new unit" in page
+    assert office.post(f"/acme/discrepancies/{case.pk}/accept/", {"reason": ""}).status_code == 422
+    assert office.post(f"/acme/discrepancies/{case.pk}/accept/", {"reason": "Fine"}).status_code == 302
+    again = office.post(f"/acme/discrepancies/{case.pk}/accept/", {"reason": "Fine"})
+    assert "settled this discrepancy already" in text_of(again)
+    assert office.post(f"/acme/replenishments/{made.pk}/refuse/", {"reason": "Sent back"}).status_code == 302
+    with account_context(account_a):
+        assert Replenishment.objects.get().status == Status.PARTIAL
+        assert Unit.objects.get(serial="W-1").status == "ready"
+        assert not Discrepancy.objects.filter(is_open=True).exists()
+    assert "Accept all" not in text_of(floor.get(f"/acme/replenishments/{made.pk}/"))
+
+
+def test_expected_against_received_by_serial(floor, office, account_a, made):
+    with account_context(account_a):
+        apply_receipt(incoming(made, incoming_line(line_of(made).sku, serials=["SN00000002"])), source="wms:1")
+        other = make_submitted((make_serialized_sku(), 1))
+    page = text_of(office.get(f"/acme/replenishments/serials/?number={made.number}&line=1"))
+    assert page.count("SN0000000") >= 3
+    csv = text_of(office.get(f"/acme/replenishments/serials/?number={made.number}&format=csv")).splitlines()
+    assert csv[0] == "Replenishment,Line,SKU,Serial,State,Status now,Received at,Receipt"
+    assert [row.split(",")[3:6] for row in csv[1:]] == [
+        ["SN00000001", "Missing", "Incoming"],
+        ["SN00000002", "Received", "Ready"],
+        ["SN00000003", "Missing", "Incoming"],
+    ]
+    assert "GR-" in csv[2]
+    missing = text_of(office.get("/acme/replenishments/serials/?state=missing&format=csv"))
+    assert other.number in missing
+    for odd in ("line=x", "line=99999999999", "number=%00", "state=no"):
+        assert office.get(f"/acme/replenishments/serials/?{odd}").status_code == 200
+
+
+def test_the_popup_stays_without_what_is_void(floor, office, account_a, made):
+    with account_context(account_a):
+        apply_receipt(incoming(made, incoming_line(line_of(made).sku, serials=["SN00000002"])), source="wms:1")
+    for web in (floor, office):
+        file = text_of(web.get(f"/acme/replenishments/{made.pk}/serials/download/"))
+        assert file.count("SN0000000") == 3
+        assert "Download all serials" in text_of(web.get(f"/acme/replenishments/{made.pk}/serials/"))
+    office.post(f"/acme/replenishments/{made.pk}/close/", {"reason": "No more"})
+    assert "SN00000001" not in text_of(floor.get(f"/acme/replenishments/{made.pk}/serials/download/"))
+    assert "SN00000002" in text_of(floor.get(f"/acme/replenishments/{made.pk}/serials/download/"))
+
+
+def test_a_receipt_is_undone_from_its_page(floor, account_a, made):
+    with account_context(account_a):
+        data = line_data(made, serials="SN00000001")
+    url = post(floor, made, data).url
+    assert floor.post(f"{url}undo/", {"reason": ""}).status_code == 422
+    assert floor.post(f"{url}undo/", {"reason": "Wrong pallet"}).url == url
+    page = text_of(floor.get(url))
+    for words in ("counts for nothing", "Wrong pallet", "Taken back"):
+        assert words in page
+    assert f"{url}undo/" not in page
+
+
+def test_many_lines_are_received_page_by_page(floor, account_a):
+    with account_context(account_a):
+        skus = [make_sku(code=f"MANY-{number:02}") for number in range(25)]
+        found = make_submitted(*((sku, 1) for sku in skus), planned=False)
+    page = text_of(floor.get(f"/acme/replenishments/{found.pk}/receive/"))
+    assert "Lines 1 to 20 of 25" in page
+    assert "MANY-20" not in page
+    page = text_of(floor.get(f"/acme/replenishments/{found.pk}/receive/?sku=many-2"))
+    assert "MANY-24" in page
+    assert "MANY-01" not in page
