@@ -72,8 +72,8 @@ class LineFilter(ExactFilter):
         """The rows of that line; none where it is no number."""
         if not value:
             return qs
-        is_number = value.isascii() and value.isdigit() and len(value) < 10
-        return qs.filter(**{self.field_name: int(value)}) if is_number else qs.none()
+        is_number = value.isascii() and value.isdigit() and len(value) < 9
+        return qs.filter(**{self.field_name: int(value) if is_number else 0})  # lines count from 1
 
 
 class ExpectedFilter(FilterSet):
