@@ -116,7 +116,8 @@ def _why_not(found: Replenishment) -> str:
 
 
 def _lines(request: AccountRequest, found: Replenishment) -> Page[ReplenishmentLine]:
-    rows = ReplenishmentLine.objects.filter(replenishment=found).select_related("sku").prefetch_related("lots").order_by("position")
+    rows = ReplenishmentLine.objects.filter(replenishment=found).select_related("sku").prefetch_related("lots")
+    rows = rows.order_by("position")
     if text := request.GET.get("sku", "").replace("\0", "").strip()[:80]:
         rows = rows.filter(sku__code__icontains=text)
     return Paginator(rows, LINES).get_page(request.GET.get("page"))
