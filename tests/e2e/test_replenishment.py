@@ -39,7 +39,7 @@ def downloads(page, popup):
     files = []
     for name in ("Download all serials", "Serials of LAP-2", "Labels for all SKUs", "Labels of LAP-1"):
         with page.expect_download() as file:
-            popup.get_by_role("link", name=name).click()
+            popup.get_by_role("link", name=name, exact=True).click()
         files.append(file.value.path().read_bytes())
     assert all(labels.startswith(b"%PDF-") for labels in files[2:])
     return [text.decode("utf-8-sig").split() for text in files[:2]]
