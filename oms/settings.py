@@ -239,7 +239,7 @@ LABEL_SOURCES = {
     "units": "serials.queries.units.unit_labels",
     "selected units": "serials.labels_jobs.selected_labels",
     "selected bins": "serials.labels_jobs.selected_bins",
-    "replenishment": "replenishment.queries.planned_labels",
+    "replenishment": "replenishment.label_runs.planned_labels",
 }
 # What accepting a discrepancy means: kind -> oms.services.discrepancies.Acceptance. Other kinds are only settled.
 ACCEPTANCES = {

@@ -1,11 +1,10 @@
 """Reads of replenishments."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import Any
 
 from django.db.models import Case, Count, F, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce, Upper
@@ -13,7 +12,7 @@ from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
-from oms.errors import Blocker, DomainError
+from oms.errors import Blocker
 from oms.models import AuditEntry, Bin, Discrepancy, Sku, WarehouseLink, Workflow
 from replenishment.lifecycle import OPEN, Status
 from replenishment.models import (
@@ -29,7 +28,6 @@ from replenishment.models import (
     ReplenishmentLine,
     ReplenishmentLot,
 )
-from serials.labels import Label, LabelRun
 from serials.lifecycle import ProcessType
 from serials.models import Unit, UnitEvent
 
@@ -193,33 +191,6 @@ def serial_rows(replenishment: Replenishment, sku_id: int | None = None) -> Iter
     """(SKU, its name, serial) of each planned serial, read in batches."""
     rows = planned_of(replenishment, sku_id).values_list("sku__code", "sku__name", "serial")
     return rows.iterator(chunk_size=BATCH)
-
-
-def planned_labels(args: Mapping[str, Any]) -> LabelRun:
-    """The label source "replenishment": `replenishment_id`, and `sku_id` or None for all; see serials.labels_jobs."""
-    found = Replenishment.objects.get(pk=args["replenishment_id"])
-    sku_id = args.get("sku_id")
-    count = planned_of(found, sku_id).count()
-    if not count:
-        raise DomainError(_("There is nothing to print a label for: no serials are planned."))
-    title = _("Labels of %(number)s") % {"number": found.number}
-    name = f"lotline-{found.number}-labels.pdf"
-    rows = planned_of(found, sku_id)
-
-    def labels() -> Iterator[Label]:
-        lots = _lots_of_all(found)
-        facts = rows.values_list("sku__code", "sku__name", "serial", "sku__gtin", "line_id", "sku_id")
-        for code, sku_name, serial, gtin, line_id, own_sku_id in facts.iterator(chunk_size=BATCH):
-            number, expires_on = lots.get(line_id, ("", None))
-            yield Label(code, sku_name, serial, gtin, number, expires_on, own_sku_id)
-
-    return LabelRun(title, name, count, labels, items=rows)
-
-
-def _lots_of_all(replenishment: Replenishment) -> dict[int, tuple[str, date | None]]:
-    """Line id → number and expiry of the lot that is ordered for all its units: which unit has another is not known."""
-    lots = ReplenishmentLot.objects.filter(line__replenishment=replenishment, quantity=F("line__quantity"))
-    return {line_id: (number, day) for line_id, number, day in lots.values_list("line_id", "number", "expires_on")}
 
 
 @dataclass(frozen=True)

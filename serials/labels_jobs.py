@@ -23,10 +23,11 @@ from django.utils.translation import gettext as _
 
 from oms import files, jobs
 from oms.access import AccountRequest
+from oms.errors import DomainError
 from oms.jobs import Progress
 from oms.models import Bin, Person
 from oms.ui.actions import selected
-from serials.labels import Format, Label, LabelRun, render_pdf, render_zpl
+from serials.labels import MOST, Format, Label, LabelRun, render_pdf, render_zpl
 from serials.queries import prints as queries
 from serials.queries.prints import Choice
 from serials.queries.units import labels_of
@@ -50,8 +51,15 @@ def respond_or_start(
         args: JSON-ready, for the source.
         choice: sheet, symbol, start and kind of file; without one, the account's usual.
         key: up to 100 characters, the same for a form that is sent twice; see `jobs.start` for none.
+
+    Raises DomainError where there is nothing to print, or more than a file holds: before anybody waits for it.
     """
     run = label_run(source, args)
+    if run.count > MOST:
+        raise DomainError(
+            _("These are %(count)s labels, and one file holds %(most)s: print them in parts, such as SKU by SKU.")
+            % {"count": f"{run.count:,}", "most": f"{MOST:,}"}
+        )
     choice = choice or queries.usual_choice(run)
     if run.count <= AT_ONCE:
         printing = Printing(run, choice, request.user)

@@ -127,9 +127,12 @@ def submit(request: AccountRequest, pk: int) -> HttpResponse:
 @require_role(OFFICE)
 def cancel(request: AccountRequest, pk: int) -> HttpResponse:
     """Cancel it with a reason."""
+    is_draft = Replenishment.objects.filter(pk=pk, status=Status.INCOMPLETE).exists()
     words = {
         "page_title": _("Cancel replenishment"),
-        "intro": _("Its Incoming serials become void, and the warehouse is told. This cannot be undone."),
+        "intro": _("Nobody was told of it yet. This cannot be undone.")
+        if is_draft
+        else _("Its Incoming serials become void, and the warehouse is told. This cannot be undone."),
         "submit_tone": "danger",
     }
     return _end(request, pk, submitting.cancel, words, _("%(number)s is cancelled."))

@@ -16,6 +16,7 @@ from oms.errors import DomainError
 from oms.models import EVERYONE, OFFICE
 from replenishment import queries, ranges
 from replenishment.forms import SerialsForm
+from replenishment.label_runs import file_stem
 from replenishment.lifecycle import Status
 from replenishment.models import PlannedSerial, Replenishment, ReplenishmentLine
 from replenishment.services import planning
@@ -94,7 +95,7 @@ def generated(request: AccountRequest, pk: int) -> HttpResponse:
 def download(request: AccountRequest, pk: int) -> HttpResponseBase:
     """All serials, or those of one SKU (?sku=), as a CSV file: SKU, Serial."""
     found, sku_id = _chosen(request, pk)
-    name = f"lotline-{found.number}-serials.csv"
+    name = f"{file_stem(found, sku_id)}-serials.csv"
     return csv_stream(request, name, lambda: serials_file(queries.serial_rows(found, sku_id)))
 
 

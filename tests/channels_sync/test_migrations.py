@@ -13,7 +13,8 @@ from tests.replenishment.factories import make_replenishment
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
 
 RECEIPT = """
-INSERT INTO replenishment_receipt (account_id, replenishment_id, source, external_id, occurred_at, quantity, raw, undo_reason)
+INSERT INTO replenishment_receipt
+    (account_id, replenishment_id, source, external_id, occurred_at, quantity, raw, undo_reason)
 VALUES (%s, %s, %s, '', now(), 0, '{}', '')
 """
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 
 import pytest
 
@@ -162,11 +163,38 @@ def test_generate_leads_to_the_popup_and_its_downloads(web, client_for, wes, acc
         "\ufeffSKU,Serial",
         "TWO,SN00000003",
     ]
+    files = [
+        "serials/download/",
+        f"serials/download/?sku={other.pk}",
+        "serials/labels/",
+        f"serials/labels/?sku={other.pk}",
+    ]
+    names = [re.search('filename="(.*)"', web.get(base + file)["Content-Disposition"])[1] for file in files]
+    stem = f"lotline-{made.number}"
+    assert names == [f"{stem}-serials.csv", f"{stem}-two-serials.csv", f"{stem}-labels.pdf", f"{stem}-two-labels.pdf"]
     labels = warehouse.get(f"{base}serials/labels/?sku={one.pk}")
     assert (labels["Content-Type"], labels.content[:5]) == ("application/pdf", b"%PDF-")
     for bad in ("99999", "x", "-1", "9" * 40):
         assert web.get(f"{base}serials/download/?sku={bad}").status_code == 404
         assert web.get(f"{base}serials/labels/?sku={bad}").status_code == 404
+
+
+def test_more_labels_than_a_file_holds_are_refused_before_anybody_waits(web, account_a, monkeypatch):
+    with account_context(account_a):
+        made = make_replenishment((make_serialized_sku(), 3))
+        generate(made, 1)
+    monkeypatch.setattr("serials.labels_jobs.MOST", 2)
+    answer = web.get(f"/acme/replenishments/{made.pk}/serials/labels/", follow=True)
+    assert "These are 3 labels, and one file holds 2" in text_of(answer)
+    with account_context(account_a):
+        assert not Job.objects.filter(kind="serials.labels").exists()
+
+
+def test_cancelling_says_who_is_told(web, account_a):
+    with account_context(account_a):
+        draft, sent = make_replenishment((make_sku(), 1)), make_submitted((make_sku(), 1), planned=False)
+    assert "Nobody was told of it yet." in text_of(web.get(f"/acme/replenishments/{draft.pk}/cancel/"))
+    assert "the warehouse is told" in text_of(web.get(f"/acme/replenishments/{sent.pk}/cancel/"))
 
 
 def test_nothing_checked_and_other_workflows_are_an_alert(web, account_a):

@@ -1,0 +1,48 @@
+"""The labels of planned serials, and what files about them are called."""
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Any
+
+from django.db.models import F
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+
+from oms.errors import DomainError
+from oms.models import Sku
+from replenishment.models import Replenishment, ReplenishmentLot
+from replenishment.queries import BATCH, planned_of
+from serials.labels import Label, LabelRun
+
+
+def file_stem(replenishment: Replenishment, sku_id: int | None) -> str:
+    """How a file about all its serials, or those of one SKU, begins: two of them must not have one name."""
+    code = slugify(Sku.objects.values_list("code", flat=True).get(pk=sku_id)) if sku_id is not None else ""
+    return "-".join(part for part in ("lotline", replenishment.number, code) if part)
+
+
+def planned_labels(args: Mapping[str, Any]) -> LabelRun:
+    """The label source "replenishment": `replenishment_id`, and `sku_id` or None for all; see serials.labels_jobs."""
+    found = Replenishment.objects.get(pk=args["replenishment_id"])
+    sku_id = args.get("sku_id")
+    count = planned_of(found, sku_id).count()
+    if not count:
+        raise DomainError(_("There is nothing to print a label for: no serials are planned."))
+    title = _("Labels of %(number)s") % {"number": found.number}
+    name = f"{file_stem(found, sku_id)}-labels.pdf"
+    rows = planned_of(found, sku_id)
+
+    def labels() -> Iterator[Label]:
+        lots = _lots_of_all(found)
+        facts = rows.values_list("sku__code", "sku__name", "serial", "sku__gtin", "line_id", "sku_id")
+        for code, sku_name, serial, gtin, line_id, own_sku_id in facts.iterator(chunk_size=BATCH):
+            number, expires_on = lots.get(line_id, ("", None))
+            yield Label(code, sku_name, serial, gtin, number, expires_on, own_sku_id)
+
+    return LabelRun(title, name, count, labels, items=rows)
+
+
+def _lots_of_all(replenishment: Replenishment) -> dict[int, tuple[str, date | None]]:
+    """Line id → number and expiry of the lot that is ordered for all its units: which unit has another is not known."""
+    lots = ReplenishmentLot.objects.filter(line__replenishment=replenishment, quantity=F("line__quantity"))
+    return {line_id: (number, day) for line_id, number, day in lots.values_list("line_id", "number", "expires_on")}
