@@ -163,15 +163,10 @@ def test_generate_leads_to_the_popup_and_its_downloads(web, client_for, wes, acc
         "\ufeffSKU,Serial",
         "TWO,SN00000003",
     ]
-    files = [
-        "serials/download/",
-        f"serials/download/?sku={other.pk}",
-        "serials/labels/",
-        f"serials/labels/?sku={other.pk}",
-    ]
-    names = [re.search('filename="(.*)"', web.get(base + file)["Content-Disposition"])[1] for file in files]
-    stem = f"lotline-{made.number}"
-    assert names == [f"{stem}-serials.csv", f"{stem}-two-serials.csv", f"{stem}-labels.pdf", f"{stem}-two-labels.pdf"]
+    files = [f"serials/{kind}/{query}" for kind in ("download", "labels") for query in ("", f"?sku={other.pk}")]
+    names = [re.search('filename="lotline-(.*)"', web.get(base + file)["Content-Disposition"])[1] for file in files]
+    ends = ["serials.csv", "two-serials.csv", "labels.pdf", "two-labels-reprint.pdf"]
+    assert names == [f"{made.number}-{end}" for end in ends]
     labels = warehouse.get(f"{base}serials/labels/?sku={one.pk}")
     assert (labels["Content-Type"], labels.content[:5]) == ("application/pdf", b"%PDF-")
     for bad in ("99999", "x", "-1", "9" * 40):
