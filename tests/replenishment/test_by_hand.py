@@ -12,7 +12,7 @@ from oms.queries.stock import system_of
 from oms.services import stock
 from oms.tenancy import account_context
 from replenishment.lifecycle import Status
-from replenishment.models import Receipt, ReceivedSerial
+from replenishment.models import Receipt, ReceivedSerial, ReplenishmentLot
 from replenishment.receiving import IncomingLot
 from replenishment.services import by_hand, planning, submitting
 from replenishment.services.receiving import apply_receipt
@@ -137,6 +137,21 @@ def test_a_warehouse_is_run_by_its_active_connection(in_a):
 def systems(link_ids):
     """A warehouse system that runs everything."""
     return dict.fromkeys(link_ids, "Robo WMS")
+
+
+def test_as_expected_names_the_ordered_lots(in_a, wes):
+    made = make_submitted((make_sku(), 10), (make_sku(), 4), planned=False)
+    for position, number, quantity in ((1, "A", 6), (1, "B", 3), (2, "C", 4)):
+        ReplenishmentLot.objects.create(line=line_of(made, position), number=number, quantity=quantity)
+    first, second = by_hand.as_expected(made)
+    assert [(lot.number, lot.quantity) for lot in first.lots] == [("A", 6), ("B", 3)]
+    assert [(lot.number, lot.quantity) for lot in second.lots] == [("C", 4)]
+    enter(made, wes, replace(first, quantity=2, lots=()), replace(second, quantity=1, lots=()))
+    with pytest.raises(DomainError, match=r"Line 1 .* has several lots and a part of it was received"):
+        by_hand.as_expected(made)
+    enter(made, wes, replace(first, quantity=8, lots=()), key="k2")
+    (line,) = by_hand.as_expected(made)
+    assert [(lot.number, lot.quantity) for lot in line.lots] == [("C", 3)]
 
 
 def test_all_as_expected(in_a, wes):
