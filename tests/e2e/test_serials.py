@@ -137,7 +137,7 @@ def test_it_works_without_a_script(page_for, ben, units):
 
 def test_orders_and_discrepancies(page_for, olga, units, account_a, assert_accessible):
     with account_context(account_a):
-        make_discrepancy(summary="LAP99 was not planned.", raw={"serial": "LAP99", "quantity": 1})
+        make_discrepancy(kind="sku_unknown", summary="LAP99 was not planned.", raw={"serial": "LAP99", "quantity": 1})
     page = page_for(olga)
     page.faults.expect(r"status of 422")  # a reason that is missing
     page.goto("/acme/orders/")
