@@ -78,14 +78,19 @@ def give_back_connection() -> None:
         connection.close()
 
 
+def wants_part(request: HttpRequest) -> bool:
+    """Whether htmx asks for a part of a page; where it restores its history it wants the whole."""
+    htmx: HtmxDetails = request.htmx  # type: ignore[attr-defined]
+    return bool(htmx) and not htmx.history_restore_request
+
+
 def ask_to_sign_in(request: HttpRequest) -> HttpResponse:
     """The answer to nobody: the sign-in page, which leads back here.
 
     What was typed into a form must not be lost with the session: its sender gets 401 and a page that holds it, to be
     sent again. A script that wants a part of a page gets 401 too: it would show the sign-in page in the place of it.
     """
-    htmx: HtmxDetails = request.htmx  # type: ignore[attr-defined]
-    if (htmx and not htmx.history_restore_request) or "X-Requested-With" in request.headers:
+    if wants_part(request) or "X-Requested-With" in request.headers:
         return HttpResponse(_("You have been signed out."), status=401, content_type="text/plain; charset=utf-8")
     if request.method in {"GET", "HEAD"}:
         return redirect_to_login(request.get_full_path())

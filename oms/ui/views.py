@@ -18,7 +18,7 @@ from django.utils.translation import get_language, gettext as _
 from django.views import View
 from django.views.decorators.http import require_GET
 
-from oms.access import AccountRequest, require_role
+from oms.access import AccountRequest, require_role, wants_part
 from oms.errors import Text
 from oms.models import Person, Role
 from oms.queries.people import is_admin
@@ -142,7 +142,7 @@ class TableView(View):
         """The page, its table alone for htmx, or the CSV file."""
         filters = self.filterset_class(request.GET, queryset=self.rows(request.user), request=request)
         table = self.sorted_table(request.GET, filters.qs)
-        is_part = bool(request.htmx) and not request.htmx.history_restore_request
+        is_part = wants_part(request)
         layout = self._layout(has_menu=not is_part)
         columns = layout.columns if layout else []
         if request.GET.get("format") == "csv":

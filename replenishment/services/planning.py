@@ -69,8 +69,9 @@ JOIN serials_unit u ON u.account_id = %(account)s AND u.sku_id = %(sku)s AND u.s
 
 INSERT = """
 INSERT INTO replenishment_plannedserial (account_id, line_id, sku_id, serial, serial_key, state, is_generated)
-SELECT %(account)s, %(line)s, %(sku)s, t.serial, t.key, 'planned', false
-FROM unnest(%(serials)s::text[], %(keys)s::text[]) WITH ORDINALITY AS t (serial, key, place) ORDER BY t.place
+SELECT %(account)s, t.line, t.sku, t.serial, t.key, 'planned', false
+FROM unnest(%(lines)s::bigint[], %(skus)s::bigint[], %(serials)s::text[], %(keys)s::text[])
+    WITH ORDINALITY AS t (line, sku, serial, key, place) ORDER BY t.place
 """
 
 
@@ -145,13 +146,25 @@ def add_serials(*, line_id: int, serials: Sequence[str], actor: Person | None) -
             _("This line has %(quantity)s units and room for %(free)s more serials; these are %(count)s.")
             % {"quantity": line.quantity, "free": max(0, free), "count": len(serials)}
         )
-    keys = checked(serials, line.sku_id)
+    check_serials(serials, line.sku_id)
+    plan_typed([(line, serial) for serial in serials])
+    touch(found)
+    _record(found, actor, "Serials added", {"serials": (None, len(serials)), "lines": (None, named([line]))})
+    return len(serials)
+
+
+def plan_typed(rows: Sequence[tuple[ReplenishmentLine, str]]) -> None:
+    """Write checked serials, kept as typed, on their lines, in this order; one statement.
+
+    Raises Conflict where somebody else planned one of them a moment ago.
+    """
+    serials = [serial.strip() for _line, serial in rows]
     params: dict[str, Any] = {
         "account": current_account_id(),
-        "line": line.pk,
-        "sku": line.sku_id,
-        "serials": [serial.strip() for serial in serials],
-        "keys": keys,
+        "lines": [line.pk for line, _serial in rows],
+        "skus": [line.sku_id for line, _serial in rows],
+        "serials": serials,
+        "keys": [numbering.normalise(serial) for serial in serials],
     }
     try:
         with transaction.atomic(), connection.cursor() as cursor:
@@ -162,9 +175,6 @@ def add_serials(*, line_id: int, serials: Sequence[str], actor: Person | None) -
         raise Conflict(
             _("Somebody planned one of these serials a moment ago. Nothing was written: try again.")
         ) from error
-    touch(found)
-    _record(found, actor, "Serials added", {"serials": (None, len(serials)), "lines": (None, named([line]))})
-    return len(serials)
 
 
 @transaction.atomic
@@ -235,9 +245,8 @@ def _fill(lines: Sequence[ReplenishmentLine], missing: Mapping[int, int], scheme
         cursor.execute(GENERATE, {**params, "account": current_account_id()})
 
 
-def checked(serials: Sequence[str], sku_id: int) -> list[str]:
-    """The normalised serials of a SKU that somebody wants to plan. Raises BadSerials with every fault."""
-    keys: list[str] = []
+def check_serials(serials: Sequence[str], sku_id: int) -> None:
+    """Raise BadSerials, with every fault, where serials of a SKU cannot be planned."""
     faults: list[SerialFault] = []
     first: dict[str, int] = {}
     rule = rules_of([sku_id])[sku_id]
@@ -251,7 +260,6 @@ def checked(serials: Sequence[str], sku_id: int) -> list[str]:
             words = _("The same as number %(place)s of this list.") % {"place": first[key]}
             faults.append(SerialFault(place, serial, words))
         first.setdefault(key, place)
-        keys.append(key)
     with connection.cursor() as cursor:
         cursor.execute(TAKEN, {"account": current_account_id(), "sku": sku_id, "keys": list(first)})
         taken = cursor.fetchall()
@@ -260,7 +268,6 @@ def checked(serials: Sequence[str], sku_id: int) -> list[str]:
     if faults:
         faults.sort(key=lambda fault: fault.place)
         raise BadSerials(_("Nothing was added: some of these serials cannot be used."), faults)
-    return keys
 
 
 def _taken_words(why: str, where: str) -> str:

@@ -8,20 +8,17 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, repeat
-from typing import Any
 
-from django.db import IntegrityError, connection, transaction
+from django.db import transaction
 from django.utils.translation import gettext as _, gettext_lazy
 
 from oms import csvio
-from oms.errors import Conflict
 from oms.models import Person, Workflow
 from oms.services import audit
-from oms.tenancy import current_account_id
 from replenishment.lifecycle import Step
 from replenishment.models import Replenishment, ReplenishmentLine
 from replenishment.services.drafts import locked, touch
-from replenishment.services.planning import BadSerials, checked, named, planned_counts
+from replenishment.services.planning import BadSerials, check_serials, named, plan_typed, planned_counts
 from serials import numbering
 
 MOST_ROWS = 50_000
@@ -59,13 +56,6 @@ LINE_SCHEMA = csvio.Schema(
     max_rows=MOST_ROWS,
 )
 """The file of one line: its SKU is known, but the file of a whole replenishment must not end up on one line."""
-
-INSERT = """
-INSERT INTO replenishment_plannedserial (account_id, line_id, sku_id, serial, serial_key, state, is_generated)
-SELECT %(account)s, t.line, t.sku, t.serial, t.key, 'planned', false
-FROM unnest(%(lines)s::bigint[], %(skus)s::bigint[], %(serials)s::text[], %(keys)s::text[])
-    WITH ORDINALITY AS t (line, sku, serial, key, place) ORDER BY t.place
-"""
 
 
 @dataclass(frozen=True)
@@ -144,22 +134,7 @@ def apply_serials(
     plan = plan_serials(parsed, replenishment_id=replenishment_id, line_id=line_id)
     if not plan.serials:
         return plan
-    params: dict[str, Any] = {
-        "account": current_account_id(),
-        "lines": [row.line.pk for row in plan.serials],
-        "skus": [row.line.sku_id for row in plan.serials],
-        "serials": [row.serial for row in plan.serials],
-        "keys": [numbering.normalise(row.serial) for row in plan.serials],
-    }
-    try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(INSERT, params)
-    except IntegrityError as error:
-        if "serial_key" not in str(error):
-            raise
-        raise Conflict(
-            _("Somebody planned one of these serials a moment ago. Nothing was written: try again.")
-        ) from error
+    plan_typed([(row.line, row.serial) for row in plan.serials])
     touch(found)
     _record(found, actor, plan)
     return plan
@@ -211,7 +186,7 @@ def _twice(rows: Sequence[csvio.Row]) -> Iterable[tuple[int, str]]:
 def _faults(serials: Sequence[str], sku_id: int) -> Iterable[tuple[int, str]]:
     """(place from 1, why) of each serial of a SKU that cannot be planned."""
     try:
-        checked(serials, sku_id)
+        check_serials(serials, sku_id)
     except BadSerials as error:
         return [(fault.place, fault.message) for fault in error.faults]
     return []

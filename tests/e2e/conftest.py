@@ -71,10 +71,20 @@ def _is_cut_off(request):
     return "ERR_ABORTED" in (request.failure or "")
 
 
+def _is_replaced(text):
+    """htmx gives up a question for a newer one (hx-sync) and calls that an error; a question that fails sends more."""
+    return text.startswith(("htmx:sendAbort", "htmx:afterRequest"))
+
+
+def _hear(faults, message):
+    if message.type == "error" and not _is_replaced(message.text):
+        faults.append(f"console: {message.text}")
+
+
 def _watch(page):
     faults = Faults()
     page.add_init_script(CSP_LISTENER)
-    page.on("console", lambda message: faults.append(f"console: {message.text}") if message.type == "error" else None)
+    page.on("console", lambda message: _hear(faults, message))
     page.on("pageerror", lambda error: faults.append(f"script error: {error}"))
     page.on("requestfailed", lambda request: None if _is_cut_off(request) else faults.append(f"failed: {request.url}"))
     page.on(
