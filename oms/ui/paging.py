@@ -28,9 +28,8 @@ SCANNED = 10_000
 
 SAMPLE = """
 WITH m AS MATERIALIZED ({matches} LIMIT {most})
-SELECT (SELECT count(*) FROM m), ARRAY(
-    SELECT row_id FROM m ORDER BY {order}
-    OFFSET least({start}, ((SELECT count(*) FROM m) - 1) / {per_page} * {per_page}) LIMIT {per_page} + 1)
+SELECT (SELECT count(*) FROM m), row_id, key_0 FROM m ORDER BY {order}
+OFFSET least({start}, ((SELECT count(*) FROM m) - 1) / {per_page} * {per_page}) LIMIT {per_page} + 1
 """
 # OFFSET 0 is a fence: the planner may not walk the sort's index here.
 SORTED = "SELECT row_id FROM ({matches} OFFSET 0) AS m ORDER BY {order} OFFSET {start} LIMIT {limit}"
@@ -117,16 +116,17 @@ class Window:
     def of(cls, query: QueryDict, search: Search) -> "Window":
         """The page that the query string names; a page beyond the end is the last one."""
         place = Place.of(query)
+        sample = None
         if not search.matches:
             total = search.rows.order_by().values("pk")[: COUNTED + 1].count()  # without joins for what rows show
-            ids = None
         elif search.is_short and _is_in_most(search):
-            total, ids = COUNTED + 1, None
+            total = COUNTED + 1
         else:
-            total, ids = _sample(search.matches, place)
+            sample = _sample(search.matches, place)
+            total = sample.total
         if total <= COUNTED:
             place = place.within(total)
-            found = _page(search, search.rows, place) if ids is None else _records(search, ids)
+            found = _page(search, search.rows, place) if sample is None else _records(search, sample.ids)
             return cls._cut(found, place, total)
         rows = search.rows if search.instead is None else search.instead
         keys = tuple(_keys(rows)) if search.is_indexed else ()
@@ -135,7 +135,8 @@ class Window:
         if mark and (found := _records(search, _beyond(rows, keys, mark, place))):
             is_more = len(found) > place.per_page or not place.after
             return cls(found[: place.per_page][:: 1 if place.after else -1], place, total, is_more, **known)
-        if not (found := _numbered(search, rows, place)):
+        last = sample.last if sample and search.instead is None else None
+        if not (found := _numbered(search, rows, place, last)):
             place = place.within(rows.order_by().count())
             found = _numbered(search, rows, place)
         return cls._cut(found, place, total, **known)
@@ -200,22 +201,39 @@ def _page(search: Search, rows: QuerySet[Any], place: Place) -> list[Any]:
     return _records(search, rows.values_list("pk", flat=True)[place.start : end])
 
 
-def _numbered(search: Search, rows: QuerySet[Any], place: Place) -> list[Any]:
-    """The same where more rows match than are counted."""
+def _numbered(search: Search, rows: QuerySet[Any], place: Place, last: Any = None) -> list[Any]:
+    """The same where more rows match than are counted; `last` of a sample, if one was taken in this order."""
     if not search.matches:
         return _page(search, rows, place)
     matches = [part.order_by(*rows.query.order_by) for part in search.matches]
-    return _records(search, _common(rows, matches, search.base, place))
+    return _records(search, _common(rows, matches, search.base, place, last))
 
 
-def _sample(matches: Sequence[QuerySet[Any]], place: Place) -> tuple[int, list[int]]:
-    """How many match, at most one more than are counted, and the ids of the page if they are no more."""
+@dataclass(frozen=True)
+class Sample:
+    """Of rows that match, at most one more than are counted.
+
+    Args:
+        total: how many.
+        ids: of the page among them, which is the page if no more match.
+        last: the first sort key of the last row of a full page; None where there is none. So many rows of the sample
+            come before it that the page of all that match, who can only push it further down, ends there or before.
+    """
+
+    total: int
+    ids: list[int]
+    last: Any
+
+
+def _sample(matches: Sequence[QuerySet[Any]], place: Place) -> Sample:
     statement, params, order = _matches(matches)
     with connection.cursor() as cursor:
         sizes = {"most": COUNTED + 1, "start": place.start, "per_page": place.per_page}
         cursor.execute(SAMPLE.format(matches=statement, order=order, **sizes), params)
-        total, ids = cursor.fetchone()
-    return total, ids
+        found = cursor.fetchall()
+    total = found[0][0] if found else 0
+    is_full = len(found) > place.per_page and place.start + place.per_page < total
+    return Sample(total, [pk for _total, pk, _key in found], found[-1][2] if is_full else None)
 
 
 def _is_in_most(search: Search) -> bool:
@@ -224,24 +242,35 @@ def _is_in_most(search: Search) -> bool:
     return nearby is not None and nearby.order_by().values("pk")[: COUNTED + 1].count() > COUNTED
 
 
-def _nearby(rows: QuerySet[Any], base: QuerySet[Any], depth: int = SCANNED) -> QuerySet[Any] | None:
+def _nearby(rows: QuerySet[Any], base: QuerySet[Any], depth: int) -> QuerySet[Any] | None:
     """The rows that are among the first `depth` of the list; None for a sort that cannot say where they end."""
     first, *rest = _keys(rows)
     if len(rest) != 1 or not _has_values(rows.model, first.path):  # one key and the id
         return None
     edge = base.order_by(*rows.query.order_by).values_list(first.path, flat=True)[depth:][:1]
     for value in edge:
-        return rows.filter(**{f"{first.path}__{'gte' if first.is_down else 'lte'}": value})
+        return _up_to(rows, value)
     return None
 
 
-def _common(rows: QuerySet[Any], matches: Sequence[QuerySet[Any]], base: QuerySet[Any], place: Place) -> list[int]:
-    """The ids of a page of more matches than are counted."""
-    start, limit = place.start, place.per_page + 1
-    nearby = _nearby(rows, base)
+def _up_to(rows: QuerySet[Any], value: Any) -> QuerySet[Any]:
+    """The rows whose first sort key is `value` or comes before it."""
+    first = _keys(rows)[0]
+    return rows.filter(**{f"{first.path}__{'gte' if first.is_down else 'lte'}": value})
+
+
+def _common(
+    rows: QuerySet[Any], matches: Sequence[QuerySet[Any]], base: QuerySet[Any], place: Place, last: Any
+) -> list[int]:
+    """The ids of a page of more matches than are counted; `last` of a sample of them or None."""
+    start, limit, keys = place.start, place.per_page + 1, _keys(rows)
+    nearby = _nearby(rows, base, SCANNED)
     ids = list((rows if nearby is None else nearby).values_list("pk", flat=True)[start : start + limit])
     if len(ids) == limit or nearby is None:
         return ids
+    if last is not None and _has_values(rows.model, keys[0].path):
+        # There may be hundreds of thousands, which need neither be sorted nor leave the index.
+        matches = [_up_to(part, last) for part in matches]
     statement, params, order = _matches(matches)
     with connection.cursor() as cursor:
         cursor.execute(SORTED.format(matches=statement, order=order, start=start, limit=limit), params)

@@ -211,6 +211,23 @@ def test_two_characters_that_most_serials_hold_are_not_looked_up(crowd, client_f
     assert rows_of(page)
 
 
+def test_of_many_matches_only_those_that_may_be_on_the_page_are_sorted(crowd, account_a, client_for, wes):
+    """Order numbers grow with time: a beginning of them is found far from the newest unit, beyond any walk."""
+    client, start = client_for(wes), datetime(2026, 1, 1, tzinfo=UTC)
+    with account_context(account_a):
+        for n, unit in enumerate(Unit.objects.filter(is_void=False).order_by("pk")):
+            number = f"SO-12{n:02}" if n < 30 else ""
+            Unit.objects.filter(pk=unit.pk).update(order_no=number, updated_at=start + timedelta(minutes=n ^ 5))
+    for sort in ("-update", "update", "serial", "-status"):
+        agrees(client, account_a, {"order": "so-12", "sort": sort})
+    for page, is_bounded in ((1, True), (3, False)):
+        query = {"order": "so-12", "per_page": 8, "page": page}
+        with CaptureQueriesContext(connection) as seen:
+            assert rows_of(client.get("/acme/inventory/serials/", query).content.decode())
+        (found,) = [each["sql"] for each in seen if each["sql"].startswith("SELECT row_id FROM (")]
+        assert [('"updated_at" >= ' in part) for part in found.split(" UNION ALL ")] == [is_bounded] * 2
+
+
 MARKS = ["x", "[]", '["a", "b"]', "[1]", "{}", "null", '["2026-01-01"]', "[[1], [2]]"]
 MARKS += [r'["\u0000", "1"]', r'["\ud800", "1"]']  # what PostgreSQL has no text for
 
