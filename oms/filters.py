@@ -6,6 +6,7 @@ from oms.models import (
     AuditEntry,
     BinKind,
     Discrepancy,
+    DiscrepancyKind,
     Job,
     JobState,
     Membership,
@@ -74,7 +75,7 @@ class DiscrepancyFilter(FilterSet):
     q = SearchFilter("summary", "kind", "sku__code", "serial", "process_id", placeholder=_("Search discrepancies"))
     state = ChoiceFilter(field_name="is_open", label=_("State"), choices=[("1", _("Open")), ("0", _("Settled"))])
     summary = TextFilter("summary", label=_("What is wrong"), placeholder=_("What is wrong"))
-    kind = TextFilter("kind", label=_("Kind"), placeholder=_("Kind"))
+    kind = ChoiceFilter(label=_("Kind"), choices=DiscrepancyKind.choices)
     sku = TextFilter("sku__code", label=_("SKU"), placeholder=_("Sku"))
     serial = TextFilter("serial", label=_("Serial"), placeholder=_("Serial"))
     process_id = TextFilter("process_id", label=_("ProcessID"), placeholder=_("ProcessID"))

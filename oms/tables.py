@@ -10,6 +10,7 @@ from oms.models import (
     AuditEntry,
     BinKind,
     Discrepancy,
+    DiscrepancyKind,
     Job,
     JobState,
     Membership,
@@ -186,7 +187,7 @@ class DiscrepancyTable(Table):
         label=gettext_lazy("State"), accessor="is_open", order_by="is_open", choices=CaseState, tones=CASE_TONES
     )
     summary = NameLinkColumn(label=gettext_lazy("What is wrong"), route="discrepancy")
-    kind = Column(label=gettext_lazy("Kind"))
+    kind = CodeColumn(label=gettext_lazy("Kind"), words=dict(DiscrepancyKind.choices))
     sku = MonoLinkColumn(
         label=gettext_lazy("SKU"), accessor="sku__code", order_by="sku__code", route="sku", target="sku_id"
     )

@@ -112,6 +112,7 @@ class SandboxWms(WmsAdapter):
                 "reference": po.number,
                 "supplier": po.supplier,
                 "note": po.note,
+                "expected_on": po.expected_on.isoformat() if po.expected_on else None,
                 "lines": [_line(line) for line in po.lines],
             }
             headers = {"Idempotency-Key": po.key}

@@ -147,7 +147,8 @@ class Api:
                 raise Refused(409, "This reference is taken.", id=known["id"])
         delay = self.sandbox.delay
         due_at = time.time() + delay if delay >= 0 else None
-        content = {"lines": lines, "supplier": body.get("supplier", ""), "note": body.get("note", "")}
+        content = {"lines": lines, "expected_on": body.get("expected_on")}
+        content |= {name: body.get(name, "") for name in ("supplier", "note")}
         pk = self.store.add(client, reference, key, content, due_at)
         return 201, self.store.find(client, pk=pk)
 

@@ -16,7 +16,7 @@ from channels_sync.registry import adapter_class
 from channels_sync.services import runs
 from channels_sync.services.outgoing import settle
 from oms.errors import Conflict, DomainError
-from oms.models import Discrepancy, Person
+from oms.models import Discrepancy, DiscrepancyKind, Person
 from oms.services import audit
 from oms.services.discrepancies import open_discrepancy
 from oms.tenancy import account_context
@@ -184,7 +184,7 @@ def _refuse(message: InboundMessage, why: str) -> InboundState:
     words = {"what": str(message), "who": message.connection.name, "why": why}
     own = f"inbound:{message.pk}:"
     open_discrepancy(
-        kind="inbound_refused",
+        kind=DiscrepancyKind.INBOUND_REFUSED,
         source=f"{own}{Discrepancy.objects.filter(source__startswith=own).count()}",
         summary=_("%(what)s from %(who)s waits. %(why)s") % words,
         raw=message.raw,

@@ -25,6 +25,7 @@ from channels_sync.queries.purchase_orders import why_not
 from channels_sync.services import health, outgoing, runs
 from channels_sync.services.adapters import Opened, open_adapter, opened
 from oms.dispatch import due
+from oms.models import DiscrepancyKind
 from oms.services.discrepancies import open_discrepancy
 from oms.tenancy import account_context
 
@@ -222,7 +223,7 @@ def _fail(account_id: int, claim: Claim, error: SyncError, fault: Fault) -> None
             health.note_success(claim.connection.pk)
         words = {"what": claim.label, "who": claim.connection.name, "why": str(error)}
         open_discrepancy(
-            kind=f"push_{fault.value}",
+            kind=DiscrepancyKind(f"push_{fault.value}"),
             source=f"delivery:{claim.pk}:{timezone.now():%Y%m%d%H%M%S%f}",
             summary=_("%(what)s did not reach %(who)s. %(why)s") % words,
             raw=claim.payload,

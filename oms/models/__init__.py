@@ -6,7 +6,7 @@ imports services, queries or views.
 
 from oms.models.audit import AuditEntry
 from oms.models.catalogue import Sku, Workflow
-from oms.models.discrepancies import Discrepancy
+from oms.models.discrepancies import Discrepancy, DiscrepancyKind
 from oms.models.layouts import ColumnChoice, SavedView
 from oms.models.orders import Order, OrderLine, OrderStatus
 from oms.models.people import (
@@ -39,6 +39,7 @@ __all__ = [
     "ColumnChoice",
     "Density",
     "Discrepancy",
+    "DiscrepancyKind",
     "Due",
     "Job",
     "JobState",

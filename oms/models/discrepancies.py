@@ -11,11 +11,36 @@ from oms.models.people import Person
 from oms.tenancy import AccountKey, AccountModel
 
 
+class DiscrepancyKind(models.TextChoices):
+    """What contradicts what. The apps that find it write it; the database does not hold the list."""
+
+    UNEXPECTED_SERIAL = "unexpected_serial", _("Unexpected serial")
+    SERIAL_WRONG_SKU = "serial_wrong_sku", _("Serial of another SKU")
+    SERIAL_ELSEWHERE = "serial_elsewhere", _("Expected elsewhere")
+    SERIAL_IN_STOCK = "serial_in_stock", _("Already in stock")
+    SERIAL_OUT = "serial_out", _("Already shipped")
+    SERIAL_VOID = "serial_void", _("Cancelled serial")
+    SERIAL_TWICE = "serial_twice", _("Serial named twice")
+    BAD_SERIAL = "bad_serial", _("Bad serial")
+    NOT_OPEN = "not_open", _("Nothing expected")
+    BAD_QUANTITY = "bad_quantity", _("Bad quantity")
+    WRONG_SKU = "wrong_sku", _("Another SKU")
+    UNKNOWN_LINE = "unknown_line", _("Unknown line")
+    QUANTITY_MISMATCH = "quantity_mismatch", _("Quantity against serials")
+    LOT_QUANTITY = "lot_quantity", _("Quantity against lots")
+    BAD_LOT = "bad_lot", _("Bad lot")
+    LOT_EXPIRY = "lot_expiry", _("Lot dates differ")
+    OVER_RECEIPT = "over_receipt", _("More than ordered")
+    INBOUND_REFUSED = "inbound_refused", _("Message in not taken")
+    PUSH_REJECTED = "push_rejected", _("Message out refused")
+    PUSH_MISCONFIGURED = "push_misconfigured", _("Message out: wrong settings")
+    PUSH_BROKEN = "push_broken", _("Message out: error on our side")
+
+
 class Discrepancy(AccountModel):
     """A case that somebody settles; the raw fact is kept.
 
-    `kind` is a short code such as "unexpected_serial"; `source` the unique id of the fact, so that a fact which is
-    delivered again opens no second case.
+    `source` is the unique id of the fact, so that a fact which is delivered again opens no second case.
     """
 
     kind = models.CharField(_("Kind"), max_length=40)

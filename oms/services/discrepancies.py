@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from oms import outbox
 from oms.errors import Conflict, DomainError, Text
-from oms.models import Discrepancy, Person
+from oms.models import Discrepancy, DiscrepancyKind, Person
 from oms.services import audit
 
 CLOSED = "discrepancy.closed"
@@ -26,14 +26,13 @@ class Case:
     """One contradiction. (`kind`, `source`) is its identity: the same fact delivered again opens no second case.
 
     Args:
-        kind: a short code, such as "unexpected_serial".
         source: the unique id of the fact; longer ones than the column are shortened, and stay unique.
         summary: one sentence for the person who settles it.
         sku_id, serial, process_type, process_id: what it is about, where that is known.
         raw: the fact as it came, JSON-ready.
     """
 
-    kind: str
+    kind: DiscrepancyKind
     source: str
     summary: str
     sku_id: int | None = None
@@ -57,7 +56,7 @@ def open_discrepancies(cases: Sequence[Case]) -> int:
 @transaction.atomic
 def open_discrepancy(
     *,
-    kind: str,
+    kind: DiscrepancyKind,
     source: str,
     summary: str,
     sku_id: int | None = None,

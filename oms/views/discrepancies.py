@@ -15,7 +15,7 @@ from oms.access import AccountRequest, require_role
 from oms.errors import DomainError
 from oms.filters import DiscrepancyFilter
 from oms.forms import SettleForm
-from oms.models import EVERYONE, OFFICE, Discrepancy
+from oms.models import EVERYONE, OFFICE, Discrepancy, DiscrepancyKind
 from oms.queries import discrepancies as queries
 from oms.services import discrepancies as services
 from oms.tables import CASE_TONES, DiscrepancyTable, case_state
@@ -138,7 +138,7 @@ def _facts(request: AccountRequest, case: Discrepancy) -> list[dict[str, Any]]:
     sku_url = reverse("sku", kwargs={"account_slug": slug, "pk": case.sku_id}) if case.sku_id else ""
     process_url = document_url(slug, case.process_type, case.process_id)
     found: list[dict[str, Any]] = [
-        {"label": _("Kind"), "value": case.kind, "is_mono": True},
+        {"label": _("Kind"), "value": dict(DiscrepancyKind.choices).get(case.kind, case.kind)},
         {"label": _("SKU"), "value": case.sku.code if case.sku else "", "is_mono": True, "url": sku_url},
         {"label": _("Serial"), "value": case.serial, "is_mono": True, "can_copy": bool(case.serial)},
         {"label": _("ProcessID"), "value": case.process_id, "is_mono": True, "url": process_url},

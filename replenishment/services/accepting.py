@@ -9,7 +9,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils.translation import gettext as _, gettext_lazy
 
 from oms.errors import Conflict, DomainError
-from oms.models import Discrepancy, Person
+from oms.models import Discrepancy, DiscrepancyKind as Kind, Person
 from oms.services.discrepancies import Acceptance, accept_discrepancies, close_discrepancies
 from oms.tenancy import current_account_id
 from replenishment.lifecycle import Status, Step, may
@@ -22,8 +22,8 @@ from replenishment.services.submitting import hold_workflows, set_status
 from serials.lifecycle import Actor, Event
 from serials.services import Fact, Row, record_event
 
-ACCEPTABLE = ("unexpected_serial", "serial_void", "over_receipt")
-OUTCOMES = {"unexpected_serial": Outcome.UNEXPECTED, "serial_void": Outcome.VOID}
+ACCEPTABLE = (Kind.UNEXPECTED_SERIAL, Kind.SERIAL_VOID, Kind.OVER_RECEIPT)
+OUTCOMES = {Kind.UNEXPECTED_SERIAL: Outcome.UNEXPECTED, Kind.SERIAL_VOID: Outcome.VOID}
 # A number whose unit was cancelled and lives again is planned again, unless another line has taken it meanwhile.
 PLAN_AGAIN = """
 UPDATE replenishment_plannedserial p SET state = 'planned'
@@ -134,7 +134,7 @@ def _arrivals(found: Replenishment, cases: Sequence[Discrepancy]) -> Iterable[_A
         waiting.setdefault((serial.receipt_line_id, serial.outcome, serial.serial[:200]), serial)
     for case in cases:
         line = lines[places[case.pk]]
-        serial_row = waiting.get((line.pk, OUTCOMES[case.kind], case.serial))
+        serial_row = waiting.get((line.pk, OUTCOMES[Kind(case.kind)], case.serial))
         if serial_row is None or line.sku_id is None:
             raise DomainError(_("What arrived is not known any more: settle “%(case)s” instead.") % {"case": case})
         yield _Arrival(case, line, serial_row)
@@ -180,8 +180,8 @@ def _row(arrival: _Arrival, default_bin: int) -> Row:
         serial=arrival.serial.serial.strip(),
         bin_id=arrival.serial.bin_id or arrival.line.bin_id or default_bin,
         lot_id=lots[0].lot_id if is_whole else None,
-        is_new_allowed=arrival.case.kind == "unexpected_serial",
-        is_accepted=arrival.case.kind == "serial_void",
+        is_new_allowed=arrival.case.kind == Kind.UNEXPECTED_SERIAL,
+        is_accepted=arrival.case.kind == Kind.SERIAL_VOID,
     )
 
 

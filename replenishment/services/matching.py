@@ -9,7 +9,7 @@ from django.db import connection
 from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _, gettext_lazy
 
-from oms.models import Workflow
+from oms.models import DiscrepancyKind as Kind, Workflow
 from oms.services.discrepancies import Case
 from oms.tenancy import current_account_id
 from replenishment.models import Outcome, PlannedSerial, Receipt, Replenishment, ReplenishmentLine
@@ -43,22 +43,28 @@ WHERE u.status = 'incoming' AND NOT u.is_void AND u.process_id = %(number)s
 """
 KINDS = {
     Outcome.UNEXPECTED: (
-        "unexpected_serial",
+        Kind.UNEXPECTED_SERIAL,
         gettext_lazy("%(serial)s of %(sku)s is not among the planned serials of %(number)s."),
     ),
     Outcome.WRONG_SKU: (
-        "serial_wrong_sku",
+        Kind.SERIAL_WRONG_SKU,
         gettext_lazy("%(serial)s arrived as %(sku)s, but %(number)s expects it for another SKU."),
     ),
     Outcome.ELSEWHERE: (
-        "serial_elsewhere",
+        Kind.SERIAL_ELSEWHERE,
         gettext_lazy("%(serial)s of %(sku)s is expected on another replenishment."),
     ),
-    Outcome.IN_STOCK: ("serial_in_stock", gettext_lazy("%(serial)s of %(sku)s is in the warehouse already.")),
-    Outcome.OUT: ("serial_out", gettext_lazy("%(serial)s of %(sku)s was shipped before.")),
-    Outcome.VOID: ("serial_void", gettext_lazy("%(serial)s of %(sku)s was cancelled, but arrived.")),
-    Outcome.DUPLICATE: ("serial_twice", gettext_lazy("%(serial)s of %(sku)s is named twice in one receipt.")),
-    Outcome.BAD: ("bad_serial", gettext_lazy("“%(serial)s” of %(sku)s cannot be taken. %(why)s")),
+    Outcome.IN_STOCK: (
+        Kind.SERIAL_IN_STOCK,
+        gettext_lazy("%(serial)s of %(sku)s is in the warehouse already."),
+    ),
+    Outcome.OUT: (Kind.SERIAL_OUT, gettext_lazy("%(serial)s of %(sku)s was shipped before.")),
+    Outcome.VOID: (Kind.SERIAL_VOID, gettext_lazy("%(serial)s of %(sku)s was cancelled, but arrived.")),
+    Outcome.DUPLICATE: (
+        Kind.SERIAL_TWICE,
+        gettext_lazy("%(serial)s of %(sku)s is named twice in one receipt."),
+    ),
+    Outcome.BAD: (Kind.BAD_SERIAL, gettext_lazy("“%(serial)s” of %(sku)s cannot be taken. %(why)s")),
 }
 """Outcomes of a serial that wait for somebody → the kind of discrepancy, and its sentence."""
 
@@ -136,7 +142,7 @@ class Matcher:
                 self._open_cases(result)
         return results
 
-    def case(self, result: LineResult, kind: str, summary: str, *, serial: str = "", detail: str = "") -> Case:
+    def case(self, result: LineResult, kind: Kind, summary: str, *, serial: str = "", detail: str = "") -> Case:
         """A discrepancy of one line; `detail` tells two of a kind in one line apart."""
         return Case(
             kind=kind,
@@ -154,10 +160,12 @@ class Matcher:
         words = {"sku": code[:80], "line": incoming.position, "number": self.replenishment.number}
         if not self.is_open:
             text = _("%(number)s is not open, but %(sku)s arrived for it.")
-            result.cases.append(self.case(result, "not_open", text % words))
+            result.cases.append(self.case(result, Kind.NOT_OPEN, text % words))
             return
         if not 0 <= incoming.quantity <= MOST_PIECES:
-            result.cases.append(self.case(result, "bad_quantity", _("%(sku)s: the quantity makes no sense.") % words))
+            result.cases.append(
+                self.case(result, Kind.BAD_QUANTITY, _("%(sku)s: the quantity makes no sense.") % words)
+            )
             return
         of_sku = [line for line in self.lines if line.sku.code.upper() == code.upper()]
         if incoming.position is None:
@@ -168,10 +176,10 @@ class Matcher:
             return
         if any(line.position == incoming.position for line in self.lines):
             text = _("Line %(line)s of %(number)s is another SKU than %(sku)s.")
-            result.cases.append(self.case(result, "wrong_sku", text % words))
+            result.cases.append(self.case(result, Kind.WRONG_SKU, text % words))
         else:
             text = _("%(sku)s is not on %(number)s.")
-            result.cases.append(self.case(result, "unknown_line", text % words))
+            result.cases.append(self.case(result, Kind.UNKNOWN_LINE, text % words))
 
     def _known(self, results: Iterable[LineResult]) -> dict[tuple[int, str], tuple[str, str, int | None]]:
         """(SKU, normalised serial) → state, ProcessID and the line that planned it here, of the units that exist."""
@@ -237,7 +245,7 @@ class Matcher:
         if sent != result.incoming.quantity:
             words = {"sku": result.sku.code, "quantity": result.incoming.quantity, "sent": sent}
             text = _("%(sku)s: %(quantity)s received, but %(sent)s serials. The rest waits.")
-            result.cases.append(self.case(result, "quantity_mismatch", text % words))
+            result.cases.append(self.case(result, Kind.QUANTITY_MISMATCH, text % words))
 
     def _meaning(
         self,

@@ -7,7 +7,7 @@ from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from oms.errors import DomainError
-from oms.models import NO_LOT, Person
+from oms.models import NO_LOT, DiscrepancyKind as Kind, Person
 from oms.services import stock
 from oms.services.discrepancies import Case, open_discrepancies, shortened
 from oms.tenancy import current_account_id
@@ -164,7 +164,7 @@ class _Application:
         if by_lot.total() > rest:
             text = _("%(sku)s: its lots add up to %(lots)s, but %(quantity)s were received.")
             words = {"sku": result.sku.code, "lots": by_lot.total(), "quantity": rest}
-            result.cases.append(self.matcher.case(result, "lot_quantity", text % words))
+            result.cases.append(self.matcher.case(result, Kind.LOT_QUANTITY, text % words))
             by_lot.clear()
         yield from (stock.Move(result.sku.pk, bin_id, pieces, lot) for lot, pieces in by_lot.items())
         if rest > by_lot.total():
@@ -219,7 +219,7 @@ class _Application:
         if result.sku and not is_lot_number(sent.number):
             text = _("%(sku)s: “%(lot)s” cannot be the number of a lot.")
             words = {"sku": result.sku.code, "lot": sent.number[:100]}
-            result.cases.append(self.matcher.case(result, "bad_lot", text % words, detail=sent.number))
+            result.cases.append(self.matcher.case(result, Kind.BAD_LOT, text % words, detail=sent.number))
         return ReceivedLot(
             receipt_line=row,
             lot=lot,
@@ -251,12 +251,12 @@ class _Application:
                 text = _("%(sku)s: %(received)s received on line %(line)s, %(quantity)s were expected.")
                 words = {"sku": line.sku.code, "received": received, "line": line.position, "quantity": line.quantity}
                 detail = f"line {line.position}"
-                result.cases.append(self.matcher.case(result, "over_receipt", text % words, detail=detail))
+                result.cases.append(self.matcher.case(result, Kind.OVER_RECEIPT, text % words, detail=detail))
 
     def _lot_cases(self) -> list[Case]:
         return [
             Case(
-                kind="lot_expiry",
+                kind=Kind.LOT_EXPIRY,
                 source=f"{self.receipt.source}#lot:{case.key.sku_id}:{case.key.number}:{case.sent}",
                 summary=str(case),
                 sku_id=case.key.sku_id,

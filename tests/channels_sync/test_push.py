@@ -1,6 +1,7 @@
 """Messages out: each has exactly one effect, whatever happens on the way. The sandbox's own count is the evidence."""
 
 import threading
+from datetime import date
 
 import pytest
 from django.db import connections as databases
@@ -19,6 +20,7 @@ from tests.factories import make_serialized_sku, make_sku
 from tests.worker_process import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
+DAY = date(2027, 3, 1)
 
 
 def push_until(account, is_so, what):
@@ -46,7 +48,7 @@ def cancel(account, replenishment):
 def test_a_purchase_order_arrives_as_it_was_planned(account_a, connection, warehouse, sent, deliveries):
     with account_context(account_a):
         serialized, plain = make_serialized_sku(), make_sku()
-        made = submitted(connection, (serialized, 2), (plain, 5), planned=False, supplier="Maker")
+        made = submitted(connection, (serialized, 2), (plain, 5), planned=False, supplier="Maker", expected_on=DAY)
     assert deliveries() == []  # nothing is sent before the outbox is drained
     outbox.drain(account_a.pk)
     assert push(account_a.pk) == 1
@@ -55,7 +57,7 @@ def test_a_purchase_order_arrives_as_it_was_planned(account_a, connection, wareh
         (1, serialized.code, 2, True),
         (2, plain.code, 5, False),
     ]
-    assert order["supplier"] == "Maker"
+    assert (order["supplier"], order["expected_on"]) == ("Maker", DAY.isoformat())
     (row,) = deliveries()
     assert (row.state, row.attempts, row.remote_id) == (DeliveryState.SENT, 1, str(order["id"]))
 
