@@ -4,12 +4,12 @@ from collections import Counter
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Sum
+from django.db.models import Exists, OuterRef, Q, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from oms.errors import Conflict, DomainError
-from oms.models import Discrepancy, Person, StockMove, Workflow
+from oms.models import Discrepancy, Person, Sku, StockMove, Workflow
 from oms.services import audit, stock
 from oms.services.discrepancies import close_discrepancies
 from oms.tenancy import current_account_id
@@ -18,11 +18,13 @@ from replenishment.models import APPLIED, Outcome, Receipt, ReceiptLine, Receive
 from replenishment.services.accepting import say_what_arrived
 from replenishment.services.by_hand import ENTERED, refuse_other_system
 from replenishment.services.drafts import locked
-from replenishment.services.submitting import hold_workflows
+from replenishment.services.submitting import NAMED, hold_workflows
 from serials.lifecycle import Actor, Event, ProcessType
 from serials.numbering import normalise
 from serials.services import Fact, Row, record_event
 
+BY_UNIT = (Outcome.MATCHED, Outcome.NEW, Outcome.ACCEPTED)
+"""Serials of a receipt that became or moved units."""
 # The units that a receipt brought in, each with the history row that did it and the line of this replenishment that it
 # counts for: the one that planned it, else the one that it arrived on.
 BROUGHT_IN = """
@@ -53,7 +55,8 @@ def undo(*, receipt_id: int, reason: str, actor: Person) -> Receipt:
     Planned units become Incoming again, others void; pieces leave the bins they were put in. What it left to be settled
     is settled with the same reason. Raises DomainError without a reason, for a receipt of a warehouse system and where
     pieces are not there any more; Refused, naming them, where anything happened to a unit since; Conflict where it was
-    taken back already or the replenishment is closed. Then nothing is written.
+    taken back already, the replenishment is closed, or a SKU's goods came as pieces and are units now, or the other way
+    round. Then nothing is written.
     """
     if not reason.strip():
         raise DomainError(_("Say why, in a few words."))
@@ -69,6 +72,7 @@ def undo(*, receipt_id: int, reason: str, actor: Person) -> Receipt:
         raise Conflict(_("%(number)s is closed short: nothing of it is expected any more.") % {"number": found.number})
     refuse_other_system(found)
     hold_workflows(found)
+    _refuse_other_workflow(receipt)
     cause = {"actor_id": actor.pk, "process_id": found.number, "source": f"undo:{receipt.source}"}
     pieces = _take_units_back(receipt, reason, cause)
     _take_pieces_back(receipt, reason, cause)
@@ -92,12 +96,27 @@ def undo(*, receipt_id: int, reason: str, actor: Person) -> Receipt:
     return receipt
 
 
+def _refuse_other_workflow(receipt: Receipt) -> None:
+    """Goods leave as they came, as units or as pieces: raise Conflict where a Serial attribute says otherwise now."""
+    by_unit = Exists(ReceivedSerial.objects.filter(receipt_line=OuterRef("pk"), outcome__in=BY_UNIT))
+    came = ReceiptLine.objects.filter(receipt=receipt, applied_quantity__gt=0)
+    changed = Sku.objects.filter(
+        Q(pk__in=came.filter(by_unit).values("sku")) & ~Q(workflow=Workflow.IN_OUT)
+        | Q(pk__in=came.exclude(by_unit).values("sku")) & Q(workflow=Workflow.IN_OUT)
+    )
+    if codes := list(changed.order_by("code").values_list("code", flat=True)[:NAMED]):
+        text = _(
+            "The Serial attribute of %(skus)s is another than when this receipt came: it cannot be undone any more."
+        )
+        raise Conflict(text % {"skus": ", ".join(codes)})
+
+
 def _take_units_back(receipt: Receipt, reason: str, cause: dict[str, object]) -> Counter[int]:
     """How many units left which line."""
     serials = list(
-        ReceivedSerial.objects.filter(
-            receipt_line__receipt=receipt, outcome__in=[Outcome.MATCHED, Outcome.NEW, Outcome.ACCEPTED]
-        ).values_list("receipt_line__sku_id", "serial", "receipt_line__line_id", "outcome")
+        ReceivedSerial.objects.filter(receipt_line__receipt=receipt, outcome__in=BY_UNIT).values_list(
+            "receipt_line__sku_id", "serial", "receipt_line__line_id", "outcome"
+        )
     )
     params: dict[str, Any] = {
         "account": current_account_id(),

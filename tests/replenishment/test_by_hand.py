@@ -7,9 +7,10 @@ import pytest
 
 from channels_sync.models import Connection
 from oms.errors import Conflict, DomainError
-from oms.models import AuditEntry, Discrepancy, Stock
+from oms.models import AuditEntry, Discrepancy, Sku, Stock, Workflow
 from oms.queries.stock import system_of
 from oms.services import stock
+from oms.services.catalogue import set_workflow
 from oms.tenancy import account_context
 from replenishment.lifecycle import Status
 from replenishment.models import Receipt, ReceivedSerial, ReplenishmentLot
@@ -255,6 +256,26 @@ def test_nothing_is_undone_once_a_unit_moved_or_pieces_left(in_a, wes):
         undo(receipt_id=counted.pk, reason="Wrong", actor=wes)
     receipt.refresh_from_db()
     assert (receipt.undone_at, receipt.quantity) == (None, 2)
+
+
+def test_goods_do_not_leave_as_units_that_came_as_pieces_nor_the_other_way_round(in_a, wes):
+    """The Serial attribute may change as soon as a replenishment is Completed and its goods are gone."""
+    bulk, sku = make_sku(), make_serialized_sku()
+    pieces, by_unit = make_submitted((bulk, 5), planned=False), make_submitted((sku, 1))
+    receipts = [
+        enter(pieces, wes, incoming_line(bulk, quantity=5, position=1)),
+        enter(by_unit, wes, incoming_line(sku, serials=["SN00000001"], position=1)),
+    ]
+    place = Stock.objects.get(sku=bulk)
+    stock.post_moves([stock.Move(bulk.pk, place.bin_id, -5)], cause=stock.Cause("ship", "order"))
+    set_workflow(sku_ids=[bulk.pk], workflow=Workflow.IN_OUT, actor=wes)
+    Sku.objects.filter(pk=sku.pk).update(workflow=Workflow.NO)
+    for receipt, changed in zip(receipts, (bulk, sku), strict=True):
+        with pytest.raises(Conflict, match=f"Serial attribute of {changed.code} is another"):
+            undo(receipt_id=receipt.pk, reason="Wrong", actor=wes)
+        receipt.refresh_from_db()
+        assert receipt.undone_at is None
+    assert [line_of(made).received_quantity for made in (pieces, by_unit)] == [5, 1]
 
 
 def test_a_receipt_of_a_warehouse_system_and_of_a_closed_one_is_not_undone(in_a, wes):
