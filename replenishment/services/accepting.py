@@ -179,7 +179,7 @@ def _row(arrival: _Arrival, default_bin: int) -> Row:
         sku_id=arrival.line.sku_id,
         serial=arrival.serial.serial.strip(),
         bin_id=arrival.serial.bin_id or arrival.line.bin_id or default_bin,
-        lot_id=lots[0].lot_id if is_whole else None,
+        lot_id=arrival.serial.lot_id or (lots[0].lot_id if is_whole else None),
         is_new_allowed=arrival.case.kind == Kind.UNEXPECTED_SERIAL,
         is_accepted=arrival.case.kind == Kind.SERIAL_VOID,
     )

@@ -13,9 +13,9 @@ from oms.services.discrepancies import Case, open_discrepancies, shortened
 from oms.tenancy import current_account_id
 from replenishment.lifecycle import Status, Step, may
 from replenishment.models import Receipt, ReceiptLine, ReceivedLot, Replenishment
-from replenishment.receiving import IncomingReceipt
+from replenishment.receiving import IncomingReceipt, IncomingUnit
 from replenishment.services.drafts import recount, touch
-from replenishment.services.matching import LineResult, Matcher, clean
+from replenishment.services.matching import LineResult, Matcher, SerialResult, clean
 from replenishment.services.places import Bins, Lots, is_lot_number
 from replenishment.services.submitting import hold_workflows, set_status
 from serials.lifecycle import Actor, Event, ProcessType
@@ -23,10 +23,10 @@ from serials.models import Lot
 from serials.services import Fact, Row, record_event
 
 SAVE_SERIALS = """
-INSERT INTO replenishment_receivedserial (account_id, receipt_line_id, serial, bin_id, outcome)
-SELECT %(account)s, t.line, t.serial, t.bin, t.outcome
-FROM unnest(%(lines)s::bigint[], %(serials)s::text[], %(bins)s::bigint[], %(outcomes)s::text[])
-    WITH ORDINALITY AS t (line, serial, bin, outcome, place) ORDER BY t.place
+INSERT INTO replenishment_receivedserial (account_id, receipt_line_id, serial, bin_id, lot_id, outcome)
+SELECT %(account)s, t.line, t.serial, t.bin, t.lot, t.outcome
+FROM unnest(%(lines)s::bigint[], %(serials)s::text[], %(bins)s::bigint[], %(lots)s::bigint[], %(outcomes)s::text[])
+    WITH ORDINALITY AS t (line, serial, bin, lot, outcome, place) ORDER BY t.place
 """
 ADD_RECEIVED = """
 UPDATE replenishment_replenishmentline l SET received_quantity = l.received_quantity + t.pieces
@@ -134,8 +134,7 @@ class _Application:
     def _unit_rows(self, result: LineResult) -> Iterable[Row]:
         whole = self._lot_of_all(result)
         for serial in result.applied_serials:
-            named = self.lots.find(result.sku.pk, serial.unit.lot_number) if serial.unit.lot_number else None
-            lot = named or whole
+            lot = self._named_lot(result, serial.unit) or whole
             yield Row(
                 sku_id=result.sku.pk,
                 serial=serial.unit.serial.strip(),
@@ -143,6 +142,10 @@ class _Application:
                 lot_id=lot.pk if lot else None,
                 is_new_allowed=True,
             )
+
+    def _named_lot(self, result: LineResult, unit: IncomingUnit) -> Lot | None:
+        """The lot that the source names for this very unit, among those of its line."""
+        return self.lots.find(result.sku.pk, unit.lot_number) if unit.lot_number and result.sku else None
 
     def _lot_of_all(self, result: LineResult) -> Lot | None:
         """The lot of every unit, where the line says so: one lot with the line's whole quantity. Never inferred."""
@@ -185,14 +188,22 @@ class _Application:
         ]
         ReceivedLot.objects.bulk_create(lots, batch_size=2000)
         named = [
-            (row.pk, clean(serial.unit.serial)[:300], self._serial_bin(result, serial.unit.bin_name), serial.outcome)
+            self._received_serial(row, result, serial)
             for row, result in zip(rows, self.results, strict=True)
             for serial in result.serials
         ]
-        columns: Sequence[Sequence[object]] = list(zip(*named, strict=True)) or [(), (), (), ()]
-        params = dict(zip(("lines", "serials", "bins", "outcomes"), map(list, columns), strict=True))
+        names = ("lines", "serials", "bins", "lots", "outcomes")
+        columns: Sequence[Sequence[object]] = list(zip(*named, strict=True)) or [()] * len(names)
+        params = dict(zip(names, map(list, columns), strict=True))
         with connection.cursor() as cursor:
             cursor.execute(SAVE_SERIALS, {"account": current_account_id(), **params})
+
+    def _received_serial(self, row: ReceiptLine, result: LineResult, serial: SerialResult) -> tuple[object, ...]:
+        """What is kept of one serial, in the order of SAVE_SERIALS."""
+        unit = serial.unit
+        lot = self._named_lot(result, unit)
+        bin_id = self._serial_bin(result, unit.bin_name)
+        return row.pk, clean(unit.serial)[:300], bin_id, lot.pk if lot else None, serial.outcome
 
     def _serial_bin(self, result: LineResult, name: str) -> int | None:
         name = name or result.incoming.bin_name

@@ -12,7 +12,7 @@ from oms.services.discrepancies import accept_discrepancies, acceptance, close_d
 from oms.tenancy import account_context
 from replenishment.lifecycle import Status
 from replenishment.models import PlannedSerial, Receipt, ReceiptLine, ReceivedSerial
-from replenishment.receiving import IncomingLot
+from replenishment.receiving import IncomingLot, IncomingUnit
 from replenishment.services import submitting
 from replenishment.services.accepting import settle_many
 from replenishment.services.receiving import apply_receipt
@@ -62,6 +62,20 @@ def test_an_accepted_serial_is_received_by_the_fact_that_brought_it(in_a, olga):
     case = Discrepancy.objects.get()
     assert (case.is_open, case.closed_by, case.reason) == (False, olga, "It is the right one")
     assert AuditEntry.objects.filter(kind="discrepancy", action="accept", actor=olga).count() == 1
+
+
+def test_an_accepted_serial_has_the_lot_that_was_named_for_it(in_a, olga):
+    sku = make_serialized_sku()
+    made = make_submitted((sku, 3))
+    named = [
+        IncomingUnit("SN00000001", lot_number="L-1"),
+        IncomingUnit("OTHER", lot_number="L-2"),
+        IncomingUnit("NONE"),
+    ]
+    receive(made, incoming_line(sku, serials=named, lots=[IncomingLot("L-1", quantity=1), IncomingLot("L-2")]))
+    accept(actor=olga)
+    lots = dict(Unit.objects.filter(status="ready").values_list("serial", "lot__number"))
+    assert lots == {"SN00000001": "L-1", "OTHER": "L-2", "NONE": None}
 
 
 def test_a_later_version_of_the_receipt_does_not_bring_what_was_accepted_again(in_a):
