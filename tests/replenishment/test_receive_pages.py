@@ -175,6 +175,19 @@ def test_the_office_settles_one_or_all_of_it(floor, office, account_a, made):
     assert "Accept all" not in text_of(floor.get(f"/acme/replenishments/{made.pk}/"))
 
 
+def test_accepting_all_says_what_stays(office, account_a, made):
+    with account_context(account_a):
+        sku = line_of(made).sku
+        for source in ("wms:1", "wms:2"):
+            apply_receipt(incoming(made, incoming_line(sku, serials=["W-1"])), source=source)
+    assert "Accept all (1)" in text_of(office.get(f"/acme/replenishments/{made.pk}/"))
+    page = text_of(office.get(f"/acme/replenishments/{made.pk}/accept/"))
+    assert "came in several receipts is received once" in page
+    done = office.post(f"/acme/replenishments/{made.pk}/accept/", {"reason": "Fine"}, follow=True)
+    assert "1 discrepancy is settled. 1 stays open." in text_of(done)
+    assert "Accept all" not in text_of(office.get(f"/acme/replenishments/{made.pk}/"))
+
+
 def test_expected_against_received_by_serial(floor, office, account_a, made):
     with account_context(account_a):
         apply_receipt(incoming(made, incoming_line(line_of(made).sku, serials=["SN00000002"])), source="wms:1")
