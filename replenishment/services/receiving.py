@@ -12,7 +12,7 @@ from oms.services import stock
 from oms.services.discrepancies import Case, open_discrepancies, shortened
 from oms.tenancy import current_account_id
 from replenishment.lifecycle import Status, Step, may
-from replenishment.models import Receipt, ReceiptLine, ReceivedLot, Replenishment
+from replenishment.models import Receipt, ReceiptLine, ReceivedLot, Replenishment, ReplenishmentLine
 from replenishment.receiving import IncomingReceipt, IncomingUnit
 from replenishment.services.drafts import recount, touch
 from replenishment.services.matching import LineResult, Matcher, SerialResult, clean
@@ -261,8 +261,8 @@ class _Application:
             if result and received > line.quantity:
                 text = _("%(sku)s: %(received)s received on line %(line)s, %(quantity)s were expected.")
                 words = {"sku": line.sku.code, "received": received, "line": line.position, "quantity": line.quantity}
-                detail = f"line {line.position}"
-                result.cases.append(self.matcher.case(result, Kind.OVER_RECEIPT, text % words, detail=detail))
+                case = self.matcher.case(result, Kind.OVER_RECEIPT, text % words, detail=excess_of(line))
+                result.cases.append(case)
 
     def _lot_cases(self) -> list[Case]:
         return [
@@ -277,6 +277,11 @@ class _Application:
             )
             for case in self.lots.contradictions
         ]
+
+
+def excess_of(line: ReplenishmentLine) -> str:
+    """How the source of a case ends that says that too much of a line was received."""
+    return f"line {line.position}"
 
 
 def _held(number: int) -> int:

@@ -4,20 +4,30 @@ from collections import Counter
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, Q, Sum
+from django.db.models import Exists, F, OuterRef, Q, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from oms.errors import Conflict, DomainError
-from oms.models import Discrepancy, Person, Sku, StockMove, Workflow
+from oms.models import Discrepancy, DiscrepancyKind, Person, Sku, StockMove, Workflow
 from oms.services import audit, stock
 from oms.services.discrepancies import close_discrepancies
 from oms.tenancy import current_account_id
 from replenishment.lifecycle import Step
-from replenishment.models import APPLIED, Outcome, Receipt, ReceiptLine, ReceivedSerial, ReplenishmentLine
+from replenishment.models import (
+    APPLIED,
+    Outcome,
+    Receipt,
+    ReceiptLine,
+    ReceivedSerial,
+    Replenishment,
+    ReplenishmentLine,
+)
+from replenishment.queries import open_discrepancies
 from replenishment.services.accepting import say_what_arrived
 from replenishment.services.by_hand import ENTERED, refuse_other_system
 from replenishment.services.drafts import locked
+from replenishment.services.receiving import excess_of
 from replenishment.services.submitting import NAMED, hold_workflows
 from serials.lifecycle import Actor, Event, ProcessType
 from serials.numbering import normalise
@@ -53,7 +63,8 @@ def undo(*, receipt_id: int, reason: str, actor: Person) -> Receipt:
     """Take a receipt back that somebody entered in Lotline.
 
     Planned units become Incoming again, others void; pieces leave the bins they were put in. What it left to be settled
-    is settled with the same reason. Raises DomainError without a reason, for a receipt of a warehouse system and where
+    is settled with the same reason, and so is what other receipts brought too much of, where it is not too much any
+    more. Raises DomainError without a reason, for a receipt of a warehouse system and where
     pieces are not there any more; Refused, naming them, where anything happened to a unit since; Conflict where it was
     taken back already, the replenishment is closed, or a SKU's goods came as pieces and are units now, or the other way
     round. Then nothing is written.
@@ -84,6 +95,7 @@ def undo(*, receipt_id: int, reason: str, actor: Person) -> Receipt:
         row.received_quantity -= count
         row.save(update_fields=["received_quantity"])
     _mark(receipt, reason, actor)
+    _settle_excess(found, receipt, actor)
     say_what_arrived(found)
     audit.record(
         actor=actor,
@@ -174,3 +186,21 @@ def _settle_what_it_left(receipt: Receipt, reason: str, actor: Person) -> None:
     ids = list(left.values_list("pk", flat=True))
     if ids:
         close_discrepancies(discrepancy_ids=ids, reason=reason, actor=actor)
+
+
+def _settle_excess(found: Replenishment, receipt: Receipt, actor: Person) -> None:
+    """Close the cases of lines that had received too much and have not any more.
+
+    One that is locked is somebody else's to settle: to wait for it here, after the document, could go in a circle.
+    """
+    lines = ReplenishmentLine.objects.filter(replenishment=found, received_quantity__lte=F("quantity"))
+    sound = {excess_of(line) for line in lines}
+    cases = open_discrepancies(found).filter(kind=DiscrepancyKind.OVER_RECEIPT)
+    ids = [
+        case.pk
+        for case in cases.select_for_update(of=("self",), skip_locked=True)
+        if case.source.rpartition(":")[2] in sound
+    ]
+    if ids:
+        words = _("The receipt %(receipt)s was undone: no more than expected has come.") % {"receipt": receipt}
+        close_discrepancies(discrepancy_ids=ids, reason=words, actor=actor)

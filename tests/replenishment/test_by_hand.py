@@ -258,6 +258,25 @@ def test_nothing_is_undone_once_a_unit_moved_or_pieces_left(in_a, wes):
     assert (receipt.undone_at, receipt.quantity) == (None, 2)
 
 
+def test_what_is_too_much_no_more_once_a_receipt_is_undone_is_settled(in_a, wes):
+    one, two = make_sku(), make_sku()
+    made = make_submitted((one, 3), (two, 1), planned=False)
+    wrong = enter(made, wes, incoming_line(one, quantity=3, position=1))
+    enter(made, wes, incoming_line(one, quantity=2, position=1), incoming_line(two, quantity=4, position=2), key="k2")
+    twice = enter(made, wes, incoming_line(two, quantity=1, position=2), key="k3")
+    assert Discrepancy.objects.filter(kind="over_receipt", is_open=True).count() == 3
+    undo(receipt_id=wrong.pk, reason="Wrong pallet", actor=wes)
+    case = Discrepancy.objects.get(is_open=False)
+    assert (case.sku_id, case.closed_by) == (one.pk, wes)
+    assert f"{wrong} was undone" in case.reason
+    undo(receipt_id=twice.pk, reason="Counted twice", actor=wes)
+    made.refresh_from_db()
+    assert (Discrepancy.objects.get(is_open=True).sku_id, made.status) == (two.pk, Status.REVIEW)
+    undo(receipt_id=Receipt.objects.get(source__endswith="k2").pk, reason="And this", actor=wes)
+    made.refresh_from_db()
+    assert (Discrepancy.objects.filter(is_open=True).count(), made.status) == (0, Status.PROCESSING)
+
+
 def test_goods_do_not_leave_as_units_that_came_as_pieces_nor_the_other_way_round(in_a, wes):
     """The Serial attribute may change as soon as a replenishment is Completed and its goods are gone."""
     bulk, sku = make_sku(), make_serialized_sku()
