@@ -236,6 +236,27 @@ def test_a_receipt_is_undone_from_its_page(floor, account_a, made):
     assert f"{url}undo/" not in page
 
 
+def test_what_an_undone_receipt_brought_is_missing_until_another_brings_it(floor, account_a, made):
+    def rows(query=""):
+        answer = floor.get(f"/acme/replenishments/serials/?number={made.number}&format=csv{query}")
+        return [row.split(",")[3:] for row in text_of(answer).splitlines()[1:]]
+
+    today = "&received_from=2020-01-01"
+    with account_context(account_a):
+        data = line_data(made, serials="SN00000001\nSN00000002")
+    url = post(floor, made, data, sure="1").url
+    assert len(rows(today)) == 2
+    floor.post(f"{url}undo/", {"reason": "Wrong pallet"})
+    assert rows() == [[f"SN0000000{n}", "Missing", "Incoming", "", ""] for n in (1, 2, 3)]
+    assert rows(today) == []
+    with account_context(account_a):
+        data = line_data(made, serials="SN00000001", key="k2")
+    post(floor, made, data, sure="1")
+    ((serial, state, status, when, receipt),) = rows(today)
+    assert (serial, state, status, receipt) == ("SN00000001", "Received", "Ready", f"{made.number}-2")
+    assert when
+
+
 def test_many_lines_are_received_page_by_page(floor, account_a):
     with account_context(account_a):
         skus = [make_sku(code=f"MANY-{number:02}") for number in range(25)]
