@@ -3,7 +3,6 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from django.db import IntegrityError, connection, transaction
 from django.utils.translation import gettext as _, gettext_lazy
@@ -17,7 +16,7 @@ from replenishment.models import Outcome, Receipt, ReceiptLine, ReceivedSerial, 
 from replenishment.queries import open_discrepancies
 from replenishment.services.drafts import recount, touch
 from replenishment.services.places import Bins
-from replenishment.services.receiving import ADD_RECEIVED
+from replenishment.services.receiving import add_received
 from replenishment.services.submitting import hold_workflows, set_status
 from serials.lifecycle import Actor, Event
 from serials.models import Unit
@@ -224,13 +223,7 @@ def _count(found: Replenishment, arrivals: Iterable[_Arrival]) -> None:
         line = applied.setdefault(arrival.line.pk, arrival.line)
         line.applied_quantity += 1
     ReceiptLine.objects.bulk_update(applied.values(), ["applied_quantity"])
-    with connection.cursor() as cursor:
-        params: dict[str, Any] = {
-            "account": current_account_id(),
-            "lines": list(pieces),
-            "pieces": list(pieces.values()),
-        }
-        cursor.execute(ADD_RECEIVED, params)
+    add_received(pieces)
 
 
 def _line_of(arrival: _Arrival, lines: Sequence[ReplenishmentLine], room: Mapping[int, int]) -> int:

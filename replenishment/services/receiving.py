@@ -1,7 +1,8 @@
 """Receipts: what a warehouse system or a member of the warehouse confirms is applied here, each fact once."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
@@ -29,7 +30,7 @@ FROM unnest(%(lines)s::bigint[], %(serials)s::text[], %(bins)s::bigint[], %(lots
     WITH ORDINALITY AS t (line, serial, bin, lot, outcome, place) ORDER BY t.place
 """
 ADD_RECEIVED = """
-UPDATE replenishment_replenishmentline l SET received_quantity = l.received_quantity + t.pieces
+UPDATE replenishment_replenishmentline l SET received_quantity = l.received_quantity + t.pieces * %(sign)s
 FROM unnest(%(lines)s::bigint[], %(pieces)s::bigint[]) AS t (line, pieces)
 WHERE l.account_id = %(account)s AND l.id = t.line
 """
@@ -211,7 +212,9 @@ class _Application:
 
     def _receipt_line(self, result: LineResult) -> ReceiptLine:
         incoming = result.incoming
-        one = next(iter(result.pieces), result.candidates[0].pk if result.candidates else None)
+        first = next(iter(result.pieces), result.candidates[0].pk if result.candidates else None)
+        # A serial counts for the line that planned it, whichever line it was entered on.
+        one = result.candidates[0].pk if len(result.candidates) == 1 else first
         return ReceiptLine(
             receipt=self.receipt,
             line_id=one,
@@ -244,11 +247,7 @@ class _Application:
     def _count(self) -> None:
         pieces: Counter[int] = sum((result.pieces for result in self.results), Counter())
         self._note_excess(pieces)
-        with connection.cursor() as cursor:
-            cursor.execute(
-                ADD_RECEIVED,
-                {"account": current_account_id(), "lines": list(pieces), "pieces": list(pieces.values())},
-            )
+        add_received(pieces)
         self.receipt.quantity = pieces.total()
         self.receipt.save(update_fields=["quantity"])
         recount(self.replenishment)
@@ -277,6 +276,14 @@ class _Application:
             )
             for case in self.lots.contradictions
         ]
+
+
+def add_received(pieces: Mapping[int, int], sign: int = 1) -> None:
+    """Count these pieces, by line, as received; with a `sign` of -1 as received no more."""
+    lines, counts = list(pieces), list(pieces.values())
+    params: dict[str, Any] = {"account": current_account_id(), "lines": lines, "pieces": counts, "sign": sign}
+    with connection.cursor() as cursor:
+        cursor.execute(ADD_RECEIVED, params)
 
 
 def excess_of(line: ReplenishmentLine) -> str:

@@ -27,7 +27,7 @@ from replenishment.queries import open_discrepancies
 from replenishment.services.accepting import say_what_arrived
 from replenishment.services.by_hand import ENTERED, refuse_other_system
 from replenishment.services.drafts import locked
-from replenishment.services.receiving import excess_of
+from replenishment.services.receiving import add_received, excess_of
 from replenishment.services.submitting import NAMED, hold_workflows
 from serials.lifecycle import Actor, Event, ProcessType
 from serials.numbering import normalise
@@ -87,13 +87,10 @@ def undo(*, receipt_id: int, reason: str, actor: Person) -> Receipt:
     cause = {"actor_id": actor.pk, "process_id": found.number, "source": f"undo:{receipt.source}"}
     pieces = _take_units_back(receipt, reason, cause)
     _take_pieces_back(receipt, reason, cause)
-    for line in ReceiptLine.objects.filter(receipt=receipt).select_related("sku"):
-        if line.line_id is not None and line.sku is not None and line.sku.workflow != Workflow.IN_OUT:
-            pieces[line.line_id] += line.applied_quantity
-    for pk, count in pieces.items():
-        row = ReplenishmentLine.objects.get(pk=pk)
-        row.received_quantity -= count
-        row.save(update_fields=["received_quantity"])
+    bulk = ReceiptLine.objects.filter(receipt=receipt, line__isnull=False).exclude(sku__workflow=Workflow.IN_OUT)
+    for pk, count in bulk.values_list("line_id", "applied_quantity"):
+        pieces[pk] += count
+    add_received(pieces, -1)
     _mark(receipt, reason, actor)
     _settle_excess(found, receipt, actor)
     say_what_arrived(found)

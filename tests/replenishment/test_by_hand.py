@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from channels_sync.models import Connection
 from oms.errors import Conflict, DomainError
@@ -275,6 +277,30 @@ def test_what_is_too_much_no_more_once_a_receipt_is_undone_is_settled(in_a, wes)
     undo(receipt_id=Receipt.objects.get(source__endswith="k2").pk, reason="And this", actor=wes)
     made.refresh_from_db()
     assert (Discrepancy.objects.filter(is_open=True).count(), made.status) == (0, Status.PROCESSING)
+
+
+def test_a_receipt_of_many_lines_is_undone_in_as_many_statements_as_one_of_few(in_a, wes):
+    counts = []
+    for size in (2, 12):
+        made = make_submitted(*((make_sku(), 3) for _n in range(size)), planned=False)
+        receipt = enter(made, wes, *by_hand.as_expected(made))
+        with CaptureQueriesContext(connection) as caught:
+            undo(receipt_id=receipt.pk, reason="Wrong", actor=wes)
+        counts.append(len(caught))
+        assert not made.lines.exclude(received_quantity=0).exists()
+    assert counts[0] == counts[1]
+
+
+def test_undoing_counts_on_the_lines_that_receiving_counted_on(in_a, wes):
+    """A serial counts for the line that planned it, even when it was entered on another line of its SKU."""
+    sku = make_serialized_sku()
+    made = make_replenishment((sku, 1), (sku, 3))
+    planning_of(line_of(made), "A")
+    submitting.submit(replenishment_id=made.pk, actor=None)
+    receipt = enter(made, wes, incoming_line(sku, serials=["A", "NEW-1", "NEW-2"], position=2))
+    assert [line_of(made, n).received_quantity for n in (1, 2)] == [1, 2]
+    undo(receipt_id=receipt.pk, reason="Wrong", actor=wes)
+    assert [line_of(made, n).received_quantity for n in (1, 2)] == [0, 0]
 
 
 def test_goods_do_not_leave_as_units_that_came_as_pieces_nor_the_other_way_round(in_a, wes):
