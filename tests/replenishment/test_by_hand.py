@@ -18,6 +18,7 @@ from replenishment.lifecycle import Status
 from replenishment.models import Receipt, ReceivedSerial, ReplenishmentLot
 from replenishment.receiving import IncomingLot
 from replenishment.services import by_hand, planning, submitting
+from replenishment.services.accepting import settle_many
 from replenishment.services.receiving import apply_receipt
 from replenishment.services.undoing import undo
 from serials.lifecycle import Actor
@@ -235,10 +236,24 @@ def planning_of(line, *serials):
 def test_the_ledger_is_sound_after_receiving_accepting_and_undoing(account_a, wes):
     with account_context(account_a):
         sku, bulk = make_serialized_sku(), make_sku()
-        made = make_submitted((sku, 2), (bulk, 5), planned=False)
-        first = enter(made, wes, incoming_line(sku, serials=["A"], position=1))
-        enter(made, wes, incoming_line(bulk, quantity=2, position=2), key="k2")
+        made = make_replenishment((sku, 3), (bulk, 5))
+        planning_of(line_of(made), "A", "B", "C")
+        submitting.submit(replenishment_id=made.pk, actor=None)
+        lot = IncomingLot("L-1", date(2027, 1, 1), None, 2)
+        first = enter(made, wes, incoming_line(sku, serials=["A", "X", "Y"], position=1, lots=[IncomingLot("L")]))
+        kept = enter(made, wes, incoming_line(bulk, quantity=7, position=2, lots=[lot]), key="k2")
+        assert settle_many(replenishment_id=made.pk, reason="Right ones", actor=wes, is_accepted=True) == 3
+        assert units(status="ready") == dict.fromkeys(["A", "X", "Y"], "ready")
+    assert check_ledger()[0] == 0
+    with account_context(account_a):
         undo(receipt_id=first.pk, reason="Wrong", actor=wes)
+        enter(made, wes, incoming_line(sku, serials=["A", "B", "X"], position=1), key="k3")
+        assert settle_many(replenishment_id=made.pk, reason="After all", actor=wes, is_accepted=True) == 1
+        undo(receipt_id=kept.pk, reason="Wrong", actor=wes)
+        assert units(status="ready") == dict.fromkeys(["A", "B", "X"], "ready")
+        assert units(is_void=True) == {"Y": "incoming"}
+        assert Stock.objects.filter(quantity__gt=0).get().quantity == 3
+        assert (made.lines.get(sku=bulk).received_quantity, made.lines.get(sku=sku).received_quantity) == (0, 3)
     assert check_ledger()[0] == 0
 
 
