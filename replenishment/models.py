@@ -273,11 +273,12 @@ NOT_EXPECTED = tuple(outcome for outcome in Outcome if outcome not in {*APPLIED,
 
 
 class ReceivedSerial(AccountModel):
-    """A serial that a receipt carries, saved whatever the workflow."""
+    """A serial that a receipt carries, saved whatever the workflow; `lot` is what it names for this very unit."""
 
     receipt_line = AccountKey(ReceiptLine, on_delete=models.PROTECT, related_name="serials")
     serial = models.CharField(_("Serial"), max_length=300)
     bin = AccountKey(Bin, on_delete=models.PROTECT, null=True, related_name="+")
+    lot = AccountKey(Lot, on_delete=models.PROTECT, null=True, related_name="+")
     outcome = models.CharField(_("Outcome"), max_length=16, choices=Outcome)
 
     class Meta(AccountModel.Meta):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
-from django.db.models import Case, Count, F, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce, Upper
 from django.utils import timezone
 from django.utils.formats import number_format
@@ -276,10 +276,13 @@ def expected_rows() -> QuerySet[PlannedSerial]:
     """Every planned serial of what was submitted, with what became of it; read through the search view.
 
     `unit_id`, `unit_status` and `state_now` are those of its unit; `event_source` is the fact that received it, if one
-    did, and `receipt_id` its receipt.
+    did and was not undone, and `receipt_id` its receipt.
     """
     unit = Unit.objects.filter(sku=OuterRef("sku"), serial_key=OuterRef("serial_key"))
-    event = UnitEvent.objects.filter(unit=OuterRef("unit_id"), event="receive", process_id=OuterRef("number"))
+    undone = Receipt.objects.filter(source=OuterRef("source"), undone_at__isnull=False)
+    event = UnitEvent.objects.filter(
+        ~Exists(undone), unit=OuterRef("unit_id"), event="receive", process_id=OuterRef("number")
+    )
     receipt = Receipt.objects.filter(source=OuterRef("event_source"))
     return (
         PlannedSerial.objects.through_view()

@@ -3,7 +3,6 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from django.db import IntegrityError, connection, transaction
 from django.utils.translation import gettext as _, gettext_lazy
@@ -17,9 +16,11 @@ from replenishment.models import Outcome, Receipt, ReceiptLine, ReceivedSerial, 
 from replenishment.queries import open_discrepancies
 from replenishment.services.drafts import recount, touch
 from replenishment.services.places import Bins
-from replenishment.services.receiving import ADD_RECEIVED
+from replenishment.services.receiving import add_received
 from replenishment.services.submitting import hold_workflows, set_status
 from serials.lifecycle import Actor, Event
+from serials.models import Unit
+from serials.numbering import normalise
 from serials.services import Fact, Row, record_event
 
 ACCEPTABLE = (Kind.UNEXPECTED_SERIAL, Kind.SERIAL_VOID, Kind.OVER_RECEIPT)
@@ -51,19 +52,43 @@ def settle_many(*, replenishment_id: int, reason: str, actor: Person | None, is_
     """Settle what waits on a replenishment with one reason: accept all that can be accepted, or refuse everything.
 
     Refusing leaves the facts as they are. Returns how many. Raises as `oms.services.discrepancies.close_discrepancies`
-    and `accept_discrepancies` do.
+    and `accept_discrepancies` do, and Conflict where nothing of what waits can be accepted.
     """
     with transaction.atomic():
         found = Replenishment.objects.get(pk=replenishment_id)
         cases = open_discrepancies(found)
         if is_accepted:
-            ids = list(cases.filter(kind__in=ACCEPTABLE).values_list("pk", flat=True))
+            ids = acceptable(found)
+            if not ids:
+                raise Conflict(_("Nothing of what waits can be accepted: settle it with a reason instead."))
             return accept_discrepancies(discrepancy_ids=ids, reason=reason, actor=actor)
         closed = close_discrepancies(
             discrepancy_ids=list(cases.values_list("pk", flat=True)), reason=reason, actor=actor
         )
         say_what_arrived(_locked(found.number))
         return len(closed)
+
+
+def acceptable(found: Replenishment) -> list[int]:
+    """The open cases of a replenishment that can be accepted all at once.
+
+    A serial that several receipts brought is one unit: its first case can, its others stay open, as does the case of
+    one that is in the warehouse or shipped by now. It takes a look at the goods to tell a unit that was reported twice
+    from two that carry one number.
+    """
+    rows = open_discrepancies(found).filter(kind__in=ACCEPTABLE).values_list("pk", "sku_id", "serial")
+    cases = [(pk, (sku_id, normalise(serial))) for pk, sku_id, serial in rows]
+    own = Unit.objects.filter(
+        sku__in={sku for _pk, (sku, _key) in cases}, serial_key__in={key for _pk, (_sku, key) in cases}
+    )
+    seen = set(own.filter(is_void=False).exclude(status="incoming").values_list("sku_id", "serial_key"))
+    ids = []
+    for pk, key in cases:
+        if key not in seen:
+            ids.append(pk)
+        if key[1]:  # pieces have no serial
+            seen.add(key)
+    return ids
 
 
 def _accept_units(cases: list[Discrepancy], reason: str) -> None:
@@ -179,7 +204,7 @@ def _row(arrival: _Arrival, default_bin: int) -> Row:
         sku_id=arrival.line.sku_id,
         serial=arrival.serial.serial.strip(),
         bin_id=arrival.serial.bin_id or arrival.line.bin_id or default_bin,
-        lot_id=lots[0].lot_id if is_whole else None,
+        lot_id=arrival.serial.lot_id or (lots[0].lot_id if is_whole else None),
         is_new_allowed=arrival.case.kind == Kind.UNEXPECTED_SERIAL,
         is_accepted=arrival.case.kind == Kind.SERIAL_VOID,
     )
@@ -198,13 +223,7 @@ def _count(found: Replenishment, arrivals: Iterable[_Arrival]) -> None:
         line = applied.setdefault(arrival.line.pk, arrival.line)
         line.applied_quantity += 1
     ReceiptLine.objects.bulk_update(applied.values(), ["applied_quantity"])
-    with connection.cursor() as cursor:
-        params: dict[str, Any] = {
-            "account": current_account_id(),
-            "lines": list(pieces),
-            "pieces": list(pieces.values()),
-        }
-        cursor.execute(ADD_RECEIVED, params)
+    add_received(pieces)
 
 
 def _line_of(arrival: _Arrival, lines: Sequence[ReplenishmentLine], room: Mapping[int, int]) -> int:

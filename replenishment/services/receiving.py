@@ -1,7 +1,8 @@
 """Receipts: what a warehouse system or a member of the warehouse confirms is applied here, each fact once."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
@@ -12,10 +13,10 @@ from oms.services import stock
 from oms.services.discrepancies import Case, open_discrepancies, shortened
 from oms.tenancy import current_account_id
 from replenishment.lifecycle import Status, Step, may
-from replenishment.models import Receipt, ReceiptLine, ReceivedLot, Replenishment
-from replenishment.receiving import IncomingReceipt
+from replenishment.models import Receipt, ReceiptLine, ReceivedLot, Replenishment, ReplenishmentLine
+from replenishment.receiving import IncomingReceipt, IncomingUnit
 from replenishment.services.drafts import recount, touch
-from replenishment.services.matching import LineResult, Matcher, clean
+from replenishment.services.matching import LineResult, Matcher, SerialResult, clean
 from replenishment.services.places import Bins, Lots, is_lot_number
 from replenishment.services.submitting import hold_workflows, set_status
 from serials.lifecycle import Actor, Event, ProcessType
@@ -23,13 +24,13 @@ from serials.models import Lot
 from serials.services import Fact, Row, record_event
 
 SAVE_SERIALS = """
-INSERT INTO replenishment_receivedserial (account_id, receipt_line_id, serial, bin_id, outcome)
-SELECT %(account)s, t.line, t.serial, t.bin, t.outcome
-FROM unnest(%(lines)s::bigint[], %(serials)s::text[], %(bins)s::bigint[], %(outcomes)s::text[])
-    WITH ORDINALITY AS t (line, serial, bin, outcome, place) ORDER BY t.place
+INSERT INTO replenishment_receivedserial (account_id, receipt_line_id, serial, bin_id, lot_id, outcome)
+SELECT %(account)s, t.line, t.serial, t.bin, t.lot, t.outcome
+FROM unnest(%(lines)s::bigint[], %(serials)s::text[], %(bins)s::bigint[], %(lots)s::bigint[], %(outcomes)s::text[])
+    WITH ORDINALITY AS t (line, serial, bin, lot, outcome, place) ORDER BY t.place
 """
 ADD_RECEIVED = """
-UPDATE replenishment_replenishmentline l SET received_quantity = l.received_quantity + t.pieces
+UPDATE replenishment_replenishmentline l SET received_quantity = l.received_quantity + t.pieces * %(sign)s
 FROM unnest(%(lines)s::bigint[], %(pieces)s::bigint[]) AS t (line, pieces)
 WHERE l.account_id = %(account)s AND l.id = t.line
 """
@@ -134,8 +135,7 @@ class _Application:
     def _unit_rows(self, result: LineResult) -> Iterable[Row]:
         whole = self._lot_of_all(result)
         for serial in result.applied_serials:
-            named = self.lots.find(result.sku.pk, serial.unit.lot_number) if serial.unit.lot_number else None
-            lot = named or whole
+            lot = self._named_lot(result, serial.unit) or whole
             yield Row(
                 sku_id=result.sku.pk,
                 serial=serial.unit.serial.strip(),
@@ -143,6 +143,10 @@ class _Application:
                 lot_id=lot.pk if lot else None,
                 is_new_allowed=True,
             )
+
+    def _named_lot(self, result: LineResult, unit: IncomingUnit) -> Lot | None:
+        """The lot that the source names for this very unit, among those of its line."""
+        return self.lots.find(result.sku.pk, unit.lot_number) if unit.lot_number and result.sku else None
 
     def _lot_of_all(self, result: LineResult) -> Lot | None:
         """The lot of every unit, where the line says so: one lot with the line's whole quantity. Never inferred."""
@@ -185,14 +189,22 @@ class _Application:
         ]
         ReceivedLot.objects.bulk_create(lots, batch_size=2000)
         named = [
-            (row.pk, clean(serial.unit.serial)[:300], self._serial_bin(result, serial.unit.bin_name), serial.outcome)
+            self._received_serial(row, result, serial)
             for row, result in zip(rows, self.results, strict=True)
             for serial in result.serials
         ]
-        columns: Sequence[Sequence[object]] = list(zip(*named, strict=True)) or [(), (), (), ()]
-        params = dict(zip(("lines", "serials", "bins", "outcomes"), map(list, columns), strict=True))
+        names = ("lines", "serials", "bins", "lots", "outcomes")
+        columns: Sequence[Sequence[object]] = list(zip(*named, strict=True)) or [()] * len(names)
+        params = dict(zip(names, map(list, columns), strict=True))
         with connection.cursor() as cursor:
             cursor.execute(SAVE_SERIALS, {"account": current_account_id(), **params})
+
+    def _received_serial(self, row: ReceiptLine, result: LineResult, serial: SerialResult) -> tuple[object, ...]:
+        """What is kept of one serial, in the order of SAVE_SERIALS."""
+        unit = serial.unit
+        lot = self._named_lot(result, unit)
+        bin_id = self._serial_bin(result, unit.bin_name)
+        return row.pk, clean(unit.serial)[:300], bin_id, lot.pk if lot else None, serial.outcome
 
     def _serial_bin(self, result: LineResult, name: str) -> int | None:
         name = name or result.incoming.bin_name
@@ -200,7 +212,9 @@ class _Application:
 
     def _receipt_line(self, result: LineResult) -> ReceiptLine:
         incoming = result.incoming
-        one = next(iter(result.pieces), result.candidates[0].pk if result.candidates else None)
+        first = next(iter(result.pieces), result.candidates[0].pk if result.candidates else None)
+        # A serial counts for the line that planned it, whichever line it was entered on.
+        one = result.candidates[0].pk if len(result.candidates) == 1 else first
         return ReceiptLine(
             receipt=self.receipt,
             line_id=one,
@@ -233,11 +247,7 @@ class _Application:
     def _count(self) -> None:
         pieces: Counter[int] = sum((result.pieces for result in self.results), Counter())
         self._note_excess(pieces)
-        with connection.cursor() as cursor:
-            cursor.execute(
-                ADD_RECEIVED,
-                {"account": current_account_id(), "lines": list(pieces), "pieces": list(pieces.values())},
-            )
+        add_received(pieces)
         self.receipt.quantity = pieces.total()
         self.receipt.save(update_fields=["quantity"])
         recount(self.replenishment)
@@ -250,8 +260,8 @@ class _Application:
             if result and received > line.quantity:
                 text = _("%(sku)s: %(received)s received on line %(line)s, %(quantity)s were expected.")
                 words = {"sku": line.sku.code, "received": received, "line": line.position, "quantity": line.quantity}
-                detail = f"line {line.position}"
-                result.cases.append(self.matcher.case(result, Kind.OVER_RECEIPT, text % words, detail=detail))
+                case = self.matcher.case(result, Kind.OVER_RECEIPT, text % words, detail=excess_of(line))
+                result.cases.append(case)
 
     def _lot_cases(self) -> list[Case]:
         return [
@@ -266,6 +276,19 @@ class _Application:
             )
             for case in self.lots.contradictions
         ]
+
+
+def add_received(pieces: Mapping[int, int], sign: int = 1) -> None:
+    """Count these pieces, by line, as received; with a `sign` of -1 as received no more."""
+    lines, counts = list(pieces), list(pieces.values())
+    params: dict[str, Any] = {"account": current_account_id(), "lines": lines, "pieces": counts, "sign": sign}
+    with connection.cursor() as cursor:
+        cursor.execute(ADD_RECEIVED, params)
+
+
+def excess_of(line: ReplenishmentLine) -> str:
+    """How the source of a case ends that says that too much of a line was received."""
+    return f"line {line.position}"
 
 
 def _held(number: int) -> int:

@@ -4,25 +4,37 @@ from collections import Counter
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Sum
+from django.db.models import Exists, F, OuterRef, Q, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from oms.errors import Conflict, DomainError
-from oms.models import Discrepancy, Person, StockMove, Workflow
+from oms.models import Discrepancy, DiscrepancyKind, Person, Sku, StockMove, Workflow
 from oms.services import audit, stock
 from oms.services.discrepancies import close_discrepancies
 from oms.tenancy import current_account_id
 from replenishment.lifecycle import Step
-from replenishment.models import APPLIED, Outcome, Receipt, ReceiptLine, ReceivedSerial, ReplenishmentLine
+from replenishment.models import (
+    APPLIED,
+    Outcome,
+    Receipt,
+    ReceiptLine,
+    ReceivedSerial,
+    Replenishment,
+    ReplenishmentLine,
+)
+from replenishment.queries import open_discrepancies
 from replenishment.services.accepting import say_what_arrived
 from replenishment.services.by_hand import ENTERED, refuse_other_system
 from replenishment.services.drafts import locked
-from replenishment.services.submitting import hold_workflows
+from replenishment.services.receiving import add_received, excess_of
+from replenishment.services.submitting import NAMED, hold_workflows
 from serials.lifecycle import Actor, Event, ProcessType
 from serials.numbering import normalise
 from serials.services import Fact, Row, record_event
 
+BY_UNIT = (Outcome.MATCHED, Outcome.NEW, Outcome.ACCEPTED)
+"""Serials of a receipt that became or moved units."""
 # The units that a receipt brought in, each with the history row that did it and the line of this replenishment that it
 # counts for: the one that planned it, else the one that it arrived on.
 BROUGHT_IN = """
@@ -51,9 +63,11 @@ def undo(*, receipt_id: int, reason: str, actor: Person) -> Receipt:
     """Take a receipt back that somebody entered in Lotline.
 
     Planned units become Incoming again, others void; pieces leave the bins they were put in. What it left to be settled
-    is settled with the same reason. Raises DomainError without a reason, for a receipt of a warehouse system and where
+    is settled with the same reason, and so is what other receipts brought too much of, where it is not too much any
+    more. Raises DomainError without a reason, for a receipt of a warehouse system and where
     pieces are not there any more; Refused, naming them, where anything happened to a unit since; Conflict where it was
-    taken back already or the replenishment is closed. Then nothing is written.
+    taken back already, the replenishment is closed, or a SKU's goods came as pieces and are units now, or the other way
+    round. Then nothing is written.
     """
     if not reason.strip():
         raise DomainError(_("Say why, in a few words."))
@@ -69,17 +83,16 @@ def undo(*, receipt_id: int, reason: str, actor: Person) -> Receipt:
         raise Conflict(_("%(number)s is closed short: nothing of it is expected any more.") % {"number": found.number})
     refuse_other_system(found)
     hold_workflows(found)
+    _refuse_other_workflow(receipt)
     cause = {"actor_id": actor.pk, "process_id": found.number, "source": f"undo:{receipt.source}"}
     pieces = _take_units_back(receipt, reason, cause)
     _take_pieces_back(receipt, reason, cause)
-    for line in ReceiptLine.objects.filter(receipt=receipt).select_related("sku"):
-        if line.line_id is not None and line.sku is not None and line.sku.workflow != Workflow.IN_OUT:
-            pieces[line.line_id] += line.applied_quantity
-    for pk, count in pieces.items():
-        row = ReplenishmentLine.objects.get(pk=pk)
-        row.received_quantity -= count
-        row.save(update_fields=["received_quantity"])
+    bulk = ReceiptLine.objects.filter(receipt=receipt, line__isnull=False).exclude(sku__workflow=Workflow.IN_OUT)
+    for pk, count in bulk.values_list("line_id", "applied_quantity"):
+        pieces[pk] += count
+    add_received(pieces, -1)
     _mark(receipt, reason, actor)
+    _settle_excess(found, receipt, actor)
     say_what_arrived(found)
     audit.record(
         actor=actor,
@@ -92,12 +105,27 @@ def undo(*, receipt_id: int, reason: str, actor: Person) -> Receipt:
     return receipt
 
 
+def _refuse_other_workflow(receipt: Receipt) -> None:
+    """Goods leave as they came, as units or as pieces: raise Conflict where a Serial attribute says otherwise now."""
+    by_unit = Exists(ReceivedSerial.objects.filter(receipt_line=OuterRef("pk"), outcome__in=BY_UNIT))
+    came = ReceiptLine.objects.filter(receipt=receipt, applied_quantity__gt=0)
+    changed = Sku.objects.filter(
+        Q(pk__in=came.filter(by_unit).values("sku")) & ~Q(workflow=Workflow.IN_OUT)
+        | Q(pk__in=came.exclude(by_unit).values("sku")) & Q(workflow=Workflow.IN_OUT)
+    )
+    if codes := list(changed.order_by("code").values_list("code", flat=True)[:NAMED]):
+        text = _(
+            "The Serial attribute of %(skus)s is another than when this receipt came: it cannot be undone any more."
+        )
+        raise Conflict(text % {"skus": ", ".join(codes)})
+
+
 def _take_units_back(receipt: Receipt, reason: str, cause: dict[str, object]) -> Counter[int]:
     """How many units left which line."""
     serials = list(
-        ReceivedSerial.objects.filter(
-            receipt_line__receipt=receipt, outcome__in=[Outcome.MATCHED, Outcome.NEW, Outcome.ACCEPTED]
-        ).values_list("receipt_line__sku_id", "serial", "receipt_line__line_id", "outcome")
+        ReceivedSerial.objects.filter(receipt_line__receipt=receipt, outcome__in=BY_UNIT).values_list(
+            "receipt_line__sku_id", "serial", "receipt_line__line_id", "outcome"
+        )
     )
     params: dict[str, Any] = {
         "account": current_account_id(),
@@ -155,3 +183,21 @@ def _settle_what_it_left(receipt: Receipt, reason: str, actor: Person) -> None:
     ids = list(left.values_list("pk", flat=True))
     if ids:
         close_discrepancies(discrepancy_ids=ids, reason=reason, actor=actor)
+
+
+def _settle_excess(found: Replenishment, receipt: Receipt, actor: Person) -> None:
+    """Close the cases of lines that had received too much and have not any more.
+
+    One that is locked is somebody else's to settle: to wait for it here, after the document, could go in a circle.
+    """
+    lines = ReplenishmentLine.objects.filter(replenishment=found, received_quantity__lte=F("quantity"))
+    sound = {excess_of(line) for line in lines}
+    cases = open_discrepancies(found).filter(kind=DiscrepancyKind.OVER_RECEIPT)
+    ids = [
+        case.pk
+        for case in cases.select_for_update(of=("self",), skip_locked=True)
+        if case.source.rpartition(":")[2] in sound
+    ]
+    if ids:
+        words = _("The receipt %(receipt)s was undone: no more than expected has come.") % {"receipt": receipt}
+        close_discrepancies(discrepancy_ids=ids, reason=words, actor=actor)

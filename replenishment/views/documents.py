@@ -25,7 +25,7 @@ from replenishment.lifecycle import Status, Step, may
 from replenishment.line_forms import BLANK_ROWS
 from replenishment.models import Replenishment
 from replenishment.services import submitting
-from replenishment.services.accepting import ACCEPTABLE
+from replenishment.services.accepting import acceptable
 from replenishment.tables import LATE, STATUS_TONES
 
 SHOWN_CASES = 20
@@ -78,7 +78,7 @@ def _waiting(found: Replenishment, *, is_office: bool) -> dict[str, Any]:
         "waiting": shown,
         "waiting_count": cases.count() if is_more else len(shown),
         "may_settle": is_office,
-        "acceptable": cases.filter(kind__in=ACCEPTABLE).count() if shown else 0,
+        "acceptable": len(acceptable(found)) if shown and is_office else 0,
     }
 
 

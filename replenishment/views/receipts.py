@@ -99,7 +99,10 @@ def accept_all(request: AccountRequest, pk: int) -> HttpResponse:
     """Accept with one reason what waits on a replenishment and can be accepted."""
     words = {
         "page_title": _("Accept all"),
-        "intro": _("What arrived although it was not expected is received after all. What cannot be accepted stays."),
+        "intro": _(
+            "What arrived although it was not expected is received after all. What cannot be accepted stays. A serial "
+            "that came in several receipts is received once; its other discrepancies stay, for somebody to look at it."
+        ),
     }
     return _settle(request, pk, words, is_accepted=True)
 
@@ -128,12 +131,19 @@ def _settle(request: AccountRequest, pk: int, words: dict[str, Any], *, is_accep
             form.add_error(None, str(error))
         else:
             text = ngettext("%(count)s discrepancy is settled.", "%(count)s discrepancies are settled.", count)
-            messages.success(request, text % {"count": f"{count:,}"})
+            messages.success(request, " ".join([text % {"count": f"{count:,}"}, *_left(found)]))
             return redirect("replenishment", account_slug=request.account.slug, pk=pk)
     own = {"cancel_url": address(request, "replenishment", pk=pk), "form": form, "submit_label": words["page_title"]}
     return render(
         request, "ui/form.html", {**around(request, found), **words, **own}, status=422 if form.errors else 200
     )
+
+
+def _left(found: Replenishment) -> list[str]:
+    """A sentence about what is still open after settling, if anything is."""
+    count = queries.open_discrepancies(found).count()
+    text = ngettext("%(count)s stays open.", "%(count)s stay open.", count)
+    return [text % {"count": f"{count:,}"}] if count else []
 
 
 def _head(request: AccountRequest, row: Receipt) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from oms.services.discrepancies import accept_discrepancies, acceptance, close_d
 from oms.tenancy import account_context
 from replenishment.lifecycle import Status
 from replenishment.models import PlannedSerial, Receipt, ReceiptLine, ReceivedSerial
-from replenishment.receiving import IncomingLot
+from replenishment.receiving import IncomingLot, IncomingUnit
 from replenishment.services import submitting
 from replenishment.services.accepting import settle_many
 from replenishment.services.receiving import apply_receipt
@@ -62,6 +62,20 @@ def test_an_accepted_serial_is_received_by_the_fact_that_brought_it(in_a, olga):
     case = Discrepancy.objects.get()
     assert (case.is_open, case.closed_by, case.reason) == (False, olga, "It is the right one")
     assert AuditEntry.objects.filter(kind="discrepancy", action="accept", actor=olga).count() == 1
+
+
+def test_an_accepted_serial_has_the_lot_that_was_named_for_it(in_a, olga):
+    sku = make_serialized_sku()
+    made = make_submitted((sku, 3))
+    named = [
+        IncomingUnit("SN00000001", lot_number="L-1"),
+        IncomingUnit("OTHER", lot_number="L-2"),
+        IncomingUnit("NONE"),
+    ]
+    receive(made, incoming_line(sku, serials=named, lots=[IncomingLot("L-1", quantity=1), IncomingLot("L-2")]))
+    accept(actor=olga)
+    lots = dict(Unit.objects.filter(status="ready").values_list("serial", "lot__number"))
+    assert lots == {"SN00000001": "L-1", "OTHER": "L-2", "NONE": None}
 
 
 def test_a_later_version_of_the_receipt_does_not_bring_what_was_accepted_again(in_a):
@@ -155,15 +169,35 @@ def test_it_counts_on_the_line_that_misses_something(in_a):
 
 
 def test_all_are_accepted_or_none(in_a):
-    """A number that came twice: the second is in the warehouse by then, and is named."""
+    """A number that arrived elsewhere meanwhile is in the warehouse by now, and is named."""
     sku = make_serialized_sku()
-    made = make_submitted((sku, 5))
+    made, other = make_submitted((sku, 5)), make_submitted((sku, 1), planned=False)
     receive(made, incoming_line(sku, serials=["X", "Y"]))
-    receive(made, incoming_line(sku, serials=["X"]), source="wms:2")
+    receive(other, incoming_line(sku, serials=["X"]), source="wms:2")
     with pytest.raises(Refused, match="X"):
+        accept()
+    assert Discrepancy.objects.filter(is_open=True).count() == 2
+    assert units() == dict.fromkeys([f"SN{n:08}" for n in range(1, 6)], "incoming") | {"X": "ready"}
+
+
+def test_a_serial_of_several_receipts_is_accepted_once_and_the_others_stay(in_a):
+    """Reported twice or two goods with one number: who looks at them can tell, and settles it."""
+    sku, other = make_serialized_sku(), make_serialized_sku()
+    made = make_submitted((sku, 5), (other, 1))
+    receive(made, incoming_line(sku, serials=["X"]))
+    receive(made, incoming_line(sku, serials=["x ", "Y"]), incoming_line(other, serials=["X"]), source="wms:2")
+    assert settle_many(replenishment_id=made.pk, reason="All", actor=None, is_accepted=True) == 3
+    ready = Unit.objects.filter(status="ready").values_list("sku", "serial")
+    assert sorted(ready) == sorted([(sku.pk, "X"), (sku.pk, "Y"), (other.pk, "X")])
+    left = Discrepancy.objects.get(is_open=True)
+    assert (left.kind, left.source.startswith("wms:2#")) == ("unexpected_serial", True)
+    made.refresh_from_db()
+    assert (made.status, made.received_quantity) == (Status.REVIEW, 3)
+    receive(made, incoming_line(sku, serials=["Z"]), source="wms:3")
+    assert settle_many(replenishment_id=made.pk, reason="All", actor=None, is_accepted=True) == 1
+    with pytest.raises(Conflict, match="Nothing of what waits"):
         settle_many(replenishment_id=made.pk, reason="All", actor=None, is_accepted=True)
-    assert Discrepancy.objects.filter(is_open=True).count() == 3
-    assert not Unit.objects.filter(status="ready").exists()
+    assert Discrepancy.objects.get(is_open=True) == left
 
 
 def test_what_cannot_be_accepted_is_left_or_refused(in_a, olga):

@@ -4,17 +4,21 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from channels_sync.models import Connection
 from oms.errors import Conflict, DomainError
-from oms.models import AuditEntry, Discrepancy, Stock
+from oms.models import AuditEntry, Discrepancy, Sku, Stock, Workflow
 from oms.queries.stock import system_of
 from oms.services import stock
+from oms.services.catalogue import set_workflow
 from oms.tenancy import account_context
 from replenishment.lifecycle import Status
 from replenishment.models import Receipt, ReceivedSerial, ReplenishmentLot
 from replenishment.receiving import IncomingLot
 from replenishment.services import by_hand, planning, submitting
+from replenishment.services.accepting import settle_many
 from replenishment.services.receiving import apply_receipt
 from replenishment.services.undoing import undo
 from serials.lifecycle import Actor
@@ -232,10 +236,24 @@ def planning_of(line, *serials):
 def test_the_ledger_is_sound_after_receiving_accepting_and_undoing(account_a, wes):
     with account_context(account_a):
         sku, bulk = make_serialized_sku(), make_sku()
-        made = make_submitted((sku, 2), (bulk, 5), planned=False)
-        first = enter(made, wes, incoming_line(sku, serials=["A"], position=1))
-        enter(made, wes, incoming_line(bulk, quantity=2, position=2), key="k2")
+        made = make_replenishment((sku, 3), (bulk, 5))
+        planning_of(line_of(made), "A", "B", "C")
+        submitting.submit(replenishment_id=made.pk, actor=None)
+        lot = IncomingLot("L-1", date(2027, 1, 1), None, 2)
+        first = enter(made, wes, incoming_line(sku, serials=["A", "X", "Y"], position=1, lots=[IncomingLot("L")]))
+        kept = enter(made, wes, incoming_line(bulk, quantity=7, position=2, lots=[lot]), key="k2")
+        assert settle_many(replenishment_id=made.pk, reason="Right ones", actor=wes, is_accepted=True) == 3
+        assert units(status="ready") == dict.fromkeys(["A", "X", "Y"], "ready")
+    assert check_ledger()[0] == 0
+    with account_context(account_a):
         undo(receipt_id=first.pk, reason="Wrong", actor=wes)
+        enter(made, wes, incoming_line(sku, serials=["A", "B", "X"], position=1), key="k3")
+        assert settle_many(replenishment_id=made.pk, reason="After all", actor=wes, is_accepted=True) == 1
+        undo(receipt_id=kept.pk, reason="Wrong", actor=wes)
+        assert units(status="ready") == dict.fromkeys(["A", "B", "X"], "ready")
+        assert units(is_void=True) == {"Y": "incoming"}
+        assert Stock.objects.filter(quantity__gt=0).get().quantity == 3
+        assert (made.lines.get(sku=bulk).received_quantity, made.lines.get(sku=sku).received_quantity) == (0, 3)
     assert check_ledger()[0] == 0
 
 
@@ -255,6 +273,69 @@ def test_nothing_is_undone_once_a_unit_moved_or_pieces_left(in_a, wes):
         undo(receipt_id=counted.pk, reason="Wrong", actor=wes)
     receipt.refresh_from_db()
     assert (receipt.undone_at, receipt.quantity) == (None, 2)
+
+
+def test_what_is_too_much_no_more_once_a_receipt_is_undone_is_settled(in_a, wes):
+    one, two = make_sku(), make_sku()
+    made = make_submitted((one, 3), (two, 1), planned=False)
+    wrong = enter(made, wes, incoming_line(one, quantity=3, position=1))
+    enter(made, wes, incoming_line(one, quantity=2, position=1), incoming_line(two, quantity=4, position=2), key="k2")
+    twice = enter(made, wes, incoming_line(two, quantity=1, position=2), key="k3")
+    assert Discrepancy.objects.filter(kind="over_receipt", is_open=True).count() == 3
+    undo(receipt_id=wrong.pk, reason="Wrong pallet", actor=wes)
+    case = Discrepancy.objects.get(is_open=False)
+    assert (case.sku_id, case.closed_by) == (one.pk, wes)
+    assert f"{wrong} was undone" in case.reason
+    undo(receipt_id=twice.pk, reason="Counted twice", actor=wes)
+    made.refresh_from_db()
+    assert (Discrepancy.objects.get(is_open=True).sku_id, made.status) == (two.pk, Status.REVIEW)
+    undo(receipt_id=Receipt.objects.get(source__endswith="k2").pk, reason="And this", actor=wes)
+    made.refresh_from_db()
+    assert (Discrepancy.objects.filter(is_open=True).count(), made.status) == (0, Status.PROCESSING)
+
+
+def test_a_receipt_of_many_lines_is_undone_in_as_many_statements_as_one_of_few(in_a, wes):
+    counts = []
+    for size in (2, 12):
+        made = make_submitted(*((make_sku(), 3) for _n in range(size)), planned=False)
+        receipt = enter(made, wes, *by_hand.as_expected(made))
+        with CaptureQueriesContext(connection) as caught:
+            undo(receipt_id=receipt.pk, reason="Wrong", actor=wes)
+        counts.append(len(caught))
+        assert not made.lines.exclude(received_quantity=0).exists()
+    assert counts[0] == counts[1]
+
+
+def test_undoing_counts_on_the_lines_that_receiving_counted_on(in_a, wes):
+    """A serial counts for the line that planned it, even when it was entered on another line of its SKU."""
+    sku = make_serialized_sku()
+    made = make_replenishment((sku, 1), (sku, 3))
+    planning_of(line_of(made), "A")
+    submitting.submit(replenishment_id=made.pk, actor=None)
+    receipt = enter(made, wes, incoming_line(sku, serials=["A", "NEW-1", "NEW-2"], position=2))
+    assert [line_of(made, n).received_quantity for n in (1, 2)] == [1, 2]
+    undo(receipt_id=receipt.pk, reason="Wrong", actor=wes)
+    assert [line_of(made, n).received_quantity for n in (1, 2)] == [0, 0]
+
+
+def test_goods_do_not_leave_as_units_that_came_as_pieces_nor_the_other_way_round(in_a, wes):
+    """The Serial attribute may change as soon as a replenishment is Completed and its goods are gone."""
+    bulk, sku = make_sku(), make_serialized_sku()
+    pieces, by_unit = make_submitted((bulk, 5), planned=False), make_submitted((sku, 1))
+    receipts = [
+        enter(pieces, wes, incoming_line(bulk, quantity=5, position=1)),
+        enter(by_unit, wes, incoming_line(sku, serials=["SN00000001"], position=1)),
+    ]
+    place = Stock.objects.get(sku=bulk)
+    stock.post_moves([stock.Move(bulk.pk, place.bin_id, -5)], cause=stock.Cause("ship", "order"))
+    set_workflow(sku_ids=[bulk.pk], workflow=Workflow.IN_OUT, actor=wes)
+    Sku.objects.filter(pk=sku.pk).update(workflow=Workflow.NO)
+    for receipt, changed in zip(receipts, (bulk, sku), strict=True):
+        with pytest.raises(Conflict, match=f"Serial attribute of {changed.code} is another"):
+            undo(receipt_id=receipt.pk, reason="Wrong", actor=wes)
+        receipt.refresh_from_db()
+        assert receipt.undone_at is None
+    assert [line_of(made).received_quantity for made in (pieces, by_unit)] == [5, 1]
 
 
 def test_a_receipt_of_a_warehouse_system_and_of_a_closed_one_is_not_undone(in_a, wes):

@@ -175,6 +175,19 @@ def test_the_office_settles_one_or_all_of_it(floor, office, account_a, made):
     assert "Accept all" not in text_of(floor.get(f"/acme/replenishments/{made.pk}/"))
 
 
+def test_accepting_all_says_what_stays(office, account_a, made):
+    with account_context(account_a):
+        sku = line_of(made).sku
+        for source in ("wms:1", "wms:2"):
+            apply_receipt(incoming(made, incoming_line(sku, serials=["W-1"])), source=source)
+    assert "Accept all (1)" in text_of(office.get(f"/acme/replenishments/{made.pk}/"))
+    page = text_of(office.get(f"/acme/replenishments/{made.pk}/accept/"))
+    assert "came in several receipts is received once" in page
+    done = office.post(f"/acme/replenishments/{made.pk}/accept/", {"reason": "Fine"}, follow=True)
+    assert "1 discrepancy is settled. 1 stays open." in text_of(done)
+    assert "Accept all" not in text_of(office.get(f"/acme/replenishments/{made.pk}/"))
+
+
 def test_expected_against_received_by_serial(floor, office, account_a, made):
     with account_context(account_a):
         apply_receipt(incoming(made, incoming_line(line_of(made).sku, serials=["SN00000002"])), source="wms:1")
@@ -221,6 +234,27 @@ def test_a_receipt_is_undone_from_its_page(floor, account_a, made):
     for words in ("counts for nothing", "Wrong pallet", "Taken back"):
         assert words in page
     assert f"{url}undo/" not in page
+
+
+def test_what_an_undone_receipt_brought_is_missing_until_another_brings_it(floor, account_a, made):
+    def rows(query=""):
+        answer = floor.get(f"/acme/replenishments/serials/?number={made.number}&format=csv{query}")
+        return [row.split(",")[3:] for row in text_of(answer).splitlines()[1:]]
+
+    today = "&received_from=2020-01-01"
+    with account_context(account_a):
+        data = line_data(made, serials="SN00000001\nSN00000002")
+    url = post(floor, made, data, sure="1").url
+    assert len(rows(today)) == 2
+    floor.post(f"{url}undo/", {"reason": "Wrong pallet"})
+    assert rows() == [[f"SN0000000{n}", "Missing", "Incoming", "", ""] for n in (1, 2, 3)]
+    assert rows(today) == []
+    with account_context(account_a):
+        data = line_data(made, serials="SN00000001", key="k2")
+    post(floor, made, data, sure="1")
+    ((serial, state, status, when, receipt),) = rows(today)
+    assert (serial, state, status, receipt) == ("SN00000001", "Received", "Ready", f"{made.number}-2")
+    assert when
 
 
 def test_many_lines_are_received_page_by_page(floor, account_a):
