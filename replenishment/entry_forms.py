@@ -10,11 +10,11 @@ from django.utils.translation import gettext as _, gettext_lazy
 
 from oms.models import Bin, Workflow
 from oms.models.catalogue import validate_printable
-from replenishment.models import MOST_UNITS, ReplenishmentLine
+from replenishment.models import MOST_LOTS, MOST_UNITS, ReplenishmentLine
 from replenishment.receiving import IncomingLine, IncomingLot, IncomingUnit
 
 MOST_TYPED = 10_000
-LOT_ROWS, MOST_LOTS = 1, 50
+LOT_ROWS = 1
 _CODE = {"class": "input mono", "autocomplete": "off", "spellcheck": "false", "autocapitalize": "characters"}
 _NUMBER = {"class": "input num", "inputmode": "numeric", "autocomplete": "off", "size": "8"}
 _COUNT_ERRORS = {

@@ -11,13 +11,12 @@ from django.utils.translation import gettext as _, gettext_lazy, ngettext
 from oms.models import Sku
 from oms.models.catalogue import validate_printable
 from replenishment.forms import CODE, DAY
-from replenishment.models import MOST_UNITS, ReplenishmentLine, ReplenishmentLot
+from replenishment.models import MOST_LOTS, MOST_UNITS, ReplenishmentLine, ReplenishmentLot
 from replenishment.queries import decimals, skus_by_code
 from replenishment.services.drafts import LotInput
 
 BLANK_ROWS = 4
 MOST_ROWS = 1_000
-MOST_LOTS = 100
 _NUMBER = {"class": "input num", "inputmode": "numeric", "autocomplete": "off", "size": "8"}
 _QUANTITY_ERRORS = {
     "required": gettext_lazy("How many?"),

@@ -14,9 +14,9 @@ from oms.access import AccountRequest, require_role
 from oms.errors import DomainError
 from oms.models import WAREHOUSE
 from replenishment import queries
-from replenishment.entry_forms import MOST_LOTS, AllForm, Entries, EntryForm
+from replenishment.entry_forms import AllForm, Entries, EntryForm
 from replenishment.lifecycle import Status, Step, may
-from replenishment.models import Receipt, Replenishment, ReplenishmentLine
+from replenishment.models import MOST_LOTS, Receipt, Replenishment, ReplenishmentLine
 from replenishment.receiving import IncomingLine, IncomingUnit
 from replenishment.services import by_hand
 from replenishment.views.documents import address, around
