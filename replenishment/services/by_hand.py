@@ -181,6 +181,22 @@ def receive(*, replenishment_id: int, lines: Sequence[IncomingLine], key: str, a
     return made
 
 
+@transaction.atomic
+def receive_expected(*, replenishment_id: int, key: str, actor: Person, bin_name: str = "") -> Receipt:
+    """Receive all that is missing as it was planned; the same `key` again gives the first receipt.
+
+    What is missing is read under the lock: two who confirm it at once receive it once. Raises as `receive` and
+    `as_expected` do.
+    """
+    found: Replenishment = Replenishment.objects.select_for_update(of=("self",)).get(pk=replenishment_id)
+    known: Receipt | None = Receipt.objects.filter(source=source_of(found, key)).first()
+    if known is not None:
+        return known
+    lines = as_expected(found, bin_name=bin_name)
+    made: Receipt = receive(replenishment_id=found.pk, lines=lines, key=key, actor=actor)
+    return made
+
+
 def sent_before(found: Replenishment, lines: Sequence[IncomingLine], key: str) -> Receipt | None:
     """The receipt that a form made when it was sent before. Raises AlreadySent where it said something else then."""
     known = Receipt.objects.filter(source=source_of(found, key)).first()

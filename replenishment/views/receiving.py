@@ -69,14 +69,11 @@ def receive_all(request: AccountRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(queries.documents(), pk=pk)
     form = AllForm(request.POST or None, link_id=found.link_id, initial={"key": uuid4().hex})
     if request.method == "POST" and form.is_valid():
+        key, name = f"all-{form.cleaned_data['key']}", form.cleaned_data["bin"]
         try:
-            lines = by_hand.as_expected(found, bin_name=form.cleaned_data["bin"])
-            key = f"all-{form.cleaned_data['key']}"
-            return _done(request, by_hand.receive(replenishment_id=pk, lines=lines, key=key, actor=request.user))
+            made = by_hand.receive_expected(replenishment_id=pk, key=key, actor=request.user, bin_name=name)
+            return _done(request, made)
         except DomainError as error:
-            known = Receipt.objects.filter(source=by_hand.source_of(found, f"all-{form.cleaned_data['key']}")).first()
-            if known is not None:
-                return _done(request, known)
             form.add_error(None, str(error))
     context = {
         **_head(request, found),

@@ -90,6 +90,24 @@ def test_two_people_who_receive_the_same_at_once_receive_it_once(account_a, wes)
 
 
 @pytest.mark.django_db(transaction=True)
+def test_people_who_receive_all_as_expected_at_once_receive_it_once(account_a, wes):
+    with account_context(account_a):
+        made = make_submitted((make_sku(), 100), planned=False)
+    keys = iter(["one", "two", "one", "two"])
+
+    def act():
+        return by_hand.receive_expected(replenishment_id=made.pk, key=next(keys), actor=wes).source
+
+    got = at_once(account_a, act, 4)
+    assert (got.count(DomainError), len({each for each in got if each is not DomainError})) == (2, 1)
+    with account_context(account_a):
+        made.refresh_from_db()
+        assert (made.received_quantity, made.status, Receipt.objects.count()) == (100, Status.COMPLETED, 1)
+        assert Stock.objects.get(quantity__gt=0).quantity == 100
+        assert not Discrepancy.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
 def test_what_is_interrupted_leaves_nothing(account_a, wes, monkeypatch):
     with account_context(account_a):
         sku = make_serialized_sku()
