@@ -29,10 +29,14 @@ MOST_SERIALS = 10_000
 """Serials that one receipt takes from a page."""
 ENTERED = "entered:"
 """How the source of a receipt begins that somebody entered."""
+# OFFSET 0 is a fence, as in `submitting.OUTSTANDING`.
 OUTSTANDING_OF_LINES = """
 SELECT p.line_id, (array_agg(p.serial ORDER BY p.id))[1:%(most)s], count(*)
 FROM replenishment_plannedserial p
-JOIN serials_unit u ON u.account_id = p.account_id AND u.sku_id = p.sku_id AND u.serial_key = p.serial_key
+CROSS JOIN LATERAL (
+    SELECT u.status, u.is_void, u.process_id FROM serials_unit u
+    WHERE u.account_id = %(account)s AND u.sku_id = p.sku_id AND u.serial_key = p.serial_key OFFSET 0
+) AS u
 WHERE p.account_id = %(account)s AND p.line_id = ANY(%(lines)s) AND p.state = 'planned'
   AND u.status = 'incoming' AND NOT u.is_void AND u.process_id = %(number)s
 GROUP BY p.line_id

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
+from django.db import connections, transaction
 
 from channels_sync.models import Connection
 from oms.errors import Conflict, DomainError
@@ -105,6 +106,36 @@ def test_people_who_receive_all_as_expected_at_once_receive_it_once(account_a, w
         assert (made.received_quantity, made.status, Receipt.objects.count()) == (100, Status.COMPLETED, 1)
         assert Stock.objects.get(quantity__gt=0).quantity == 100
         assert not Discrepancy.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "owner"])
+def test_each_expected_unit_is_looked_up_by_its_serial_whatever_the_statistics_say(account_a, wes):
+    """They know of no Incoming units: all of those were scanned again for each, minutes after a large Submit."""
+    with account_context(account_a):
+        sku = make_serialized_sku()
+        made = make_submitted((sku, 300))
+        enter(made, wes, incoming_line(sku, serials=list(units()), position=1))
+        line = line_of(made)
+    params = {"account": account_a.pk, "lines": [line.pk], "number": made.number, "most": 1}
+    statements = [
+        (by_hand.OUTSTANDING_OF_LINES, params),
+        (submitting.OUTSTANDING, [account_a.pk, account_a.pk, made.pk, made.number]),
+    ]
+    with transaction.atomic(using="owner"), connections["owner"].cursor() as cursor:
+        cursor.execute("ANALYZE serials_unit, replenishment_plannedserial")
+        for statement, values in statements:
+            cursor.execute(f"EXPLAIN (FORMAT JSON) {statement}", values)
+            scans = list(scans_of(cursor.fetchone()[0][0]["Plan"], "serials_unit"))
+            assert [("serial_key" in scan["Index Cond"]) for scan in scans] == [True], scans
+        transaction.set_rollback(True, using="owner")
+
+
+def scans_of(plan, table):
+    """The nodes of a plan that read a table."""
+    if plan.get("Relation Name", "").startswith(table):
+        yield plan
+    for part in plan.get("Plans", ()):
+        yield from scans_of(part, table)
 
 
 @pytest.mark.django_db(transaction=True)
