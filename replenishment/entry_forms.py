@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _, gettext_lazy
 
 from oms.models import Bin, Workflow
 from oms.models.catalogue import validate_printable
+from oms.numbers import whole_number
 from replenishment.models import MOST_LOTS, MOST_UNITS, ReplenishmentLine
 from replenishment.receiving import IncomingLine, IncomingLot, IncomingUnit
 
@@ -70,9 +71,9 @@ class EntryForm(forms.Form):
             self._add_lot(place)
 
     def _lot_rows(self) -> int:
-        text = self.data.get(f"{self.prefix}-lots", "") if self.is_bound else ""
+        asked = whole_number(self.data.get(f"{self.prefix}-lots"), most_digits=9)
         least = max(LOT_ROWS, min(len(self.ordered), MOST_LOTS))
-        return max(least, min(int(text), MOST_LOTS)) if text.isascii() and text.isdigit() else least
+        return max(least, min(asked or 0, MOST_LOTS))
 
     def _check_while_typing(self, url: str) -> None:
         self.fields["serials"].widget.attrs |= {

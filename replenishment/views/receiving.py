@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from oms.access import AccountRequest, require_role
 from oms.errors import DomainError
 from oms.models import WAREHOUSE
+from oms.numbers import whole_number
 from replenishment import queries
 from replenishment.entry_forms import AllForm, Entries, EntryForm
 from replenishment.lifecycle import Status, Step, may
@@ -139,8 +140,7 @@ def _filled(request: AccountRequest, found: Replenishment, page: Page[Replenishm
             data[f"line{line.pk}-quantity"] = str(len(due.first) if due.count else missing)
             data[f"line{line.pk}-serials"] = "\n".join(due.first)
         if data.get("more") == str(line.pk):
-            text = data.get(f"line{line.pk}-lots", "")
-            rows = int(text) if text.isascii() and text.isdigit() else 1
+            rows = whole_number(data.get(f"line{line.pk}-lots"), most_digits=9) or 1
             data[f"line{line.pk}-lots"] = str(min(rows + MORE_LOTS, MOST_LOTS))
     return data
 

@@ -5,7 +5,7 @@ import pytest
 from oms.models import Discrepancy
 from oms.tenancy import account_context
 from replenishment.lifecycle import Status
-from replenishment.models import Receipt, ReceivedLot, Replenishment
+from replenishment.models import MOST_LOTS, Receipt, ReceivedLot, Replenishment, ReplenishmentLot
 from replenishment.services.receiving import apply_receipt
 from serials.models import Unit
 from tests.factories import make_bin, make_serialized_sku, make_sku
@@ -118,6 +118,25 @@ def test_buttons_that_fill_receive_nothing(floor, account_a, made):
     assert post(floor, made, data, fill="0").status_code == 200  # Enter, as a scanner presses it
     with account_context(account_a):
         assert not Receipt.objects.exists()
+
+
+def test_a_number_of_rows_that_is_none_is_answered(floor, account_a, made):
+    with account_context(account_a):
+        pk = line_of(made).pk
+        data = line_data(made, serials="SN00000001", lots="9" * 5_000)
+    assert post(floor, made, data).status_code == 422
+    assert f'name="line{pk}-lot3_number"' in text_of(post(floor, made, data, more=str(pk)))
+    assert floor.post(f"/acme/replenishments/lines/{pk}/check/", data).status_code == 200
+
+
+def test_every_ordered_lot_is_shown(floor, account_a):
+    with account_context(account_a):
+        found = make_submitted((make_sku(), MOST_LOTS), planned=False)
+        line = line_of(found)
+        lots = [ReplenishmentLot(line=line, number=f"LOT-{number}", quantity=1) for number in range(MOST_LOTS)]
+        ReplenishmentLot.objects.bulk_create(lots)
+    page = text_of(floor.get(f"/acme/replenishments/{found.pk}/receive/"))
+    assert f'value="LOT-{MOST_LOTS - 1}"' in page
 
 
 def test_all_as_expected_once(floor, account_a, made):
