@@ -4,11 +4,12 @@ import pytest
 
 from oms.models import Discrepancy
 from oms.tenancy import account_context
+from replenishment.entry_forms import known_bins
 from replenishment.lifecycle import Status
 from replenishment.models import MOST_LOTS, Receipt, ReceivedLot, Replenishment, ReplenishmentLot
 from replenishment.services.receiving import apply_receipt
 from serials.models import Unit
-from tests.factories import make_bin, make_serialized_sku, make_sku
+from tests.factories import make_bin, make_serialized_sku, make_sku, make_warehouse_link
 from tests.replenishment.factories import incoming, incoming_line, line_of, make_submitted
 from tests.replenishment.test_views import text_of
 
@@ -118,6 +119,20 @@ def test_buttons_that_fill_receive_nothing(floor, account_a, made):
     assert post(floor, made, data, fill="0").status_code == 200  # Enter, as a scanner presses it
     with account_context(account_a):
         assert not Receipt.objects.exists()
+
+
+def test_a_bin_is_found_as_it_is_written_and_in_other_case(in_a):
+    link = make_warehouse_link()
+    for name in ("Straße 1", "Gang 2", "GANG 2"):
+        make_bin(link=link, name=name)
+    wanted = {
+        "Straße 1": "Straße 1",
+        "straße 1": "Straße 1",
+        "Gang 2": "Gang 2",
+        "GANG 2": "GANG 2",
+        "gang 2": "GANG 2",
+    }
+    assert known_bins(link.pk, {*wanted, "STRASSE 1"}) == wanted
 
 
 def test_a_number_of_rows_that_is_none_is_answered(floor, account_a, made):

@@ -111,6 +111,16 @@ def test_a_sku_and_a_warehouse_of_another_account_are_not_there(web, account_a, 
         assert WarehouseLink.objects.count() == 1
 
 
+@pytest.mark.parametrize("code", ["Größe-1", "GRößE-1"])
+def test_a_sku_is_found_whatever_its_letters_and_their_case(web, account_a, code):
+    with account_context(account_a):
+        link, own, _other = make_warehouse_link(), make_sku(code="Größe-1"), make_sku(code="GRÖSSE-1")
+    data = row_data((code, 2), link=link.pk) | {"paste": f"{code}, 3"}
+    assert web.post("/acme/replenishments/new/", data).status_code == 302
+    with account_context(account_a):
+        assert list(ReplenishmentLine.objects.values_list("sku", "quantity")) == [(own.pk, 2), (own.pk, 3)]
+
+
 def test_more_rows_keep_what_was_typed(web, account_a):
     page = text_of(web.post("/acme/replenishments/new/", row_data(("HALF", "")) | {"more": "1"}))
     assert 'value="HALF"' in page
