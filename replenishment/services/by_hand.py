@@ -251,7 +251,8 @@ def as_expected(found: Replenishment, *, bin_name: str = "") -> list[IncomingLin
     if sum(each.count for each in due.values()) > MOST_SERIALS:
         text = _("More than %(most)s serials are missing: receive them in parts.")
         raise DomainError(text % {"most": f"{MOST_SERIALS:,}"})
-    lines = [_expected_line(line, due.get(line.pk), bin_name) for line in rows if line in missing or line.pk in due]
+    wanted = {line.pk for line in missing} | due.keys()
+    lines = [_expected_line(line, due.get(line.pk), bin_name) for line in rows if line.pk in wanted]
     if not lines:
         raise DomainError(_("Nothing is missing: all of it was received."))
     return lines
