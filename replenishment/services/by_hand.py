@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from django.db import connection, transaction
@@ -15,10 +16,11 @@ from oms.queries.stock import system_of
 from oms.services import audit
 from oms.tenancy import current_account_id
 from replenishment.lifecycle import Step, may
-from replenishment.models import Receipt, Replenishment, ReplenishmentLine
+from replenishment.models import Outcome, Receipt, Replenishment, ReplenishmentLine
 from replenishment.queries import open_discrepancies
 from replenishment.receiving import IncomingLine, IncomingLot, IncomingReceipt, IncomingUnit
 from replenishment.services.drafts import locked
+from replenishment.services.lookalikes import LookAlike, entered_look_alikes
 from replenishment.services.matching import LineResult, Matcher, clean
 from replenishment.services.receiving import apply_receipt
 from serials.numbering import normalise
@@ -27,6 +29,8 @@ SHOWN = 20
 """How many serials a check names."""
 MOST_SERIALS = 10_000
 """Serials that one receipt takes from a page."""
+PLANNED_OR_BAD = {Outcome.MATCHED, Outcome.DUPLICATE, Outcome.BAD}
+"""Serials that need no look for others that look alike."""
 ENTERED = "entered:"
 """How the source of a receipt begins that somebody entered."""
 # OFFSET 0 is a fence, as in `submitting.OUTSTANDING`.
@@ -102,6 +106,8 @@ class LineCheck:
         problems: (serial, outcome in words) of the first of those.
         excess: how many more than expected would be applied.
         unmatched: pieces of the quantity that have no serial, or the other way round.
+        sku_id: its SKU, None where the line is unknown.
+        unplanned: serials that nobody planned here.
     """
 
     matched: int
@@ -111,6 +117,23 @@ class LineCheck:
     problems: list[tuple[str, str]]
     excess: int
     unmatched: int
+    sku_id: int | None
+    unplanned: list[str]
+
+    @cached_property
+    def all_alike(self) -> list[LookAlike]:
+        """What the serials that nobody planned may be mistaken for; one query, made where it is shown."""
+        return entered_look_alikes(self.unplanned, self.sku_id) if self.sku_id else []
+
+    @property
+    def alike(self) -> list[LookAlike]:
+        """The first of those."""
+        return self.all_alike[:SHOWN]
+
+    @property
+    def alike_more(self) -> int:
+        """How many there are beside them."""
+        return len(self.all_alike) - len(self.alike)
 
     @property
     def waiting(self) -> int:
@@ -148,6 +171,8 @@ def _check(result: LineResult, due: Mapping[int, Outstanding], room: Mapping[int
         problems=[(serial.unit.serial, str(serial.outcome.label)) for serial in waiting[:SHOWN]],
         excess=max(0, matched - max(0, expected)),
         unmatched=abs(result.incoming.quantity - len(result.serials)) if result.is_by_unit else 0,
+        sku_id=result.sku.pk if result.is_by_unit else None,
+        unplanned=[serial.unit.serial for serial in result.serials if serial.outcome not in PLANNED_OR_BAD],
     )
 
 
