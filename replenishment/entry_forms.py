@@ -10,11 +10,13 @@ from django.utils.translation import gettext as _, gettext_lazy
 
 from oms.models import Bin, Workflow
 from oms.models.catalogue import validate_printable
-from replenishment.models import MOST_UNITS, ReplenishmentLine
+from oms.numbers import whole_number
+from oms.queries.catalogue import folded
+from replenishment.models import MOST_LOTS, MOST_UNITS, ReplenishmentLine
 from replenishment.receiving import IncomingLine, IncomingLot, IncomingUnit
 
 MOST_TYPED = 10_000
-LOT_ROWS, MOST_LOTS = 1, 50
+LOT_ROWS = 1
 _CODE = {"class": "input mono", "autocomplete": "off", "spellcheck": "false", "autocapitalize": "characters"}
 _NUMBER = {"class": "input num", "inputmode": "numeric", "autocomplete": "off", "size": "8"}
 _COUNT_ERRORS = {
@@ -70,9 +72,9 @@ class EntryForm(forms.Form):
             self._add_lot(place)
 
     def _lot_rows(self) -> int:
-        text = self.data.get(f"{self.prefix}-lots", "") if self.is_bound else ""
+        asked = whole_number(self.data.get(f"{self.prefix}-lots"), most_digits=9)
         least = max(LOT_ROWS, min(len(self.ordered), MOST_LOTS))
-        return max(least, min(int(text), MOST_LOTS)) if text.isascii() and text.isdigit() else least
+        return max(least, min(asked or 0, MOST_LOTS))
 
     def _check_while_typing(self, url: str) -> None:
         self.fields["serials"].widget.attrs |= {
@@ -172,7 +174,7 @@ class EntryForm(forms.Form):
             quantity=self.received,
             units=tuple(IncomingUnit(serial) for serial in self.cleaned_data.get("serials") or ()),
             lots=tuple(lots),
-            bin_name=bins.get(name.upper(), ""),
+            bin_name=bins.get(name, ""),
         )
 
 
@@ -184,13 +186,13 @@ class Entries:
         self.bins: dict[str, str] = {}
 
     def is_valid(self) -> bool:
-        """Whether every line makes sense and names bins of this warehouse; one query."""
+        """Whether every line makes sense and names bins of this warehouse; two queries."""
         are_valid = [form.is_valid() for form in self.forms]
         named = {(form.cleaned_data.get("bin") or "").strip() for form in self.forms} - {""}
         self.bins = known_bins(self.link_id, named)
         for form in self.forms:
             name = (form.cleaned_data.get("bin") or "").strip()
-            if name and name.upper() not in self.bins:
+            if name and name not in self.bins:
                 form.add_error("bin", _("There is no bin %(bin)s in this warehouse.") % {"bin": name})
         return all(are_valid) and not any(form.errors for form in self.forms)
 
@@ -219,16 +221,17 @@ class AllForm(forms.Form):
         """The bin's name as it is written in this warehouse."""
         name = self.cleaned_data["bin"].strip()
         known = known_bins(self.link_id, {name} - {""})
-        if name and name.upper() not in known:
+        if name and name not in known:
             raise forms.ValidationError(_("There is no bin %(bin)s in this warehouse.") % {"bin": name})
-        return known.get(name.upper(), "")
+        return known.get(name, "")
 
 
 def known_bins(link_id: int, names: set[str]) -> dict[str, str]:
-    """Upper-case name → name, of those that are bins of this warehouse."""
+    """Name as it was typed → the name of a bin of this warehouse: just that one, or one in other case."""
     if not names:
         return {}
-    rows = Bin.objects.filter(link=link_id).annotate(key=Upper("name"))
-    found = rows.filter(key__in=[name.upper() for name in names]).values_list("name", flat=True)
-    # Last, so that it wins, is a name just as it was typed.
-    return {name.upper(): name for name in sorted(found, key=lambda name: name in names)}
+    keys = folded(names)
+    rows = Bin.objects.filter(link=link_id).annotate(key=Upper("name")).filter(key__in=set(keys.values()))
+    pairs = list(rows.order_by("-name").values_list("key", "name"))
+    found, exact = dict(pairs), {name for _key, name in pairs}
+    return {name: name if name in exact else found[key] for name, key in keys.items() if key in found}

@@ -6,6 +6,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from oms.numbers import whole_number
 from oms.ui.filters import (
     ChoiceFilter,
     DateRangeFilter,
@@ -72,8 +73,7 @@ class LineFilter(ExactFilter):
         """The rows of that line; none where it is no number."""
         if not value:
             return qs
-        is_number = value.isascii() and value.isdigit() and len(value) < 9
-        return qs.filter(**{self.field_name: int(value) if is_number else 0})  # lines count from 1
+        return qs.filter(**{self.field_name: whole_number(value, most_digits=8) or 0})  # lines count from 1
 
 
 class ExpectedFilter(FilterSet):

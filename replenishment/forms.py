@@ -104,7 +104,7 @@ class PasteForm(forms.Form):
         known = skus_by_code([match["code"] for _place, match, _text in rows if match])
         found, errors = [], []
         for place, match, text in rows:
-            sku = known.get(match["code"].strip().upper()) if match else None
+            sku = known.get(match["code"]) if match else None
             quantity = match["quantity"] if match else ""
             if match is None:
                 message = _("“%(text)s” has no quantity.")

@@ -11,13 +11,12 @@ from django.utils.translation import gettext as _, gettext_lazy, ngettext
 from oms.models import Sku
 from oms.models.catalogue import validate_printable
 from replenishment.forms import CODE, DAY
-from replenishment.models import MOST_UNITS, ReplenishmentLine, ReplenishmentLot
+from replenishment.models import MOST_LOTS, MOST_UNITS, ReplenishmentLine, ReplenishmentLot
 from replenishment.queries import decimals, skus_by_code
 from replenishment.services.drafts import LotInput
 
 BLANK_ROWS = 4
 MOST_ROWS = 1_000
-MOST_LOTS = 100
 _NUMBER = {"class": "input num", "inputmode": "numeric", "autocomplete": "off", "size": "8"}
 _QUANTITY_ERRORS = {
     "required": gettext_lazy("How many?"),
@@ -148,7 +147,7 @@ class BaseLines(forms.BaseFormSet):  # type: ignore[type-arg]  # generic in stub
         self.skus = skus_by_code([form.cleaned_data["sku"] for form in rows])
         for form in rows:
             code = form.cleaned_data["sku"]
-            if code.strip().upper() not in self.skus:
+            if code not in self.skus:
                 form.add_error("sku", _("There is no SKU “%(sku)s” in this account.") % {"sku": code})
 
     def used(self) -> Iterator[LineForm]:
@@ -162,7 +161,7 @@ class BaseLines(forms.BaseFormSet):  # type: ignore[type-arg]  # generic in stub
         """(line, SKU, the other fields) of each used row of a valid set."""
         for form in self.used():
             data = form.cleaned_data
-            yield data["line_id"], self.skus[data["sku"].strip().upper()], form.values()
+            yield data["line_id"], self.skus[data["sku"]], form.values()
 
 
 def lines_formset(data: Any, *, prefix: str, initial: list[dict[str, Any]], suggest_url: str) -> BaseLines:

@@ -15,6 +15,8 @@ from serials.models import Lot
 
 MOST_UNITS = 1_000_000
 """The largest quantity of one line."""
+MOST_LOTS = 100
+"""Lots that one line may have: as many as its pages show."""
 FIRST_NUMBER = 1001
 
 

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from oms.errors import Blocker
 from oms.models import AuditEntry, Bin, Discrepancy, Sku, WarehouseLink, Workflow
+from oms.queries.catalogue import folded
 from replenishment.lifecycle import OPEN, Status
 from replenishment.models import (
     NOT_EXPECTED,
@@ -330,10 +331,10 @@ def warehouse_links() -> QuerySet[WarehouseLink]:
 
 
 def skus_by_code(codes: Collection[str]) -> dict[str, Sku]:
-    """Upper-case code → SKU, for codes as people type them; one query."""
-    wanted = {code.strip().upper() for code in codes}
-    found = Sku.objects.annotate(key=Upper("code")).filter(key__in=wanted)
-    return {sku.code.upper(): sku for sku in found}
+    """Code as it was typed → the SKU that has it, whatever the case; two queries."""
+    keys = folded(code.strip() for code in codes)
+    found = {sku.key: sku for sku in Sku.objects.annotate(key=Upper("code")).filter(key__in=set(keys.values()))}
+    return {code: found[key] for code in codes if (key := keys[code.strip()]) in found}
 
 
 def matching_skus(text: str, limit: int = 20) -> QuerySet[Sku]:

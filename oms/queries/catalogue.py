@@ -1,8 +1,21 @@
 """Reads of the catalogue."""
 
+from collections.abc import Iterable
+
+from django.db import connection
 from django.db.models import QuerySet
 
 from oms.models import AuditEntry, Sku, Stock
+
+
+def folded(texts: Iterable[str]) -> dict[str, str]:
+    """Text → the same in upper case, as PostgreSQL writes it, and so its unique indexes; one query.
+
+    Python's `upper` writes some letters otherwise: "SS" for "ß", which PostgreSQL leaves as it is.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT t, upper(t) FROM unnest(%s::text[]) AS t", [list(set(texts))])
+        return dict(cursor.fetchall())
 
 
 def sku_rows() -> QuerySet[Sku]:

@@ -15,6 +15,7 @@ from oms.errors import Blocker
 from oms.jobs import Progress
 from oms.models import Person, Sku, Workflow
 from oms.models.catalogue import validate_gtin, validate_printable
+from oms.queries.catalogue import folded
 from oms.services import audit
 from oms.services.catalogue import workflow_blockers
 
@@ -107,10 +108,10 @@ class Plan:
 
 
 def plan_import(parsed: csvio.Parsed, *, may_set_serial: bool) -> Plan:
-    """Compare a file with the catalogue; writes nothing. Four queries, whatever the number of rows."""
+    """Compare a file with the catalogue; writes nothing. Five queries, whatever the number of rows."""
     known = _known(row.values["SKU"] for row in parsed.rows)
     plan = Plan(errors=list(parsed.errors), ignored_columns=parsed.ignored_columns, row_count=parsed.row_count)
-    changes = [_change(row, parsed.columns, known.get(row.values["SKU"].upper())) for row in parsed.rows]
+    changes = [_change(row, parsed.columns, known.get(row.values["SKU"])) for row in parsed.rows]
     moved = [change.sku.pk for change in changes if change.sku and "workflow" in change.values]
     blockers = workflow_blockers(moved)
     for change in changes:
@@ -128,12 +129,13 @@ def plan_import(parsed: csvio.Parsed, *, may_set_serial: bool) -> Plan:
 
 
 def _known(codes: Iterable[str], *, is_locked: bool = False) -> dict[str, Sku]:
-    """Upper-case code → SKU, for the codes of a file; locked in one order where they are about to change."""
-    wanted = {code.upper() for code in codes}
-    rows = Sku.objects.annotate(key=Upper("code")).filter(key__in=wanted)
+    """Code → the SKU that has it, whatever the case; locked in one order where they are about to change."""
+    keys = folded(codes)
+    rows = Sku.objects.annotate(key=Upper("code")).filter(key__in=set(keys.values()))
     if is_locked:
         rows = rows.order_by("pk").select_for_update()
-    return {sku.code.upper(): sku for sku in rows}
+    found = {sku.key: sku for sku in rows}
+    return {code: found[key] for code, key in keys.items() if key in found}
 
 
 def _change(row: csvio.Row, columns: Iterable[str], sku: Sku | None) -> Change:

@@ -12,11 +12,10 @@ from django.utils.translation import gettext_lazy as _
 from oms.access import AccountRequest
 from oms.errors import DomainError, Text
 from oms.models import Role
+from oms.numbers import whole_number
 
 if TYPE_CHECKING:
     from oms.ui.views import TableView
-
-MOST = 1_000_000_000_000_000_000
 
 
 @dataclass(frozen=True)
@@ -75,5 +74,5 @@ def selected(params: Mapping[str, Any]) -> QuerySet[Any]:
 
 def _ids(texts: Iterable[str]) -> Iterable[int]:
     for text in dict.fromkeys(texts):
-        if text.isascii() and text.isdigit() and int(text) < MOST:
-            yield int(text)
+        if (number := whole_number(text)) is not None:
+            yield number

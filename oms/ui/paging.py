@@ -17,6 +17,7 @@ from django.db.models import F, Model, QuerySet
 from django.http import QueryDict
 from django.utils.formats import number_format
 
+from oms.numbers import whole_number
 from oms.search import AnyOf, beyond
 from oms.ui.tables import with_query
 
@@ -353,4 +354,5 @@ def _grouped(number: int) -> str:
 
 def _number(text: str | None, default: int) -> int:
     """A small number from the address; anything else is the default."""
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 10 else default
+    found = whole_number(text, most_digits=9)
+    return default if found is None else found

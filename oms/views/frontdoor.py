@@ -19,6 +19,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from oms.access import AccountRequest, require_role
 from oms.errors import DomainError
 from oms.models import EVERYONE, Density, Person, Theme
+from oms.numbers import whole_number
 from oms.queries.people import last_opened, membership_to_choose_by, memberships
 from oms.services import people
 
@@ -64,7 +65,8 @@ class Welcome(auth.PasswordResetConfirmView):
 
     def get_user(self, uidb64: str) -> Person | None:
         """The invited person. What Django's view calls so is the number of the membership; old links had another."""
-        found = membership_to_choose_by(int(uidb64)) if uidb64.isdecimal() else None
+        pk = whole_number(uidb64)
+        found = None if pk is None else membership_to_choose_by(pk)
         if found is None:
             return None
         self.membership = found

@@ -16,6 +16,7 @@ from oms.access import AccountRequest, require_role
 from oms.errors import DomainError
 from oms.filters import JobFilter
 from oms.models import EVERYONE
+from oms.numbers import whole_number
 from oms.queries import jobs as queries
 from oms.queries.jobs import SHOWN
 from oms.tables import JobAdminTable, JobTable
@@ -104,7 +105,8 @@ def dismiss(request: AccountRequest, pk: int) -> HttpResponse:
 @require_role(EVERYONE)
 def dismiss_all(request: AccountRequest) -> HttpResponse:
     """Take the jobs that are over, and that the tray showed, out of it."""
-    shown = [int(pk) for pk in request.POST.getlist("job")[:SHOWN] if pk.isdecimal()]
+    texts = request.POST.getlist("job")[:SHOWN]
+    shown = [pk for text in texts if (pk := whole_number(text)) is not None]
     jobs.dismiss_all(job_ids=shown, person=request.user)
     return _after_dismissing(request)
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from django.db import connection, transaction
@@ -15,10 +16,11 @@ from oms.queries.stock import system_of
 from oms.services import audit
 from oms.tenancy import current_account_id
 from replenishment.lifecycle import Step, may
-from replenishment.models import Receipt, Replenishment, ReplenishmentLine
+from replenishment.models import Outcome, Receipt, Replenishment, ReplenishmentLine
 from replenishment.queries import open_discrepancies
 from replenishment.receiving import IncomingLine, IncomingLot, IncomingReceipt, IncomingUnit
 from replenishment.services.drafts import locked
+from replenishment.services.lookalikes import LookAlike, entered_look_alikes
 from replenishment.services.matching import LineResult, Matcher, clean
 from replenishment.services.receiving import apply_receipt
 from serials.numbering import normalise
@@ -27,12 +29,18 @@ SHOWN = 20
 """How many serials a check names."""
 MOST_SERIALS = 10_000
 """Serials that one receipt takes from a page."""
+PLANNED_OR_BAD = {Outcome.MATCHED, Outcome.DUPLICATE, Outcome.BAD}
+"""Serials that need no look for others that look alike."""
 ENTERED = "entered:"
 """How the source of a receipt begins that somebody entered."""
+# OFFSET 0 is a fence, as in `submitting.OUTSTANDING`.
 OUTSTANDING_OF_LINES = """
 SELECT p.line_id, (array_agg(p.serial ORDER BY p.id))[1:%(most)s], count(*)
 FROM replenishment_plannedserial p
-JOIN serials_unit u ON u.account_id = p.account_id AND u.sku_id = p.sku_id AND u.serial_key = p.serial_key
+CROSS JOIN LATERAL (
+    SELECT u.status, u.is_void, u.process_id FROM serials_unit u
+    WHERE u.account_id = %(account)s AND u.sku_id = p.sku_id AND u.serial_key = p.serial_key OFFSET 0
+) AS u
 WHERE p.account_id = %(account)s AND p.line_id = ANY(%(lines)s) AND p.state = 'planned'
   AND u.status = 'incoming' AND NOT u.is_void AND u.process_id = %(number)s
 GROUP BY p.line_id
@@ -98,6 +106,8 @@ class LineCheck:
         problems: (serial, outcome in words) of the first of those.
         excess: how many more than expected would be applied.
         unmatched: pieces of the quantity that have no serial, or the other way round.
+        sku_id: its SKU, None where the line is unknown.
+        unplanned: serials that nobody planned here.
     """
 
     matched: int
@@ -107,6 +117,23 @@ class LineCheck:
     problems: list[tuple[str, str]]
     excess: int
     unmatched: int
+    sku_id: int | None
+    unplanned: list[str]
+
+    @cached_property
+    def all_alike(self) -> list[LookAlike]:
+        """What the serials that nobody planned may be mistaken for; one query, made where it is shown."""
+        return entered_look_alikes(self.unplanned, self.sku_id) if self.sku_id else []
+
+    @property
+    def alike(self) -> list[LookAlike]:
+        """The first of those."""
+        return self.all_alike[:SHOWN]
+
+    @property
+    def alike_more(self) -> int:
+        """How many there are beside them."""
+        return len(self.all_alike) - len(self.alike)
 
     @property
     def waiting(self) -> int:
@@ -144,6 +171,8 @@ def _check(result: LineResult, due: Mapping[int, Outstanding], room: Mapping[int
         problems=[(serial.unit.serial, str(serial.outcome.label)) for serial in waiting[:SHOWN]],
         excess=max(0, matched - max(0, expected)),
         unmatched=abs(result.incoming.quantity - len(result.serials)) if result.is_by_unit else 0,
+        sku_id=result.sku.pk if result.is_by_unit else None,
+        unplanned=[serial.unit.serial for serial in result.serials if serial.outcome not in PLANNED_OR_BAD],
     )
 
 
@@ -178,6 +207,22 @@ def receive(*, replenishment_id: int, lines: Sequence[IncomingLine], key: str, a
             **({"waiting": (None, waiting)} if waiting else {}),
         },
     )
+    return made
+
+
+@transaction.atomic
+def receive_expected(*, replenishment_id: int, key: str, actor: Person, bin_name: str = "") -> Receipt:
+    """Receive all that is missing as it was planned; the same `key` again gives the first receipt.
+
+    What is missing is read under the lock: two who confirm it at once receive it once. Raises as `receive` and
+    `as_expected` do.
+    """
+    found: Replenishment = Replenishment.objects.select_for_update(of=("self",)).get(pk=replenishment_id)
+    known: Receipt | None = Receipt.objects.filter(source=source_of(found, key)).first()
+    if known is not None:
+        return known
+    lines = as_expected(found, bin_name=bin_name)
+    made: Receipt = receive(replenishment_id=found.pk, lines=lines, key=key, actor=actor)
     return made
 
 
@@ -231,7 +276,8 @@ def as_expected(found: Replenishment, *, bin_name: str = "") -> list[IncomingLin
     if sum(each.count for each in due.values()) > MOST_SERIALS:
         text = _("More than %(most)s serials are missing: receive them in parts.")
         raise DomainError(text % {"most": f"{MOST_SERIALS:,}"})
-    lines = [_expected_line(line, due.get(line.pk), bin_name) for line in rows if line in missing or line.pk in due]
+    wanted = {line.pk for line in missing} | due.keys()
+    lines = [_expected_line(line, due.get(line.pk), bin_name) for line in rows if line.pk in wanted]
     if not lines:
         raise DomainError(_("Nothing is missing: all of it was received."))
     return lines

@@ -151,7 +151,7 @@ class Plan:
 
 
 def plan_lines(parsed: csvio.Parsed, *, line_count: int) -> Plan:
-    """Compare a file with the catalogue; writes nothing. One query, whatever the number of rows.
+    """Compare a file with the catalogue; writes nothing. Two queries, whatever the number of rows.
 
     Args:
         parsed: the file as it was read by SCHEMA.
@@ -211,9 +211,10 @@ def _lines(rows: Sequence[csvio.Row], unread: Collection[int], known: Mapping[st
         if not row.values["Quantity"]:
             text = _("No quantity, and it does not follow a row of the same SKU that begins a line.")
             errors.append(csvio.RowError(row.line, "Quantity", text))
-        if code not in known:
+        sku = known.get(row.values["SKU"])
+        if sku is None:
             errors.append(csvio.RowError(row.line, "SKU", _("There is no SKU of this name."), row.values["SKU"]))
-        found.append(NewLine(code, known.get(code), [csvio.Row(row.line, values)], errors))
+        found.append(NewLine(code, sku, [csvio.Row(row.line, values)], errors))
     return found
 
 

@@ -1,7 +1,7 @@
 """Typed serials that look like others of their SKU: SN0 and SNO. A warning, never a refusal. Writes nothing."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ from django.db import connection
 
 from oms.tenancy import current_account_id
 from replenishment.models import PlannedSerial, PlannedState, ReplenishmentLine
+from serials.numbering import normalise
 from serials.numbering.lookalikes import folded, variants
 
 MOST_TYPED = 10_000
@@ -43,10 +44,19 @@ def look_alikes(line: ReplenishmentLine) -> list[LookAlike]:
     spellings; against others of the line, against all. Two statements.
     """
     rows = PlannedSerial.objects.filter(line=line, state=PlannedState.PLANNED, is_generated=False)
-    typed = dict(rows.order_by("pk").values_list("serial_key", "serial")[:MOST_TYPED])
+    return _pairs(dict(rows.order_by("pk").values_list("serial_key", "serial")[:MOST_TYPED]), line.sku_id)
+
+
+def entered_look_alikes(serials: Sequence[str], sku_id: int) -> list[LookAlike]:
+    """The same of serials that somebody enters and that nobody expects; one statement."""
+    return _pairs({normalise(serial): serial for serial in serials[:MOST_TYPED]}, sku_id)
+
+
+def _pairs(typed: dict[str, str], sku_id: int) -> list[LookAlike]:
+    """The pairs of these serials, key → as typed, in their order."""
     if not typed:
         return []
-    pairs = {*_among(typed), *_elsewhere(typed, line.sku_id)}
+    pairs = {*_among(typed), *_elsewhere(typed, sku_id)}
     places = {key: place for place, key in enumerate(typed)}
     ordered = sorted(pairs, key=lambda pair: (places[pair[0]], pair[1]))
     return [LookAlike(typed[key], other) for key, other in ordered]

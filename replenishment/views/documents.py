@@ -17,6 +17,7 @@ from oms import jobs
 from oms.access import AccountRequest, require_role
 from oms.errors import DomainError
 from oms.models import EVERYONE, OFFICE, WAREHOUSE, Job, Role
+from oms.numbers import whole_number
 from oms.queries.stock import system_of
 from oms.ui import audit
 from replenishment import queries
@@ -202,16 +203,14 @@ def address(request: AccountRequest, route: str, **kwargs: Any) -> str:
 
 def posted_version(request: AccountRequest) -> int:
     """The version of the replenishment that the person saw; 0, which is none, where the page does not say."""
-    text = request.POST.get("version", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+    return whole_number(request.POST.get("version"), most_digits=9) or 0
 
 
 def more_rows(request: AccountRequest, prefix: str) -> QueryDict:
     """What was sent, for a formset: the button "more" asks for the same with more rows."""
     data: QueryDict = request.POST.copy()
     if "more" in data:
-        total = data.get(f"{prefix}-TOTAL_FORMS", "")
-        count = int(total) if total.isascii() and total.isdigit() and len(total) < 5 else 0
+        count = whole_number(data.get(f"{prefix}-TOTAL_FORMS"), most_digits=4) or 0
         data[f"{prefix}-TOTAL_FORMS"] = str(count + BLANK_ROWS)
     return data
 

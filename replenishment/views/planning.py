@@ -14,6 +14,7 @@ from oms.access import AccountRequest, require_role
 from oms.downloads import csv_stream
 from oms.errors import DomainError
 from oms.models import EVERYONE, OFFICE
+from oms.numbers import whole_number
 from replenishment import queries, ranges
 from replenishment.forms import SerialsForm
 from replenishment.label_runs import file_stem
@@ -36,7 +37,6 @@ MOST_WRITTEN_OUT = 50_000
 """Serials that ranges may mean at once."""
 SHOWN = 500
 """How many serials of a line its page lists."""
-MOST = 10**18
 
 
 @require_POST
@@ -227,7 +227,7 @@ def _chosen(request: AccountRequest, pk: int) -> tuple[Replenishment, int | None
     text = request.GET.get("sku", "")
     if not text:
         return found, None
-    sku_id = int(text) if text.isascii() and text.isdigit() and int(text) < MOST else 0
+    sku_id = whole_number(text) or 0
     if not ReplenishmentLine.objects.filter(replenishment=found, sku=sku_id).exists():
         raise Http404
     return found, sku_id
@@ -235,4 +235,4 @@ def _chosen(request: AccountRequest, pk: int) -> tuple[Replenishment, int | None
 
 def _numbers(request: AccountRequest, name: str) -> list[int]:
     texts = request.POST.getlist(name)[:10_000]
-    return [int(text) for text in texts if text.isascii() and text.isdigit() and len(text) < 19]
+    return [number for text in texts if (number := whole_number(text)) is not None]

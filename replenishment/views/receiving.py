@@ -13,10 +13,11 @@ from django.views.decorators.http import require_http_methods, require_POST
 from oms.access import AccountRequest, require_role
 from oms.errors import DomainError
 from oms.models import WAREHOUSE
+from oms.numbers import whole_number
 from replenishment import queries
-from replenishment.entry_forms import MOST_LOTS, AllForm, Entries, EntryForm
+from replenishment.entry_forms import AllForm, Entries, EntryForm
 from replenishment.lifecycle import Status, Step, may
-from replenishment.models import Receipt, Replenishment, ReplenishmentLine
+from replenishment.models import MOST_LOTS, Receipt, Replenishment, ReplenishmentLine
 from replenishment.receiving import IncomingLine, IncomingUnit
 from replenishment.services import by_hand
 from replenishment.views.documents import address, around
@@ -69,14 +70,11 @@ def receive_all(request: AccountRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(queries.documents(), pk=pk)
     form = AllForm(request.POST or None, link_id=found.link_id, initial={"key": uuid4().hex})
     if request.method == "POST" and form.is_valid():
+        key, name = f"all-{form.cleaned_data['key']}", form.cleaned_data["bin"]
         try:
-            lines = by_hand.as_expected(found, bin_name=form.cleaned_data["bin"])
-            key = f"all-{form.cleaned_data['key']}"
-            return _done(request, by_hand.receive(replenishment_id=pk, lines=lines, key=key, actor=request.user))
+            made = by_hand.receive_expected(replenishment_id=pk, key=key, actor=request.user, bin_name=name)
+            return _done(request, made)
         except DomainError as error:
-            known = Receipt.objects.filter(source=by_hand.source_of(found, f"all-{form.cleaned_data['key']}")).first()
-            if known is not None:
-                return _done(request, known)
             form.add_error(None, str(error))
     context = {
         **_head(request, found),
@@ -142,8 +140,7 @@ def _filled(request: AccountRequest, found: Replenishment, page: Page[Replenishm
             data[f"line{line.pk}-quantity"] = str(len(due.first) if due.count else missing)
             data[f"line{line.pk}-serials"] = "\n".join(due.first)
         if data.get("more") == str(line.pk):
-            text = data.get(f"line{line.pk}-lots", "")
-            rows = int(text) if text.isascii() and text.isdigit() else 1
+            rows = whole_number(data.get(f"line{line.pk}-lots"), most_digits=9) or 1
             data[f"line{line.pk}-lots"] = str(min(rows + MORE_LOTS, MOST_LOTS))
     return data
 

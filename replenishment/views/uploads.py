@@ -6,7 +6,7 @@ from typing import Any, BinaryIO
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _, ngettext
 from django.views.decorators.http import require_http_methods
@@ -16,6 +16,7 @@ from oms.access import AccountRequest, require_role
 from oms.downloads import csv_file
 from oms.errors import DomainError
 from oms.models import OFFICE, StoredFile
+from oms.numbers import whole_number
 from oms.queries.jobs import readable_files
 from replenishment.forms import UploadForm
 from replenishment.lifecycle import Step, may
@@ -133,13 +134,10 @@ class SerialsUpload(Upload):
 
     def __init__(self, request: AccountRequest, pk: int) -> None:
         super().__init__(request, pk)
-        text = request.GET.get("line", "")
         self.line: ReplenishmentLine | None = None
-        if text:
-            if not (text.isascii() and text.isdigit() and len(text) < 19):
-                raise Http404
+        if text := request.GET.get("line", ""):
             rows = ReplenishmentLine.objects.select_related("sku")
-            self.line = get_object_or_404(rows, pk=int(text), replenishment=self.found)
+            self.line = get_object_or_404(rows, pk=whole_number(text), replenishment=self.found)
         self.params["line_id"] = self.line.pk if self.line else None
         self.schema = serials_csv.LINE_SCHEMA if self.line else serials_csv.SCHEMA
 

@@ -18,8 +18,8 @@ KEPT = timedelta(days=30)
 # number is looked up in the index, and no plan reads every unit of a large account because the list is long.
 FIND = """
 SELECT a.place::int - 1,
-       (array_agg(u.id) FILTER (WHERE a.sku IN ('', upper(k.code))))[1:2],
-       COALESCE(bool_or(u.is_void) FILTER (WHERE a.sku IN ('', upper(k.code))), false),
+       (array_agg(u.id) FILTER (WHERE a.sku = '' OR upper(a.sku) = upper(k.code)))[1:2],
+       COALESCE(bool_or(u.is_void) FILTER (WHERE a.sku = '' OR upper(a.sku) = upper(k.code)), false),
        (array_agg(k.code ORDER BY k.code))[1:10]
 FROM unnest(%(keys)s::text[], %(skus)s::text[]) WITH ORDINALITY AS a (key, sku, place)
 CROSS JOIN LATERAL (
@@ -60,7 +60,7 @@ def _look_up(asked: Sequence[Asked]) -> dict[int, tuple[list[int] | None, bool, 
     params: dict[str, Any] = {
         "account": current_account_id(),
         "keys": [each.key for each in asked],
-        "skus": [each.sku.upper() for each in asked],
+        "skus": [each.sku for each in asked],
     }
     with connection.cursor() as cursor:
         cursor.execute(FIND, params)

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from oms.access import AccountRequest, require_role
 from oms.models import EVERYONE, OFFICE
+from oms.numbers import whole_number
 from oms.ui.links import document_url
 from serials.lifecycle import LOOKS, Status
 from serials.models import Unit
@@ -74,8 +75,7 @@ def _actions(request: AccountRequest, pk: int) -> list[dict[str, Any]]:
 
 def _history(request: AccountRequest, unit: Unit) -> dict[str, Any]:
     """The context of the history tables; both the child row and the page draw them."""
-    text = request.GET.get("page", "")
-    page = queries.unit_history(unit.pk, int(text) if text.isascii() and text.isdigit() and len(text) < 7 else 1)
+    page = queries.unit_history(unit.pk, whole_number(request.GET.get("page"), most_digits=6) or 1)
     slug = request.account.slug
     return {
         "unit": unit,

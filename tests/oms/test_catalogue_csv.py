@@ -97,7 +97,7 @@ def test_serial_is_for_admins(in_a):
 
 
 def test_applying_twice_changes_nothing_the_second_time(in_a, ana):
-    text = "SKU,Name\nA,One\nB,Two\n"
+    text = "SKU,Name\nA,One\nMaß,Two\n"
     apply(text, ana)
     rows = list(Sku.objects.order_by("code").values())
     again = apply(text, ana)

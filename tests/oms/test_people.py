@@ -138,7 +138,7 @@ def test_a_link_dies_with_the_membership(client, client_for, ana, account_a):
     assert "used up" in client.get(link, follow=True).content.decode()
 
 
-@pytest.mark.parametrize("old", ["MQ", "MTA0", "9" * 40, "-1"])
+@pytest.mark.parametrize("old", ["MQ", "MTA0", "9" * 40, "9" * 5_000, "-1"])
 def test_a_link_of_before_is_told_to_be_dead(client, db, old):
     """Once the first part was not a number."""
     answer = client.get(f"/welcome/{old}/c0ffee-0123456789abcdef/", follow=True)

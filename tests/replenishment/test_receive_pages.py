@@ -1,14 +1,18 @@
 """The pages on which the warehouse receives and the office settles. Roles, strangers: tests/meta/test_url_sweep.py."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from oms.models import Discrepancy
 from oms.tenancy import account_context
+from replenishment.entry_forms import known_bins
 from replenishment.lifecycle import Status
-from replenishment.models import Receipt, ReceivedLot, Replenishment
+from replenishment.models import MOST_LOTS, Receipt, ReceivedLot, Replenishment, ReplenishmentLot
+from replenishment.services import by_hand
 from replenishment.services.receiving import apply_receipt
 from serials.models import Unit
-from tests.factories import make_bin, make_serialized_sku, make_sku
+from tests.factories import make_bin, make_serialized_sku, make_sku, make_warehouse_link
 from tests.replenishment.factories import incoming, incoming_line, line_of, make_submitted
 from tests.replenishment.test_views import text_of
 
@@ -120,6 +124,39 @@ def test_buttons_that_fill_receive_nothing(floor, account_a, made):
         assert not Receipt.objects.exists()
 
 
+def test_a_bin_is_found_as_it_is_written_and_in_other_case(in_a):
+    link = make_warehouse_link()
+    for name in ("Straße 1", "Gang 2", "GANG 2"):
+        make_bin(link=link, name=name)
+    wanted = {
+        "Straße 1": "Straße 1",
+        "straße 1": "Straße 1",
+        "Gang 2": "Gang 2",
+        "GANG 2": "GANG 2",
+        "gang 2": "GANG 2",
+    }
+    assert known_bins(link.pk, {*wanted, "STRASSE 1"}) == wanted
+
+
+def test_a_number_of_rows_that_is_none_is_answered(floor, account_a, made):
+    with account_context(account_a):
+        pk = line_of(made).pk
+        data = line_data(made, serials="SN00000001", lots="9" * 5_000)
+    assert post(floor, made, data).status_code == 422
+    assert f'name="line{pk}-lot3_number"' in text_of(post(floor, made, data, more=str(pk)))
+    assert floor.post(f"/acme/replenishments/lines/{pk}/check/", data).status_code == 200
+
+
+def test_every_ordered_lot_is_shown(floor, account_a):
+    with account_context(account_a):
+        found = make_submitted((make_sku(), MOST_LOTS), planned=False)
+        line = line_of(found)
+        lots = [ReplenishmentLot(line=line, number=f"LOT-{number}", quantity=1) for number in range(MOST_LOTS)]
+        ReplenishmentLot.objects.bulk_create(lots)
+    page = text_of(floor.get(f"/acme/replenishments/{found.pk}/receive/"))
+    assert f'value="LOT-{MOST_LOTS - 1}"' in page
+
+
 def test_all_as_expected_once(floor, account_a, made):
     url = f"/acme/replenishments/{made.pk}/receive/all/"
     assert "Receive all" in text_of(floor.get(url))
@@ -137,6 +174,31 @@ def test_a_check_while_typing(floor, account_a, made):
     page = text_of(floor.post(f"/acme/replenishments/lines/{pk}/check/", {f"line{pk}-serials": "SN00000002\nX\nX"}))
     for words in ("1 matched", "2 missing", "Not expected: 1", "Named twice: 1", "SN00000001, SN00000003"):
         assert words in page
+
+
+def test_what_looks_like_another_is_told_while_it_is_typed_and_before_it_waits(floor, account_a, made):
+    with account_context(account_a):
+        pk = line_of(made).pk
+        data = line_data(made, serials="SN00000001\nSNO0000002\nX-1\nx-l")
+    words = ('SNO0000002</span> looks like <span class="mono">SN00000002', "x-l</span> looks like")
+    for page in (floor.post(f"/acme/replenishments/lines/{pk}/check/", data), post(floor, made, data)):
+        assert "are they typed right?" in text_of(page)
+        assert all(each in text_of(page) for each in words)
+        assert "SN00000001</span> looks like" not in text_of(page)
+
+
+def test_look_alikes_are_looked_for_at_once(in_a):
+    sku = make_serialized_sku()
+    found = make_submitted((sku, 1))
+    said = [f"S{number:03}{tail}" for number in range(15) for tail in ("B", "8")]
+    (check,) = by_hand.look_at(found, [incoming_line(sku, serials=["SN00000001", *said], position=1)])
+    with CaptureQueriesContext(connection) as queries:
+        assert (len(check.alike), check.alike_more) == (15, 0)
+    assert len(queries) == 1
+    (check,) = by_hand.look_at(found, [incoming_line(sku, serials=["SN00000001"], position=1)])
+    with CaptureQueriesContext(connection) as queries:
+        assert not check.alike
+    assert not queries
 
 
 def test_where_a_system_runs_the_warehouse_the_page_says_so(floor, office, account_a, made, settings):

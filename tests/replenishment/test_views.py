@@ -111,6 +111,16 @@ def test_a_sku_and_a_warehouse_of_another_account_are_not_there(web, account_a, 
         assert WarehouseLink.objects.count() == 1
 
 
+@pytest.mark.parametrize("code", ["Größe-1", "GRößE-1"])
+def test_a_sku_is_found_whatever_its_letters_and_their_case(web, account_a, code):
+    with account_context(account_a):
+        link, own, _other = make_warehouse_link(), make_sku(code="Größe-1"), make_sku(code="GRÖSSE-1")
+    data = row_data((code, 2), link=link.pk) | {"paste": f"{code}, 3"}
+    assert web.post("/acme/replenishments/new/", data).status_code == 302
+    with account_context(account_a):
+        assert list(ReplenishmentLine.objects.values_list("sku", "quantity")) == [(own.pk, 2), (own.pk, 3)]
+
+
 def test_more_rows_keep_what_was_typed(web, account_a):
     page = text_of(web.post("/acme/replenishments/new/", row_data(("HALF", "")) | {"more": "1"}))
     assert 'value="HALF"' in page
@@ -169,7 +179,7 @@ def test_generate_leads_to_the_popup_and_its_downloads(web, client_for, wes, acc
     assert names == [f"{made.number}-{end}" for end in ends]
     labels = warehouse.get(f"{base}serials/labels/?sku={one.pk}")
     assert (labels["Content-Type"], labels.content[:5]) == ("application/pdf", b"%PDF-")
-    for bad in ("99999", "x", "-1", "9" * 40):
+    for bad in ("99999", "x", "-1", "9" * 40, "9" * 5_000):
         assert web.get(f"{base}serials/download/?sku={bad}").status_code == 404
         assert web.get(f"{base}serials/labels/?sku={bad}").status_code == 404
 
@@ -289,7 +299,7 @@ def test_serials_are_typed_and_taken_away(web, client_for, ben, account_a):
     assert web.post(url, {"serials": "one\r\n\r\ntwo\n"}).status_code == 302
     with account_context(account_a):
         one = PlannedSerial.objects.get(serial="one")
-    assert web.post(url, {"remove": "1", "serial": [one.pk, "x", "9" * 30]}).status_code == 302
+    assert web.post(url, {"remove": "1", "serial": [one.pk, "x", "9" * 30, "9" * 5_000]}).status_code == 302
     assert "You must check at least one" in text_of(web.post(url, {"remove": "1"}, follow=True))
     viewer = text_of(client_for(ben).get(url))
     assert "two" in viewer

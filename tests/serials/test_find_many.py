@@ -116,14 +116,14 @@ def test_what_cannot_be_a_serial_is_not_found_and_stops_nothing(in_a, olga, head
 
 
 def test_the_sku_says_which_and_which_not(in_a, olga):
-    one, two = make_serialized_sku(code="ONE"), make_serialized_sku(code="TWO")
+    one, two = make_serialized_sku(code="ONE"), make_serialized_sku(code="Maß")
     receive(one, "BOTH")
     (second,) = receive(two, "BOTH")
     (only,) = receive(two, "ONLY")
-    found = look_up(olga, "SKU,Serial\ntwo,BOTH\nONE,ONLY\nNO,BOTH\n,ONLY\nTWO,ONLY")
+    found = look_up(olga, "SKU,Serial\nmaß,BOTH\nONE,ONLY\nNO,BOTH\n,ONLY\nMaß,ONLY")
     assert found.unit_ids == [second, only]
-    assert found.rest["not_found"] == [(3, "ONLY", "ONE", "TWO"), (4, "BOTH", "NO", "ONE, TWO")]
-    assert found.rest["duplicate"] == [(6, "ONLY", "TWO", "5")]
+    assert found.rest["not_found"] == [(3, "ONLY", "ONE", "Maß"), (4, "BOTH", "NO", "Maß, ONE")]
+    assert found.rest["duplicate"] == [(6, "ONLY", "Maß", "5")]
 
 
 def test_units_of_another_account_are_not_found(account_a, account_b, olga):
