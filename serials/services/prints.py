@@ -101,11 +101,11 @@ def checked_logo(upload: "UploadedFile[bytes]") -> bytes:
     try:
         with Image.open(BytesIO(upload.read()), formats=("PNG", "JPEG")) as picture:
             if max(picture.size) > LOGO_PIXELS:
-                raise DomainError(
-                    _("The logo has more than %(most)s pixels on a side: make it smaller.") % {"most": LOGO_PIXELS}
-                )
+                raise _too_many_pixels()
             picture.thumbnail(LOGO_SIZE)
             with_alpha = picture.convert("RGBA")
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:  # of what the header says, unread
+        raise _too_many_pixels() from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise DomainError(_("This is not a PNG or JPEG picture.")) from error
     # On white: label printers know no transparency.
@@ -114,3 +114,7 @@ def checked_logo(upload: "UploadedFile[bytes]") -> bytes:
     out = BytesIO()
     white.convert("RGB").save(out, "PNG", optimize=True)
     return out.getvalue()
+
+
+def _too_many_pixels() -> DomainError:
+    return DomainError(_("The logo has more than %(most)s pixels on a side: make it smaller.") % {"most": LOGO_PIXELS})

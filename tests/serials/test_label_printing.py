@@ -1,6 +1,8 @@
 """Printing: the dialog and its picture, the ledger and what a reprint says, settings, bins, jobs."""
 
 import re
+import struct
+import zlib
 from base64 import b64decode
 from datetime import date
 from io import BytesIO
@@ -43,6 +45,17 @@ def logo(size=(40, 20), kind="PNG"):
     out = BytesIO()
     Image.new("RGB", size, "black").save(out, kind)
     return SimpleUploadedFile("logo.png", out.getvalue(), "image/png")
+
+
+def header_of(wide, high):
+    """A PNG of some hundred bytes that says it is as large as that, and has no pixels."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    content = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", wide, high, 8, 2, 0, 0, 0))
+    content += chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    return SimpleUploadedFile("logo.png", content, "image/png")
 
 
 def label_url(unit):
@@ -206,8 +219,11 @@ def test_an_admin_sets_how_labels_are(client_for, ana, web, account_a):
         (SimpleUploadedFile("logo.png", b"<svg onload=alert(1)>"), "not a PNG or JPEG"),
         (SimpleUploadedFile("logo.png", b"x" * (1024 * 1024 + 1)), "more than 1 MB"),
         (logo((4_001, 1)), "more than 4000 pixels"),
+        (header_of(30_000, 30_000), "more than 4000 pixels"),
+        (header_of(12_000, 9_000), "more than 4000 pixels"),
+        (header_of(100, 100), "not a PNG or JPEG"),
     ],
-    ids=["no picture", "large", "wide"],
+    ids=["no picture", "large", "wide", "bomb", "nearly a bomb", "no pixels"],
 )
 def test_a_logo_that_is_none_is_refused(client_for, ana, account_a, file, words):
     file.seek(0)
