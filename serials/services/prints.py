@@ -5,7 +5,7 @@ from decimal import Decimal
 from io import BytesIO
 
 from django.core.files.uploadedfile import UploadedFile
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from PIL import Image, UnidentifiedImageError
@@ -19,6 +19,7 @@ from serials.labels import LabelRun, Symbology
 from serials.models import LabelPrint, LabelSetting, LabelShift
 from serials.numbering import normalise
 from serials.queries.prints import Choice, label_setting, shifts
+from serials.services.locks import lock_account
 
 LOGO_BYTES = 1024 * 1024
 LOGO_PIXELS = 4_000
@@ -49,12 +50,14 @@ def record_print(
     )
     if run.items is not None:
         skus, serials, bins = zip(*printed, strict=True)
-        keys = [normalise(serial) for serial in serials]
+        # A bin is known by its id; its name may be longer, once normalised, than any serial.
+        keys = ["" if place else normalise(serial) for serial, place in zip(serials, bins, strict=True)]
         with connection.cursor() as cursor:
             cursor.execute(INSERT, [current_account_id(), made.pk, list(skus), keys, list(bins)])
     return made
 
 
+@transaction.atomic
 def save_label_setting(
     *,
     sheet: str,
@@ -66,6 +69,7 @@ def save_label_setting(
     is_logo_removed: bool = False,
 ) -> None:
     """Save how the account prints labels; `offsets` is sheet → mm to the right and down, `logo` of `checked_logo`."""
+    lock_account()  # two first saves would both make the row
     found = label_setting()
     before = _said(found, shifts())
     found.sheet, found.symbology, found.resolver = sheet, symbology, resolver

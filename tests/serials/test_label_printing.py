@@ -5,6 +5,7 @@ import struct
 import zlib
 from base64 import b64decode
 from datetime import date
+from decimal import Decimal
 from io import BytesIO
 
 import pypdfium2
@@ -26,6 +27,7 @@ from serials.services import prints
 from tests.factories import make_bin, make_serialized_sku, make_stock
 from tests.serials.factories import make_units
 from tests.serials.samples import PRINT
+from tests.serials.test_attribute_races import waiting_for
 from tests.serials.test_labels import pages, read
 
 GTIN = "9506000134352"
@@ -182,6 +184,15 @@ def test_labels_of_bins(web, account_a):
     assert web.post("/acme/inventory/stock/labels/", {}).status_code == 422
 
 
+def test_a_bin_whose_name_grows_when_it_is_normalised_goes_into_the_ledger(web, account_a):
+    with account_context(account_a):
+        stock = make_stock(bin=make_bin(name="\ufdfa" * 10))  # 18 letters each
+    answer = web.post("/acme/inventory/stock/labels/", {"pk": [stock.pk], **PRINT, "symbology": "qr", "do": "print"})
+    assert answer["Content-Type"] == "application/pdf"
+    with account_context(account_a):
+        assert list(PrintedLabel.objects.values_list("bin_id", "serial_key")) == [(stock.bin_id, "")]
+
+
 def test_zpl_is_a_file_of_its_own(web, account_a):
     with account_context(account_a):
         (unit,) = make_units(1)
@@ -241,3 +252,18 @@ def test_a_stored_logo_is_drawn_anew(client_for, ana, account_a):
     assert b"secret" not in made
     with Image.open(BytesIO(made)) as image:
         assert (image.format, image.size) == ("PNG", (600, 15))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_first_saves_at_once_are_one_row(account_a, ana):
+    def save(**how):
+        shift = {"a4-2x7": (Decimal("0.5"), Decimal(0))}
+        prints.save_label_setting(resolver="https://id.acme.example", offsets=shift, actor=ana, **how)
+
+    def first():
+        save(sheet="2x1", symbology=Symbology.CODE_128)
+
+    with waiting_for(account_a, first, lambda: save(sheet="4x6", symbology=Symbology.QR)):
+        pass
+    with account_context(account_a):
+        assert LabelSetting.objects.get().sheet == "4x6"
