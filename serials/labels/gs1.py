@@ -1,6 +1,6 @@
 """GS1 element strings and Digital Link addresses of a unit.
 
-Sources: GS1 General Specifications, sections 3 (application identifiers), 7.8 (element strings in symbols, FNC1),
+Sources: GS1 General Specifications, sections 3 (application identifiers), 5.4 (GS1-128), 7.8 (element strings in symbols, FNC1),
 7.9 (check digits), 7.11 (character set 82); GS1 Digital Link Standard: URI Syntax, sections 4.4 to 4.11.
 """
 
@@ -16,6 +16,8 @@ FNC1 = "\x1d"
 """How this module writes the function character; scanners send it as this separator, too."""
 LONGEST = 20
 """Characters of a serial (21) and of a lot (10)."""
+MOST_IN_BARS = 48
+"""Data characters of one GS1-128 symbol, identifiers and separators among them (section 5.4)."""
 CHARACTERS = frozenset("!\"%&'()*+,-./0123456789:;<=>?ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz")
 """Character set 82."""
 FIXED = {"01": 14, "17": 6}

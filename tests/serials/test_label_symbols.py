@@ -12,6 +12,7 @@ from PIL import Image
 
 from oms.errors import DomainError
 from serials.labels import SHEETS, Label, Plan, Symbology, datamatrix, gs1, qr, render_pdf, render_zpl
+from serials.labels.layout import Layout
 from serials.labels.picture import page_picture
 from serials.labels.sheets import MM
 
@@ -94,6 +95,18 @@ def test_small_labels_have_gs1_bars_of_gtin_and_serial(key):
     content = b"".join(render_pdf(labels, Plan(sheet=key, symbology=Symbology.GS1_128)))
     found = [said_by(image, Symbology.GS1_128) for image in label_images(content, sheet, 203 if sheet.is_roll else 300)]
     assert found == [{"01": GTIN.zfill(14), "21": label.serial} for label in labels]
+
+
+@pytest.mark.parametrize("key", ["4x6", "a4-2x7", "letter-2x7"])
+def test_long_elements_are_shared_among_symbols_of_at_most_48_characters(key):
+    """As the standard has it; readers may refuse a longer one, though its bars would fit."""
+    label = Label("S", "N", "1" * 20, gtin=GTIN, lot="2" * 20, expires_on=EXPIRY)
+    plan = Plan(sheet=key, symbology=Symbology.GS1_128)
+    drawing = Layout(plan).place(label)
+    assert len(drawing.bars) > 1
+    assert max(len(bars.data) for bars in drawing.bars) <= 48
+    image = next(label_images(b"".join(render_pdf([label], plan)), SHEETS[key], 203 if SHEETS[key].is_roll else 300))
+    assert said_by(image, Symbology.GS1_128) == {"01": GTIN.zfill(14), "17": "261231", "10": "2" * 20, "21": "1" * 20}
 
 
 @pytest.mark.parametrize("key", SHEETS)
