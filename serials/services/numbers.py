@@ -15,7 +15,7 @@ from serials.numbering.check_characters import Check
 from serials.numbering.schemes import Alphabet, Scheme
 
 # One statement, so two people who generate at once get two blocks. The row stays locked until the caller commits.
-# Who waited for the row finds it by the id that was looked up before: that it is not archived is asked again of the row.
+# Who waited for the row has it by the id that was looked up before: whether it is archived is asked again, of the row.
 RESERVE = """
 UPDATE serials_numberscheme SET next_counter = next_counter + %(count)s
 WHERE account_id = %(account)s

@@ -1,12 +1,13 @@
 """Every sheet with every symbol, rastered and read by a real decoder; GS1 symbols parsed back; ZPL taken apart."""
 
 import re
-from datetime import date
+from datetime import UTC, date, datetime
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pypdfium2
 import pytest
 import zxingcpp
+from django.utils import timezone
 from hypothesis import given, settings, strategies as st
 from PIL import Image
 
@@ -213,6 +214,23 @@ def test_elements_come_back_as_they_went(serial, lot, expires_on):
     link = dict(zip(steps[::2], map(unquote, steps[1::2]), strict=True))
     assert link | {ai: value for ai, (value,) in parse_qs(parts.query).items()} == wanted
     assert steps[::2] == [ai for ai in ("01", "10", "21") if ai in wanted]
+
+
+@pytest.mark.parametrize(
+    ("now", "first", "last"), [(2026, 1977, 2076), (2049, 2000, 2099), (2050, 2001, 2100), (2099, 2050, 2149)]
+)
+def test_an_expiry_that_readers_would_take_for_another_century_is_refused(monkeypatch, now, first, last):
+    """Years 51 to 99 ahead of the current one are read as of the century before, those 50 to 99 back as of the next."""
+    monkeypatch.setattr(timezone, "now", lambda: datetime(now, 6, 30, tzinfo=UTC))
+    for year in (first, now, last):
+        found = gs1.elements_of(sku="S", gtin=GTIN, serial="A1", expires_on=date(year, 12, 31))
+        assert dict(found.pairs)["17"] == f"{year % 100:02}1231"
+    for year, taken in ((first - 1, last), (last + 1, first)):
+        label = Label("S", "N", "A1", gtin=GTIN, expires_on=date(year, 12, 31))
+        for symbology in Symbology:
+            if symbology.is_gs1:
+                with pytest.raises(DomainError, match=f"Expiry “{year}-12-31” .* read as {taken}"):
+                    b"".join(render_pdf([label], Plan(symbology=symbology)))
 
 
 @settings(max_examples=15, deadline=None)
