@@ -20,7 +20,7 @@ from replenishment.models import Outcome, Receipt, Replenishment, ReplenishmentL
 from replenishment.queries import open_discrepancies
 from replenishment.receiving import IncomingLine, IncomingLot, IncomingReceipt, IncomingUnit
 from replenishment.services.drafts import locked
-from replenishment.services.lookalikes import LookAlike, entered_look_alikes
+from replenishment.services.lookalikes import LookAlike, look_alikes_of
 from replenishment.services.matching import LineResult, Matcher, clean
 from replenishment.services.receiving import apply_receipt
 from serials.numbering import normalise
@@ -123,7 +123,8 @@ class LineCheck:
     @cached_property
     def all_alike(self) -> list[LookAlike]:
         """What the serials that nobody planned may be mistaken for; one query, made where it is shown."""
-        return entered_look_alikes(self.unplanned, self.sku_id) if self.sku_id else []
+        sku_id = self.sku_id
+        return look_alikes_of((sku_id, serial) for serial in self.unplanned) if sku_id else []
 
     @property
     def alike(self) -> list[LookAlike]:

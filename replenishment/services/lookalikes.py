@@ -1,8 +1,8 @@
 """Typed serials that look like others of their SKU: SN0 and SNO. A warning, never a refusal. Writes nothing."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from django.db import connection
@@ -19,14 +19,19 @@ MOST_EACH, LEAST_EACH = 64, 5
 # An index of folded serials would make every unit dearer to write, for a question that few ask. So the other spellings
 # of what was typed are made here and looked up in the index that there is: all where they are few, else the closest.
 FOUND = """
-SELECT v.typed, u.serial FROM unnest(%(typed)s::text[], %(keys)s::text[]) AS v (typed, key)
-JOIN serials_unit u ON u.account_id = %(account)s AND u.sku_id = %(sku)s AND u.serial_key = v.key AND NOT u.is_void
+WITH v AS MATERIALIZED (
+    SELECT * FROM unnest(%(skus)s::bigint[], %(typed)s::text[], %(keys)s::text[]) AS v (sku_id, typed, key)
+)
+SELECT v.sku_id, v.typed, u.serial FROM v
+JOIN serials_unit u ON u.account_id = %(account)s AND u.sku_id = v.sku_id AND u.serial_key = v.key AND NOT u.is_void
 UNION
-SELECT v.typed, p.serial FROM unnest(%(typed)s::text[], %(keys)s::text[]) AS v (typed, key)
-JOIN replenishment_plannedserial p ON p.account_id = %(account)s AND p.sku_id = %(sku)s AND p.serial_key = v.key
+SELECT v.sku_id, v.typed, p.serial FROM v
+JOIN replenishment_plannedserial p ON p.account_id = %(account)s AND p.sku_id = v.sku_id AND p.serial_key = v.key
     AND p.state = 'planned'
-ORDER BY 1, 2
 """
+
+Typed = dict[tuple[int, str], str]
+"""SKU's id and key of a serial → the serial as typed."""
 
 
 @dataclass(frozen=True)
@@ -38,51 +43,48 @@ class LookAlike:
 
 
 def look_alikes(line: ReplenishmentLine) -> list[LookAlike]:
-    """What the typed serials of a line may be mistaken for: units and planned serials of its SKU.
+    """What the typed serials of a line may be mistaken for; two statements."""
+    rows = PlannedSerial.objects.filter(line=line, state=PlannedState.PLANNED, is_generated=False).order_by("pk")
+    return _pairs({(line.sku_id, key): text for key, text in rows.values_list("serial_key", "serial")[:MOST_TYPED]})
+
+
+def look_alikes_of(serials: Iterable[tuple[int, str]]) -> list[LookAlike]:
+    """What serials that are not written yet, each with its SKU's id, may be mistaken for; one statement."""
+    return _pairs({(sku_id, normalise(serial)): serial for sku_id, serial in islice(serials, MOST_TYPED)})
+
+
+def _pairs(typed: Typed) -> list[LookAlike]:
+    """Typed serials that look like units, planned serials or others of the list, all of the same SKU, in their order.
 
     At most MOST_TYPED serials are looked at. A serial with many look-alike characters is held against its closest
-    spellings; against others of the line, against all. Two statements.
+    spellings; against others of the list, against all.
     """
-    rows = PlannedSerial.objects.filter(line=line, state=PlannedState.PLANNED, is_generated=False)
-    return _pairs(dict(rows.order_by("pk").values_list("serial_key", "serial")[:MOST_TYPED]), line.sku_id)
-
-
-def entered_look_alikes(serials: Sequence[str], sku_id: int) -> list[LookAlike]:
-    """The same of serials that somebody enters and that nobody expects; one statement."""
-    return _pairs({normalise(serial): serial for serial in serials[:MOST_TYPED]}, sku_id)
-
-
-def _pairs(typed: dict[str, str], sku_id: int) -> list[LookAlike]:
-    """The pairs of these serials, key → as typed, in their order."""
     if not typed:
         return []
-    pairs = {*_among(typed), *_elsewhere(typed, sku_id)}
+    pairs = {*_among(typed), *_elsewhere(typed)}
     places = {key: place for place, key in enumerate(typed)}
-    ordered = sorted(pairs, key=lambda pair: (places[pair[0]], pair[1]))
-    return [LookAlike(typed[key], other) for key, other in ordered]
+    return [LookAlike(typed[key], other) for key, other in sorted(pairs, key=lambda pair: (places[pair[0]], pair[1]))]
 
 
-def _among(typed: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """(key, other serial) of serials of one list that look alike; each pair once, at the later one."""
-    alike: dict[str, list[str]] = defaultdict(list)
-    for key in typed:
-        same = alike[folded(key)]
-        if same:
-            yield key, typed[same[0]]
-        same.append(key)
+def _among(typed: Typed) -> Iterator[tuple[tuple[int, str], str]]:
+    """(SKU and key, other serial) of serials of one list that look alike; each pair once, at the later one."""
+    alike: dict[tuple[int, str], str] = {}
+    for (sku_id, key), serial in typed.items():
+        first = alike.setdefault((sku_id, folded(key)), serial)
+        if first != serial:
+            yield (sku_id, key), first
 
 
-def _elsewhere(typed: Iterable[str], sku_id: int) -> list[tuple[str, str]]:
-    """(key, other serial) of what is a unit or planned, this list's own left out."""
-    own = set(typed)
-    most = max(LEAST_EACH, min(MOST_EACH, MOST_PROBES // len(own)))
-    probes = [(key, other) for key in own for other in variants(key, most) if other not in own]
+def _elsewhere(typed: Typed) -> list[tuple[tuple[int, str], str]]:
+    """(SKU and key, other serial) of what is a unit or planned, this list's own left out."""
+    most = max(LEAST_EACH, min(MOST_EACH, MOST_PROBES // len(typed)))
+    probes = [(sku, key, other) for sku, key in typed for other in variants(key, most) if (sku, other) not in typed]
     params: dict[str, Any] = {
         "account": current_account_id(),
-        "sku": sku_id,
-        "typed": [key for key, _other in probes],
-        "keys": [other for _key, other in probes],
+        "skus": [sku for sku, _key, _other in probes],
+        "typed": [key for _sku, key, _other in probes],
+        "keys": [other for _sku, _key, other in probes],
     }
     with connection.cursor() as cursor:
         cursor.execute(FOUND, params)
-        return [(key, other) for key, other in cursor.fetchall()]
+        return [((sku, key), other) for sku, key, other in cursor.fetchall()]

@@ -22,6 +22,7 @@ from replenishment.forms import UploadForm
 from replenishment.lifecycle import Step, may
 from replenishment.models import Replenishment, ReplenishmentLine
 from replenishment.services import lines_csv, serials_csv, upload_jobs
+from replenishment.services.lookalikes import LookAlike, look_alikes_of
 from replenishment.views.documents import address, around
 
 AT_ONCE = 100_000
@@ -42,6 +43,7 @@ class Seen:
     header: tuple[str, ...] = ()
     rows: list[Sequence[Any]] = field(default_factory=list)
     has_more: bool = False
+    alike: list[LookAlike] = field(default_factory=list)
 
     @property
     def cells(self) -> list[list[tuple[str, Any]]]:
@@ -172,6 +174,7 @@ class SerialsUpload(Upload):
             (_("Line"), _("SKU"), _("New serials"), _("Units")),
             [(line.position, line.sku.code, count, line.quantity) for line, count in plan.by_line[:SHOWN]],
             has_more=len(plan.by_line) > SHOWN,
+            alike=look_alikes_of((row.line.sku_id, row.serial) for row in plan.serials),
         )
 
     def apply(self, parsed: csvio.Parsed) -> Mapping[str, Any]:
@@ -266,6 +269,8 @@ def _check(upload: Upload, key: UUID) -> HttpResponse:
         "plan": seen,
         "wrong": wrong,
         "errors": seen.errors[:SHOWN],
+        "alike": seen.alike[:SHOWN],
+        "alike_more": len(seen.alike[SHOWN:]),
         "again_url": upload.url(),
         "download_url": f"{own}{'&' if upload.query else '?'}errors=1",
     }

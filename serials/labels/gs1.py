@@ -1,13 +1,15 @@
 """GS1 element strings and Digital Link addresses of a unit.
 
-Sources: GS1 General Specifications, sections 3 (application identifiers), 7.8 (element strings in symbols, FNC1),
-7.9 (check digits), 7.11 (character set 82); GS1 Digital Link Standard: URI Syntax, sections 4.4 to 4.11.
+Sources: GS1 General Specifications, sections 3 (application identifiers), 5.4 (GS1-128), 7.8 (element strings in
+symbols, FNC1), 7.9 (check digits), 7.11 (character set 82), 7.12 (two-digit years); GS1 Digital Link Standard: URI
+Syntax, sections 4.4 to 4.11.
 """
 
 from dataclasses import dataclass
 from datetime import date
 from urllib.parse import quote
 
+from django.utils import timezone
 from django.utils.translation import gettext as _, gettext_lazy
 
 from oms.errors import DomainError, Text
@@ -16,6 +18,8 @@ FNC1 = "\x1d"
 """How this module writes the function character; scanners send it as this separator, too."""
 LONGEST = 20
 """Characters of a serial (21) and of a lot (10)."""
+MOST_IN_BARS = 48
+"""Data characters of one GS1-128 symbol, identifiers and separators among them (section 5.4)."""
 CHARACTERS = frozenset("!\"%&'()*+,-./0123456789:;<=>?ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz")
 """Character set 82."""
 FIXED = {"01": 14, "17": 6}
@@ -49,7 +53,8 @@ class Elements:
 def elements_of(*, sku: str, gtin: str, serial: str, lot: str = "", expires_on: date | None = None) -> Elements:
     """The elements of a unit: (01) GTIN, (17) expiry, (10) lot, (21) serial.
 
-    Raises DomainError, naming what it is about, for a SKU without GTIN and for what GS1 cannot say.
+    Raises DomainError, naming what it is about, for a SKU without GTIN and for what GS1 cannot say, such as an expiry
+    that readers take for one of another century.
     """
     if not gtin:
         raise DomainError(
@@ -58,11 +63,26 @@ def elements_of(*, sku: str, gtin: str, serial: str, lot: str = "", expires_on: 
         )
     pairs = [("01", gtin.zfill(14))]
     if expires_on is not None:
-        pairs.append(("17", f"{expires_on:%y%m%d}"))
+        pairs.append(("17", _six_digits(expires_on)))
     if lot:
         pairs.append(("10", _checked(lot, LOT)))
     pairs.append(("21", _checked(serial, SERIAL)))
     return Elements(tuple(pairs))
+
+
+def year_read(digits: int, now: int) -> int:
+    """The year that readers take the two digits of a year for in the year `now`: from 49 years ago to in 50 years."""
+    first = now - 49
+    return first + (digits - first) % 100
+
+
+def _six_digits(day: date) -> str:
+    """A date as GS1 has it."""
+    year = year_read(day.year % 100, timezone.now().year)
+    if year == day.year:
+        return f"{day:%y%m%d}"
+    words = _("Expiry “%(day)s” cannot stand in a GS1 symbol, which has two digits of a year: it is read as %(year)s.")
+    raise DomainError(words % {"day": day.isoformat(), "year": year} + " " + _("Print Code 128."))
 
 
 def _checked(value: str, what: Text) -> str:

@@ -124,12 +124,14 @@ class Layout:
         raise self._too_long(label)
 
     def _parts(self, found: gs1.Elements, wide: float) -> dict[gs1.Elements, tuple[code128.Bars, int]]:
-        """The elements in as few symbols as the width allows; none where one is too long by itself."""
+        """The elements in as few symbols as width and standard allow; none where one is too long by itself."""
         parts: dict[gs1.Elements, tuple[code128.Bars, int]] = {}
         rest = found.pairs
         while rest:
             for count in range(len(rest), 0, -1):
                 part = gs1.Elements(rest[:count])
+                if len(part.data) > gs1.MOST_IN_BARS:
+                    continue
                 symbol = code128.encode(part.data, is_gs1=True)
                 dots = self.sheet.dots_per_module(len(symbol.modules), wide)
                 if dots >= self.sheet.least_dots:

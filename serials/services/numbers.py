@@ -15,12 +15,13 @@ from serials.numbering.check_characters import Check
 from serials.numbering.schemes import Alphabet, Scheme
 
 # One statement, so two people who generate at once get two blocks. The row stays locked until the caller commits.
+# Who waited for the row has it by the id that was looked up before: whether it is archived is asked again, of the row.
 RESERVE = """
 UPDATE serials_numberscheme SET next_counter = next_counter + %(count)s
 WHERE account_id = %(account)s
   AND id = (SELECT id FROM serials_numberscheme WHERE account_id = %(account)s AND NOT is_archived
             ORDER BY id = %(scheme)s::bigint DESC NULLS LAST, is_default DESC, id LIMIT 1)
-  AND next_counter + %(count)s <= length(alphabet)::numeric ^ width
+  AND NOT is_archived AND next_counter + %(count)s <= length(alphabet)::numeric ^ width
 RETURNING prefix, width, alphabet, check_kind, next_counter - %(count)s
 """
 
@@ -68,7 +69,9 @@ def reserve_block(*, count: int, scheme_id: int | None = None) -> Block:
 
 
 def _reserve_of_first_scheme(count: int, scheme_id: int | None) -> Block | None:
-    """Reserve again once the account surely has a scheme: another first user may have made it since the first try."""
+    """Reserve again once the account surely has a scheme, and the named one is not archived by whom we waited for:
+    another first user may have made the first since the first try.
+    """
     if not NumberScheme.objects.exists():
         # Two first users at once: the second waits here for the first one's commit and then finds its row.
         NumberScheme.objects.bulk_create([NumberScheme(is_default=True)], ignore_conflicts=True)

@@ -5,7 +5,7 @@ from decimal import Decimal
 from io import BytesIO
 
 from django.core.files.uploadedfile import UploadedFile
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from PIL import Image, UnidentifiedImageError
@@ -19,6 +19,7 @@ from serials.labels import LabelRun, Symbology
 from serials.models import LabelPrint, LabelSetting, LabelShift
 from serials.numbering import normalise
 from serials.queries.prints import Choice, label_setting, shifts
+from serials.services.locks import lock_account
 
 LOGO_BYTES = 1024 * 1024
 LOGO_PIXELS = 4_000
@@ -49,12 +50,14 @@ def record_print(
     )
     if run.items is not None:
         skus, serials, bins = zip(*printed, strict=True)
-        keys = [normalise(serial) for serial in serials]
+        # A bin is known by its id; its name may be longer, once normalised, than any serial.
+        keys = ["" if place else normalise(serial) for serial, place in zip(serials, bins, strict=True)]
         with connection.cursor() as cursor:
             cursor.execute(INSERT, [current_account_id(), made.pk, list(skus), keys, list(bins)])
     return made
 
 
+@transaction.atomic
 def save_label_setting(
     *,
     sheet: str,
@@ -66,6 +69,7 @@ def save_label_setting(
     is_logo_removed: bool = False,
 ) -> None:
     """Save how the account prints labels; `offsets` is sheet → mm to the right and down, `logo` of `checked_logo`."""
+    lock_account()  # two first saves would both make the row
     found = label_setting()
     before = _said(found, shifts())
     found.sheet, found.symbology, found.resolver = sheet, symbology, resolver
@@ -101,11 +105,11 @@ def checked_logo(upload: "UploadedFile[bytes]") -> bytes:
     try:
         with Image.open(BytesIO(upload.read()), formats=("PNG", "JPEG")) as picture:
             if max(picture.size) > LOGO_PIXELS:
-                raise DomainError(
-                    _("The logo has more than %(most)s pixels on a side: make it smaller.") % {"most": LOGO_PIXELS}
-                )
+                raise _too_many_pixels()
             picture.thumbnail(LOGO_SIZE)
             with_alpha = picture.convert("RGBA")
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:  # of what the header says, unread
+        raise _too_many_pixels() from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise DomainError(_("This is not a PNG or JPEG picture.")) from error
     # On white: label printers know no transparency.
@@ -114,3 +118,7 @@ def checked_logo(upload: "UploadedFile[bytes]") -> bytes:
     out = BytesIO()
     white.convert("RGB").save(out, "PNG", optimize=True)
     return out.getvalue()
+
+
+def _too_many_pixels() -> DomainError:
+    return DomainError(_("The logo has more than %(most)s pixels on a side: make it smaller.") % {"most": LOGO_PIXELS})

@@ -8,13 +8,13 @@ from django.db.models import TextChoices
 from django.utils.translation import gettext as _
 
 from oms.errors import Conflict, DomainError
-from oms.models import Account, Person, Sku
+from oms.models import Person, Sku
 from oms.services import audit
-from oms.tenancy import current_account_id
 from serials.models import NumberScheme, SkuNumbering
 from serials.numbering.check_characters import Check
 from serials.numbering.rules import Rule
 from serials.numbering.schemes import Alphabet, Scheme
+from serials.services.locks import lock_account
 
 LOOKS = ("prefix", "width", "alphabet", "check_kind")
 """The fields that say what numbers look like; they are fixed once one is given."""
@@ -57,7 +57,7 @@ def create_scheme(*, given: SchemeInput, actor: Person | None) -> NumberScheme:
 
     Raises BadField where the name is taken, the first number does not fit, or its numbers could be those of another.
     """
-    _lock_account()
+    lock_account()
     row = NumberScheme(**given.values(), next_counter=given.first_counter)
     _check(given, None)
     _save(row, given.is_default or not NumberScheme.objects.filter(is_default=True).exists())
@@ -72,7 +72,7 @@ def change_scheme(*, scheme_id: int, given: SchemeInput, actor: Person | None) -
 
     Raises BadField as `create_scheme` does, and where one of those fields would change.
     """
-    _lock_account()
+    lock_account()
     row = NumberScheme.objects.select_for_update().get(pk=scheme_id)
     if row.is_archived:
         raise BadField(_("This scheme is archived."), "")
@@ -101,7 +101,7 @@ def archive_scheme(*, scheme_id: int, actor: Person | None) -> NumberScheme:
 
     Raises DomainError for the default scheme.
     """
-    _lock_account()
+    lock_account()
     row = NumberScheme.objects.select_for_update().get(pk=scheme_id)
     if row.is_default:
         raise DomainError(_("This is the default scheme: make another one the default first."))
@@ -120,7 +120,7 @@ def set_numbering(*, sku_id: int, scheme_id: int | None, rule: Rule, actor: Pers
 
     Raises DomainError for a scheme that is archived or of another account.
     """
-    _lock_account()
+    lock_account()
     sku = Sku.objects.get(pk=sku_id)
     scheme = None
     if scheme_id is not None:
@@ -138,14 +138,6 @@ def set_numbering(*, sku_id: int, scheme_id: int | None, rule: Rule, actor: Pers
     if changes:
         audit.record(actor=actor, action="change", kind="sku", object_id=sku.pk, label=sku.code, changes=changes)
     return row
-
-
-def _lock_account() -> None:
-    """One change of schemes at a time: each is held against all others.
-
-    Not the whole lock: whoever generates refers to the account when they commit, and holds a scheme until then.
-    """
-    Account.objects.select_for_update(no_key=True).get(pk=current_account_id())
 
 
 def _check(given: SchemeInput, row: NumberScheme | None) -> None:

@@ -9,6 +9,7 @@ from oms.tenancy import account_context
 from replenishment.models import PlannedSerial, Replenishment
 from replenishment.services import planning, serials_csv
 from replenishment.services.drafts import LineInput, change_lines
+from replenishment.services.lookalikes import look_alikes_of
 from tests.factories import make_serialized_sku, make_sku
 from tests.replenishment.factories import generate, line_of, make_replenishment, make_submitted
 
@@ -206,6 +207,36 @@ def test_a_submitted_one_is_told_on_the_page(web, account_a):
     with account_context(account_a):
         assert planned() == []
         assert make_submitted()
+
+
+# --- look-alikes ------------------------------------------------------------------------------------------------------
+def test_the_page_of_a_file_names_serials_that_look_like_others_of_their_sku(web, account_a):
+    with account_context(account_a):
+        one, other = make_serialized_sku(code="ONE"), make_serialized_sku(code="OTHER")
+        make_submitted((one, 1))
+        made = make_replenishment((one, 5), (other, 5))
+        planning.add_serials(line_id=line_of(made, 2).pk, serials=["Lap-1"], actor=None)
+    rows = "ONE,SN0000000I\nOTHER,SN0000000I\nOTHER,LAP-I\nONE,ABB\nOTHER,AB8\nONE,AB8\n"
+    answer = web.get(upload(web, made, "SKU,Serial\n" + rows).url)
+    found = [(pair.serial, pair.other) for pair in answer.context["alike"]]
+    assert found == [("SN0000000I", "SN00000001"), ("LAP-I", "Lap-1"), ("AB8", "ABB")]
+    page = answer.content.decode()
+    assert "These look like others of this SKU: are they typed right?" in page
+    assert '<span class="mono">LAP-I</span> looks like <span class="mono">Lap-1</span>' in page
+
+
+def test_a_file_without_look_alikes_warns_of_none(web, account_a):
+    with account_context(account_a):
+        made = make_replenishment((make_serialized_sku(code="SER"), 2))
+    assert "look like others" not in web.get(upload(web, made, "SKU,Serial\nSER,A1\nSER,B2\n").url).content.decode()
+
+
+def test_look_alikes_of_a_large_file_of_many_skus_are_one_statement(in_a, django_assert_num_queries):
+    made = make_replenishment(*[(make_serialized_sku(), 10) for _n in range(20)])
+    skus = list(made.lines.values_list("sku_id", flat=True))
+    serials = [(sku, f"S{number:03}{tail}") for sku in skus for number in range(10) for tail in ("B", "8")]
+    with django_assert_num_queries(1):
+        assert len(look_alikes_of(serials)) == 200
 
 
 # --- typed ranges -----------------------------------------------------------------------------------------------------

@@ -29,9 +29,14 @@ SELECT EXISTS (
 SECONDS = 30
 
 
-@contextmanager
 def waiting(account, held, call):
     """Inside, this connection has locked the rows `held`, and another one does `call` and waits for them."""
+    return waiting_for(account, lambda: list(held.select_for_update(of=("self",))), call)
+
+
+@contextmanager
+def waiting_for(account, first, call):
+    """Inside, this connection has done `first` without a commit, and another one does `call` and waits for it."""
     failed = []
 
     def run():
@@ -46,7 +51,7 @@ def waiting(account, held, call):
     thread = threading.Thread(target=run)
     try:
         with account_context(account):
-            list(held.select_for_update(of=("self",)))
+            first()
             thread.start()
             until(is_waiting)
             yield

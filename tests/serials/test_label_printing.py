@@ -1,8 +1,11 @@
 """Printing: the dialog and its picture, the ledger and what a reprint says, settings, bins, jobs."""
 
 import re
+import struct
+import zlib
 from base64 import b64decode
 from datetime import date
+from decimal import Decimal
 from io import BytesIO
 
 import pypdfium2
@@ -24,6 +27,7 @@ from serials.services import prints
 from tests.factories import make_bin, make_serialized_sku, make_stock
 from tests.serials.factories import make_units
 from tests.serials.samples import PRINT
+from tests.serials.test_attribute_races import waiting_for
 from tests.serials.test_labels import pages, read
 
 GTIN = "9506000134352"
@@ -43,6 +47,17 @@ def logo(size=(40, 20), kind="PNG"):
     out = BytesIO()
     Image.new("RGB", size, "black").save(out, kind)
     return SimpleUploadedFile("logo.png", out.getvalue(), "image/png")
+
+
+def header_of(wide, high):
+    """A PNG of some hundred bytes that says it is as large as that, and has no pixels."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    content = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", wide, high, 8, 2, 0, 0, 0))
+    content += chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    return SimpleUploadedFile("logo.png", content, "image/png")
 
 
 def label_url(unit):
@@ -169,6 +184,15 @@ def test_labels_of_bins(web, account_a):
     assert web.post("/acme/inventory/stock/labels/", {}).status_code == 422
 
 
+def test_a_bin_whose_name_grows_when_it_is_normalised_goes_into_the_ledger(web, account_a):
+    with account_context(account_a):
+        stock = make_stock(bin=make_bin(name="\ufdfa" * 10))  # 18 letters each
+    answer = web.post("/acme/inventory/stock/labels/", {"pk": [stock.pk], **PRINT, "symbology": "qr", "do": "print"})
+    assert answer["Content-Type"] == "application/pdf"
+    with account_context(account_a):
+        assert list(PrintedLabel.objects.values_list("bin_id", "serial_key")) == [(stock.bin_id, "")]
+
+
 def test_zpl_is_a_file_of_its_own(web, account_a):
     with account_context(account_a):
         (unit,) = make_units(1)
@@ -206,8 +230,11 @@ def test_an_admin_sets_how_labels_are(client_for, ana, web, account_a):
         (SimpleUploadedFile("logo.png", b"<svg onload=alert(1)>"), "not a PNG or JPEG"),
         (SimpleUploadedFile("logo.png", b"x" * (1024 * 1024 + 1)), "more than 1 MB"),
         (logo((4_001, 1)), "more than 4000 pixels"),
+        (header_of(30_000, 30_000), "more than 4000 pixels"),
+        (header_of(12_000, 9_000), "more than 4000 pixels"),
+        (header_of(100, 100), "not a PNG or JPEG"),
     ],
-    ids=["no picture", "large", "wide"],
+    ids=["no picture", "large", "wide", "bomb", "nearly a bomb", "no pixels"],
 )
 def test_a_logo_that_is_none_is_refused(client_for, ana, account_a, file, words):
     file.seek(0)
@@ -225,3 +252,18 @@ def test_a_stored_logo_is_drawn_anew(client_for, ana, account_a):
     assert b"secret" not in made
     with Image.open(BytesIO(made)) as image:
         assert (image.format, image.size) == ("PNG", (600, 15))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_first_saves_at_once_are_one_row(account_a, ana):
+    def save(**how):
+        shift = {"a4-2x7": (Decimal("0.5"), Decimal(0))}
+        prints.save_label_setting(resolver="https://id.acme.example", offsets=shift, actor=ana, **how)
+
+    def first():
+        save(sheet="2x1", symbology=Symbology.CODE_128)
+
+    with waiting_for(account_a, first, lambda: save(sheet="4x6", symbology=Symbology.QR)):
+        pass
+    with account_context(account_a):
+        assert LabelSetting.objects.get().sheet == "4x6"

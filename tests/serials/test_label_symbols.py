@@ -1,17 +1,19 @@
 """Every sheet with every symbol, rastered and read by a real decoder; GS1 symbols parsed back; ZPL taken apart."""
 
 import re
-from datetime import date
+from datetime import UTC, date, datetime
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pypdfium2
 import pytest
 import zxingcpp
+from django.utils import timezone
 from hypothesis import given, settings, strategies as st
 from PIL import Image
 
 from oms.errors import DomainError
 from serials.labels import SHEETS, Label, Plan, Symbology, datamatrix, gs1, qr, render_pdf, render_zpl
+from serials.labels.layout import Layout
 from serials.labels.picture import page_picture
 from serials.labels.sheets import MM
 
@@ -96,6 +98,18 @@ def test_small_labels_have_gs1_bars_of_gtin_and_serial(key):
     assert found == [{"01": GTIN.zfill(14), "21": label.serial} for label in labels]
 
 
+@pytest.mark.parametrize("key", ["4x6", "a4-2x7", "letter-2x7"])
+def test_long_elements_are_shared_among_symbols_of_at_most_48_characters(key):
+    """As the standard has it; readers may refuse a longer one, though its bars would fit."""
+    label = Label("S", "N", "1" * 20, gtin=GTIN, lot="2" * 20, expires_on=EXPIRY)
+    plan = Plan(sheet=key, symbology=Symbology.GS1_128)
+    drawing = Layout(plan).place(label)
+    assert len(drawing.bars) > 1
+    assert max(len(bars.data) for bars in drawing.bars) <= 48
+    image = next(label_images(b"".join(render_pdf([label], plan)), SHEETS[key], 203 if SHEETS[key].is_roll else 300))
+    assert said_by(image, Symbology.GS1_128) == {"01": GTIN.zfill(14), "17": "261231", "10": "2" * 20, "21": "1" * 20}
+
+
 @pytest.mark.parametrize("key", SHEETS)
 def test_the_paper_and_the_places_are_those_of_the_sheet(key):
     """The symbols of a page lie one pitch apart, and each inside its label, to 0.2 mm."""
@@ -124,24 +138,47 @@ def test_the_paper_and_the_places_are_those_of_the_sheet(key):
     assert sheet.top / MM <= first[1] <= (sheet.top + sheet.height) / MM
 
 
-@pytest.mark.parametrize("key", ["4x6", "a4-3x10", "letter-2x7"])
-def test_a_symbol_is_as_large_as_the_layout_says(key):
-    """From the first to the last dark dot, to 0.2 mm; damaged by a change of any number of the drawing."""
-    sheet, dpi = SHEETS[key], 600
-    plan = Plan(sheet=key, symbology=Symbology.GS1_DATAMATRIX)
-    (label,) = some(1)
-    matrix = datamatrix.encode(
-        gs1.elements_of(sku="S", gtin=GTIN, serial=label.serial, lot=LOT, expires_on=EXPIRY).data, is_gs1=True
-    )
-    image = next(label_images(b"".join(render_pdf([label], plan)), sheet, dpi))
-    (found,) = zxingcpp.read_barcodes(image)
-    at = found.position
-    mm = 25.4 / dpi
-    wide, high = (at.top_right.x - at.top_left.x + 1) * mm, (at.bottom_left.y - at.top_left.y + 1) * mm
-    dots = round(wide / matrix.size / 25.4 * sheet.dpi)
-    assert dots >= sheet.least_matrix
-    assert wide == pytest.approx(matrix.size * dots * 25.4 / sheet.dpi, abs=TOLERANCE)
-    assert high == pytest.approx(wide, abs=TOLERANCE)
+MEASURED = [case for case in CASES if case != ("a4-5x13", Symbology.GS1_128)]
+
+
+@pytest.mark.parametrize(("key", "symbology"), MEASURED, ids=[f"{key}-{symbology}" for key, symbology in MEASURED])
+def test_a_symbol_is_as_large_as_the_layout_says_and_lies_there(key, symbology):
+    """Every edge to 0.2 mm; damaged by a change of any number of the drawing."""
+    sheet = SHEETS[key]
+    is_short = symbology == Symbology.GS1_128 and key in TOO_SMALL
+    (label,) = some(1, **({"lot": "", "expires_on": None} if is_short else {}))
+    plan = Plan(sheet=key, symbology=symbology)
+    drawing = Layout(plan).place(label)
+    image = next(label_images(b"".join(render_pdf([label], plan)), sheet, 600))
+    image = image.transpose(Image.Transpose.ROTATE_270) if drawing.is_turned else image
+    boxes = [(bars, len(bars.symbol.modules) * bars.dots, bars.height / sheet.dot, 10) for bars in drawing.bars]
+    boxes += [
+        (one, one.symbol.size * one.dots, one.symbol.size * one.dots, one.symbol.quiet) for one in drawing.squares
+    ]
+    assert boxes
+    for symbol, wide, high, quiet in boxes:
+        left, top = symbol.x, (sheet.width if drawing.is_turned else sheet.height) - symbol.y - high * sheet.dot
+        box = (left, top, left + wide * sheet.dot, top + high * sheet.dot)
+        found = ink_around(image, box, quiet * symbol.dots * sheet.dot / 2, is_bars=symbol in drawing.bars)
+        assert found == pytest.approx([edge / MM for edge in box], abs=TOLERANCE)
+
+
+def ink_around(image, box, edge, *, is_bars, dpi=600):
+    """What is dark in a box of points, and `edge` around it: left, top, right and bottom in mm.
+
+    Above and below bars there is text: their height is that of the first one, from its middle up and down.
+    """
+    scale, dark = dpi / 72, image.point(lambda shade: 255 if shade < 128 else 0)
+    left, top, right, bottom = (round(length * scale) for length in box)
+    edge, middle = round(edge * scale), (top + bottom) // 2
+    start = (left - edge, middle if is_bars else top - edge)
+    found = dark.crop((*start, right + edge, middle + 1 if is_bars else bottom + edge)).getbbox()
+    sides = [place + start[number % 2] for number, place in enumerate(found)]
+    if is_bars:
+        column = [dark.getpixel((sides[0] + 2, y)) for y in range(dark.height)] + [0]
+        sides[1] = middle - [*column[middle::-1], 0].index(0) + 1
+        sides[3] = column.index(0, middle)
+    return [side / dpi * 25.4 for side in sides]
 
 
 def test_the_margins_move_every_label():
@@ -200,6 +237,23 @@ def test_elements_come_back_as_they_went(serial, lot, expires_on):
     link = dict(zip(steps[::2], map(unquote, steps[1::2]), strict=True))
     assert link | {ai: value for ai, (value,) in parse_qs(parts.query).items()} == wanted
     assert steps[::2] == [ai for ai in ("01", "10", "21") if ai in wanted]
+
+
+@pytest.mark.parametrize(
+    ("now", "first", "last"), [(2026, 1977, 2076), (2049, 2000, 2099), (2050, 2001, 2100), (2099, 2050, 2149)]
+)
+def test_an_expiry_that_readers_would_take_for_another_century_is_refused(monkeypatch, now, first, last):
+    """Years 51 to 99 ahead of the current one are read as of the century before, those 50 to 99 back as of the next."""
+    monkeypatch.setattr(timezone, "now", lambda: datetime(now, 6, 30, tzinfo=UTC))
+    for year in (first, now, last):
+        found = gs1.elements_of(sku="S", gtin=GTIN, serial="A1", expires_on=date(year, 12, 31))
+        assert dict(found.pairs)["17"] == f"{year % 100:02}1231"
+    for year, taken in ((first - 1, last), (last + 1, first)):
+        label = Label("S", "N", "A1", gtin=GTIN, expires_on=date(year, 12, 31))
+        for symbology in Symbology:
+            if symbology.is_gs1:
+                with pytest.raises(DomainError, match=f"Expiry “{year}-12-31” .* read as {taken}"):
+                    b"".join(render_pdf([label], Plan(symbology=symbology)))
 
 
 @settings(max_examples=15, deadline=None)

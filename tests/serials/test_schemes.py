@@ -22,6 +22,7 @@ from serials.services.schemes import BadField, SchemeInput
 from tests.factories import make_sku
 from tests.old_schema import old_schema
 from tests.serials.factories import make_scheme
+from tests.serials.test_attribute_races import waiting_for
 
 pytestmark = pytest.mark.django_db
 
@@ -321,6 +322,23 @@ def test_first_users_at_once_get_one_scheme_and_different_numbers(account_a):
     assert len(found) == len(set(found)) == 6 * 20 * 7
     with account_context(account_a):
         assert NumberScheme.objects.get().next_counter == 6 * 20 * 7 + 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_waited_for_a_scheme_that_was_archived_takes_none_of_its_numbers(account_a):
+    """Else a new scheme, which may look like one that was never used, could give the same number."""
+    found = []
+    with account_context(account_a):
+        row = make_scheme(Scheme("A", 4))
+    with waiting_for(
+        account_a,
+        lambda: schemes.archive_scheme(scheme_id=row.pk, actor=None),
+        lambda: found.extend(reserve_block(count=1, scheme_id=row.pk)),
+    ):
+        pass
+    with account_context(account_a):
+        row.refresh_from_db()
+    assert (found, row.is_used) == (["SN00000002"], False), "those of the default"
 
 
 # --- what older releases wrote ----------------------------------------------------------------------------------------
