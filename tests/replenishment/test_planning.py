@@ -179,6 +179,44 @@ def test_numbers_that_are_taken_are_skipped(in_a):
     assert serials(made) == ["SN00000001", "SN00000004", "SN00000006", "SN00000007"]
 
 
+def type_numbers(sku, how_many):
+    """The scheme's first numbers, typed into a draft."""
+    typed = make_replenishment((sku, how_many))
+    numbers = [f"SN{number:08}" for number in range(1, how_many + 1)]
+    planning.add_serials(line_id=line_of(typed).pk, serials=numbers, actor=None)
+    return typed
+
+
+@pytest.mark.parametrize("is_submitted", [False, True])
+def test_many_taken_numbers_are_passed_in_few_steps(in_a, is_submitted):
+    sku = make_serialized_sku()
+    typed = type_numbers(sku, 3_000)
+    if is_submitted:
+        submitting.submit(replenishment_id=typed.pk, actor=None)
+    made = make_replenishment((sku, 2), (make_serialized_sku(), 3), (sku, 1))
+    assert statements(lambda: generate(made)) < 100
+    numbers = serials(made)
+    own = PlannedSerial.objects.filter(line__replenishment=made, sku=sku).values_list("serial", flat=True)
+    assert [line.planned.count() for line in made.lines.order_by("position")] == [2, 3, 1]
+    assert len(set(numbers)) == 6
+    assert min(own) > "SN00003000"
+    other = make_replenishment((sku, 3))
+    generate(other)
+    assert min(serials(other)) > max(numbers), "none of the numbers that were looked at is given later"
+
+
+def test_the_last_numbers_of_a_scheme_are_found_behind_taken_ones(in_a):
+    NumberScheme.objects.create(prefix="SN", width=2, is_default=True)
+    sku = make_serialized_sku()
+    typed = make_replenishment((sku, 90))
+    numbers = [f"SN{number:02}" for number in range(1, 91)]
+    planning.add_serials(line_id=line_of(typed).pk, serials=numbers, actor=None)
+    made = make_replenishment((sku, 5))
+    generate(made)
+    assert len(serials(made)) == 5
+    assert min(serials(made)) == "SN91"
+
+
 def test_a_generated_number_is_never_used_again(in_a):
     made = make_replenishment((make_serialized_sku(), 2))
     generate(made)
