@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from datetime import date
 
 import pytest
 
@@ -11,7 +12,8 @@ from oms.models import AuditEntry, Job, WarehouseLink
 from oms.tenancy import account_context
 from replenishment.lifecycle import Status
 from replenishment.models import PlannedSerial, Replenishment, ReplenishmentLine
-from replenishment.services import submitting
+from replenishment.services import drafts, submitting
+from replenishment.services.lots import set_lots
 from replenishment.services.receiving import apply_receipt
 from serials.models import Unit
 from tests.factories import make_serialized_sku, make_sku, make_warehouse_link
@@ -138,6 +140,33 @@ def test_lines_are_changed_and_a_stale_form_is_told(web, account_a):
     assert 'value="9"' in text_of(stale)
     with account_context(account_a):
         assert line_of(made).quantity == 8
+
+
+def fields_of(page):
+    """Name → value of the fields of a page, as a browser would send them."""
+    tags = re.findall(r"<input[^>]*>", page)
+    pairs = [(re.search(r'name="([^"]*)"', tag), re.search(r'value="([^"]*)"', tag)) for tag in tags]
+    return {name[1]: value[1] if value else "" for name, value in pairs if name}
+
+
+def test_a_stale_form_of_several_lots_does_not_empty_the_one_lot_that_is_there_now(web, account_a):
+    with account_context(account_a):
+        made = make_replenishment((make_sku(), 10))
+        line = line_of(made)
+        drafts.write_lots({line.pk: [drafts.LotInput("A", 5), drafts.LotInput("B", 5)]}, [line])
+    url = f"/acme/replenishments/{made.pk}/lines/"
+    sent = fields_of(text_of(web.get(url)))
+    assert "lines-0-lot_number" not in sent
+    with account_context(account_a):
+        one = [drafts.LotInput("A", 10, date(2030, 1, 1))]
+        set_lots(line_id=line.pk, version=made.version, lots=one, actor=None)
+    stale = web.post(url, sent)
+    assert stale.status_code == 422
+    again = fields_of(text_of(stale))
+    assert (again["lines-0-lot_number"], again["lines-0-lot_expires_on"]) == ("A", "2030-01-01")
+    assert web.post(url, again).status_code == 302
+    with account_context(account_a):
+        assert list(line.lots.values_list("number", "quantity", "expires_on")) == [("A", 10, date(2030, 1, 1))]
 
 
 # --- the seed's steps -------------------------------------------------------------------------------------------------
