@@ -87,7 +87,7 @@ def _submit_job(request: AccountRequest, found: Replenishment, planned: int) -> 
     return jobs.start(
         "replenishment.submit",
         _("Submit %(number)s") % {"number": found.number},
-        {"replenishment_id": found.pk, "total": planned},
+        {"replenishment_id": found.pk, "version": found.version, "total": planned},
         person=request.user,
         idempotency_key=f"replenishment.submit:{found.pk}:{found.version}:{request.user.pk}",
     )
@@ -96,15 +96,15 @@ def _submit_job(request: AccountRequest, found: Replenishment, planned: int) -> 
 @require_http_methods(["GET", "POST"])
 @require_role(OFFICE)
 def submit(request: AccountRequest, pk: int) -> HttpResponse:
-    """Submit Replenishment: one question, then it is on its way."""
+    """Submit Replenishment: one question, then it is on its way; exactly what the question said."""
     found = get_object_or_404(queries.documents(), pk=pk)
     faults: list[str] = []
     if request.method == "POST":
-        planned = queries.planned_count(found)
-        if planned > AT_ONCE and found.status == Status.INCOMPLETE:
+        planned, version = queries.planned_count(found), posted_version(request)
+        if planned > AT_ONCE and found.status == Status.INCOMPLETE and found.version == version:
             return redirect("job", account_slug=request.account.slug, pk=_submit_job(request, found, planned).pk)
         try:
-            submitting.submit(replenishment_id=pk, actor=request.user)
+            submitting.submit(replenishment_id=pk, version=version, actor=request.user)
         except submitting.CannotSubmit as error:
             faults = error.faults
         except DomainError as error:
@@ -112,6 +112,7 @@ def submit(request: AccountRequest, pk: int) -> HttpResponse:
         else:
             messages.success(request, _("%(number)s is submitted. It is In-Transit.") % {"number": found.number})
             return redirect("replenishment", account_slug=request.account.slug, pk=pk)
+        found = get_object_or_404(queries.documents(), pk=pk)  # it may have changed since
     context = {
         **around(request, found),
         "page_title": _("Submit Replenishment"),

@@ -166,7 +166,9 @@ def test_an_empty_one_leads_to_the_upload(web, account_a):
         made = Replenishment.objects.get()
     assert answer.url == f"/acme/replenishments/{made.pk}/lines/csv/"
     assert "No lines yet" in text_of(web.get(f"/acme/replenishments/{made.pk}/"))
-    assert "Add at least one SKU" in text_of(web.post(f"/acme/replenishments/{made.pk}/submit/"))
+    assert "Add at least one SKU" in text_of(
+        web.post(f"/acme/replenishments/{made.pk}/submit/", {"version": made.version})
+    )
 
 
 def test_all_thousand_lines_are_changed_on_one_page(web, account_a):
