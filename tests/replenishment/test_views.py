@@ -6,6 +6,7 @@ import re
 from datetime import date
 
 import pytest
+from django.utils import timezone
 
 from oms import jobs
 from oms.models import AuditEntry, Job, WarehouseLink
@@ -198,15 +199,33 @@ def test_generate_leads_to_the_popup_and_its_downloads(web, client_for, wes, acc
         "\ufeffSKU,Serial",
         "TWO,SN00000003",
     ]
-    files = [f"serials/{kind}/{query}" for kind in ("download", "labels") for query in ("", f"?sku={other.pk}")]
-    names = [re.search('filename="lotline-(.*)"', web.get(base + file)["Content-Disposition"])[1] for file in files]
+    answers = [
+        ask(f"{base}serials/{kind}/{query}")
+        for kind, ask in (("download", web.get), ("labels", web.post))
+        for query in ("", f"?sku={other.pk}")
+    ]
+    names = [re.search('filename="lotline-(.*)"', answer["Content-Disposition"])[1] for answer in answers]
     ends = ["serials.csv", "two-serials.csv", "labels.pdf", "two-labels-reprint.pdf"]
     assert names == [f"{made.number}-{end}" for end in ends]
-    labels = warehouse.get(f"{base}serials/labels/?sku={one.pk}")
+    labels = warehouse.post(f"{base}serials/labels/?sku={one.pk}")
     assert (labels["Content-Type"], labels.content[:5]) == ("application/pdf", b"%PDF-")
     for bad in ("99999", "x", "-1", "9" * 40):
         assert web.get(f"{base}serials/download/?sku={bad}").status_code == 404
-        assert web.get(f"{base}serials/labels/?sku={bad}").status_code == 404
+        assert web.post(f"{base}serials/labels/?sku={bad}").status_code == 404
+
+
+def test_labels_of_a_job_that_is_over_are_made_anew(web, account_a):
+    with account_context(account_a):
+        made = make_replenishment((make_serialized_sku(), 201))
+        generate(made)
+    url = f"/acme/replenishments/{made.pk}/serials/labels/"
+    first = web.post(url)
+    assert "/jobs/" in first.url
+    assert web.post(url).url == first.url, "a double click makes one file"
+    with account_context(account_a):
+        Job.objects.update(state="done", finished_at=timezone.now())
+    assert web.post(url).url != first.url
+    assert web.get(url).status_code == 405, "a link that is followed prints nothing"
 
 
 def test_more_labels_than_a_file_holds_are_refused_before_anybody_waits(web, account_a, monkeypatch):
@@ -214,7 +233,7 @@ def test_more_labels_than_a_file_holds_are_refused_before_anybody_waits(web, acc
         made = make_replenishment((make_serialized_sku(), 3))
         generate(made, 1)
     monkeypatch.setattr("serials.labels_jobs.MOST", 2)
-    answer = web.get(f"/acme/replenishments/{made.pk}/serials/labels/", follow=True)
+    answer = web.post(f"/acme/replenishments/{made.pk}/serials/labels/", follow=True)
     assert "These are 3 labels, and one file holds 2" in text_of(answer)
     with account_context(account_a):
         assert not Job.objects.filter(kind="serials.labels").exists()
