@@ -32,6 +32,7 @@ NAMED = 20
 CHANGED = gettext_lazy(
     "Somebody changed this replenishment while you were editing. Your entries are kept: compare and save again."
 )
+GONE = gettext_lazy("Somebody removed this line meanwhile. Open the replenishment again.")
 
 NEXT_NUMBER = """
 INSERT INTO replenishment_replenishmentcounter AS c (account_id, next_number) VALUES (%(account)s, %(first)s + 1)
@@ -192,6 +193,20 @@ def locked(replenishment_id: int, step: Step) -> Replenishment:
     if step in {Step.SUBMIT, Step.CHANGE} and found.submitted_at is not None:
         raise Conflict(_("%(number)s is already submitted: its status is %(status)s.") % words)
     raise Conflict(_("%(number)s is %(status)s, so “%(step)s” is not possible.") % {**words, "step": step.label})
+
+
+def locked_line(line_id: int) -> tuple[Replenishment, ReplenishmentLine]:
+    """The replenishment of a line, locked for a change until commit, and the line as it is then.
+
+    Raises Conflict where the line is not there any more, or the replenishment is not Incomplete.
+    """
+    rows = ReplenishmentLine.objects.filter(pk=line_id).select_related("sku")
+    replenishment_id = rows.values_list("replenishment_id", flat=True).first()
+    found = locked(replenishment_id, Step.CHANGE) if replenishment_id else None
+    line = rows.first() if found else None
+    if found is None or line is None:
+        raise Conflict(GONE)
+    return found, line
 
 
 def touch(replenishment: Replenishment, *names: str) -> None:

@@ -8,9 +8,8 @@ from django.utils.translation import gettext as _
 from oms.errors import Conflict
 from oms.models import Person
 from oms.services import audit
-from replenishment.lifecycle import Step
-from replenishment.models import Replenishment, ReplenishmentLine, ReplenishmentLot
-from replenishment.services.drafts import CHANGED, LotInput, in_words, locked, touch, write_lots
+from replenishment.models import Replenishment, ReplenishmentLot
+from replenishment.services.drafts import CHANGED, LotInput, in_words, locked_line, touch, write_lots
 
 
 @transaction.atomic
@@ -18,13 +17,11 @@ def set_lots(*, line_id: int, version: int, lots: Sequence[LotInput], actor: Per
     """Make these the lots of a line of an Incomplete replenishment that the person saw at `version`.
 
     They may add up to more than the line has: Submit refuses that. Raises Conflict where it was changed or submitted
-    since, DomainError where a lot is named twice.
+    since, or the line was removed, DomainError where a lot is named twice.
     """
-    line = ReplenishmentLine.objects.select_related("sku").get(pk=line_id)
-    found = locked(line.replenishment_id, Step.CHANGE)
+    found, line = locked_line(line_id)
     if found.version != version:
         raise Conflict(CHANGED)
-    line.refresh_from_db(fields=["quantity"])
     own = ReplenishmentLot.objects.filter(line=line).order_by("pk")
     before = _lots_in_words(own)
     own.delete()

@@ -16,7 +16,7 @@ from oms.services import audit
 from oms.tenancy import current_account_id
 from replenishment.lifecycle import Step
 from replenishment.models import PlannedSerial, PlannedState, Replenishment, ReplenishmentLine
-from replenishment.services.drafts import drop_serials, locked, touch
+from replenishment.services.drafts import drop_serials, locked, locked_line, touch
 from serials import numbering
 from serials.queries.schemes import rules_of, schemes_of
 from serials.services.numbers import Block, NumbersExhausted, reserve_block
@@ -147,11 +147,10 @@ def add_serials(*, line_id: int, serials: Sequence[str], actor: Person | None) -
     """Plan typed serials on a line, kept as typed; how many.
 
     Raises BadSerials with every fault: a bad number, one that is named twice, planned or registered already, or was
-    generated before; DomainError where there are more than the line has units, or its SKU is not In/Out.
+    generated before; DomainError where there are more than the line has units, or its SKU is not In/Out; Conflict where
+    somebody removed the line.
     """
-    line = _line(line_id)
-    found = locked(line.replenishment_id, Step.CHANGE)
-    line.refresh_from_db()
+    found, line = locked_line(line_id)
     _refuse_other_workflows([line])
     if not serials:
         raise DomainError(_("Type or paste at least one serial."))
@@ -198,8 +197,7 @@ def remove_serials(*, line_id: int, planned_ids: Collection[int] | None, actor: 
 
     A typed number may be planned again; a generated one is never used again.
     """
-    line = _line(line_id)
-    found = locked(line.replenishment_id, Step.CHANGE)
+    found, line = locked_line(line_id)
     rows = PlannedSerial.objects.filter(line=line, state=PlannedState.PLANNED)
     count = drop_serials(rows if planned_ids is None else rows.filter(pk__in=planned_ids))
     if not count:
@@ -223,11 +221,6 @@ def _refuse_other_workflows(lines: Sequence[ReplenishmentLine]) -> None:
         raise DomainError(
             _("Serials are planned for In/Out SKUs only. Not possible: %(lines)s.") % {"lines": named(others)}
         )
-
-
-def _line(line_id: int) -> ReplenishmentLine:
-    line: ReplenishmentLine = ReplenishmentLine.objects.select_related("sku").get(pk=line_id)
-    return line
 
 
 def planned_counts(lines: Sequence[ReplenishmentLine]) -> Counter[int]:

@@ -1,6 +1,8 @@
 """Making a replenishment and planning its serials, on a real PostgreSQL."""
 
+import io
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connection, connections
@@ -11,10 +13,12 @@ from oms.models import OutboxMessage, Workflow
 from oms.tenancy import account_context
 from replenishment.lifecycle import Status
 from replenishment.models import PlannedSerial, PlannedState, Replenishment, ReplenishmentLine
-from replenishment.services import drafts, planning, submitting
+from replenishment.services import drafts, planning, serials_csv, submitting
+from replenishment.services.lots import set_lots
 from serials.models import NumberScheme, Unit, UnitEvent
 from serials.services.numbers import NumbersExhausted, reserve_block
 from tests.factories import make_serialized_sku, make_sku, make_warehouse_link
+from tests.oms.test_catalogue import wait_until_somebody_waits_for_a_lock
 from tests.replenishment.factories import generate, line_of, make_replenishment, make_submitted
 
 pytestmark = pytest.mark.django_db
@@ -289,10 +293,25 @@ def test_serials_of_another_workflow_or_account_are_refused(account_a, account_b
             lambda: planning.add_serials(line_id=foreign.pk, serials=["A"], actor=None),
             lambda: planning.remove_serials(line_id=foreign.pk, planned_ids=None, actor=None),
         ):
-            with pytest.raises(ReplenishmentLine.DoesNotExist):
+            with pytest.raises(Conflict, match="removed this line"):
                 act()
         with pytest.raises(Replenishment.DoesNotExist):
             planning.generate_serials(replenishment_id=foreign.replenishment_id, line_ids=[foreign.pk], actor=None)
+
+
+def test_a_line_that_somebody_removed_is_told(in_a):
+    made = make_replenishment((make_serialized_sku(), 2), (make_serialized_sku(), 3))
+    gone = line_of(made, 2).pk
+    change(made, inputs(made, without=2))
+    file = serials_csv.LINE_SCHEMA.read(io.BytesIO(b"Serial\nA-1\n"))
+    for act in (
+        lambda: planning.add_serials(line_id=gone, serials=["A"], actor=None),
+        lambda: planning.remove_serials(line_id=gone, planned_ids=None, actor=None),
+        lambda: set_lots(line_id=gone, version=made.version, lots=[], actor=None),
+        lambda: serials_csv.apply_serials(replenishment_id=made.pk, parsed=file, actor=None, line_id=gone),
+    ):
+        with pytest.raises(Conflict, match="removed this line"):
+            act()
 
 
 # --- two people at once -----------------------------------------------------------------------------------------------
@@ -328,6 +347,24 @@ def test_two_tabs_that_submit_at_once_submit_once(account_a):
     with account_context(account_a):
         assert Unit.objects.count() == UnitEvent.objects.count() == 50
         assert OutboxMessage.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("late", ["add", "lots"])
+def test_a_line_that_is_removed_while_somebody_waits_for_it_is_told(account_a, late):
+    with account_context(account_a):
+        made = make_replenishment((make_serialized_sku(), 2), (make_serialized_sku(), 3))
+        gone = line_of(made, 2).pk
+    acts = {
+        "add": lambda: planning.add_serials(line_id=gone, serials=["A"], actor=None),
+        "lots": lambda: set_lots(line_id=gone, version=made.version + 1, lots=[], actor=None),
+    }
+    with ThreadPoolExecutor(1) as pool:
+        with account_context(account_a):
+            change(made, inputs(made, without=2))
+            waiting = pool.submit(lambda: at_once(account_a, acts[late], 1))
+            wait_until_somebody_waits_for_a_lock()
+        assert waiting.result() == [Conflict]
 
 
 @pytest.mark.django_db(transaction=True)
