@@ -1,5 +1,6 @@
 """A replenishment while it is Incomplete: making it, and changing what it asks for."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -106,7 +107,8 @@ def change_lines(
     """Make these the lines of an Incomplete replenishment that the person saw at `version`; the others are removed.
 
     Serials of a removed line are removed with it. A line whose quantity fell below its serials keeps them until
-    somebody chooses which to drop; Submit asks for that. Raises Conflict where it was changed or submitted since.
+    somebody chooses which to drop; Submit asks for that. Raises Conflict where it was changed or submitted since,
+    DomainError where a line is named twice.
     """
     _check(lines)
     found = locked(replenishment_id, Step.CHANGE)
@@ -114,8 +116,10 @@ def change_lines(
         raise Conflict(CHANGED)
     rows = ReplenishmentLine.objects.filter(replenishment=found).select_related("sku")
     old = {line.pk: line for line in rows}
-    kept = {line.line_id for line in lines if line.line_id is not None}
-    if kept - old.keys():
+    kept = Counter(line.line_id for line in lines if line.line_id is not None)
+    if any(count > 1 for count in kept.values()):
+        raise DomainError(_("A line is named twice. Open the page again."))
+    if kept.keys() - old.keys():
         raise Conflict(_("One of these lines is not there any more. Open the replenishment again."))
     gone = [line for pk, line in old.items() if pk not in kept]
     said = [*_said_of_change(lines, old), *(_("%(line)s removed") % {"line": in_words(line)} for line in gone)]
@@ -124,7 +128,7 @@ def change_lines(
     last = max((line.position for line in old.values()), default=0)
     add_lines(found, [line for line in lines if line.line_id is None], last=last)
     before = found.quantity
-    found.quantity = sum(line.quantity for line in lines)
+    recount(found)
     touch(found, "quantity")
     audit.record(
         actor=actor,

@@ -128,6 +128,14 @@ def test_who_saw_an_older_version_overwrites_nothing(in_a):
     assert line_of(made).quantity == 4
 
 
+def test_a_line_that_is_named_twice_changes_nothing(in_a):
+    made = make_replenishment()
+    with pytest.raises(DomainError, match="named twice"):
+        change(made, [*inputs(made, q1=5), *inputs(made, q1=7)])
+    made.refresh_from_db()
+    assert (made.quantity, line_of(made).quantity, made.version) == (3, 3, 1)
+
+
 def test_a_line_of_another_replenishment_cannot_be_changed_through_this_one(in_a):
     made, other = make_replenishment(), make_replenishment()
     with pytest.raises(Conflict):
