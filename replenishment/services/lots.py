@@ -1,15 +1,14 @@
 """The lots that are ordered on a line."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from django.db import transaction
-from django.utils.translation import gettext as _
 
 from oms.errors import Conflict
 from oms.models import Person
 from oms.services import audit
 from replenishment.models import Replenishment, ReplenishmentLot
-from replenishment.services.drafts import CHANGED, LotInput, in_words, locked_line, touch, write_lots
+from replenishment.services.drafts import CHANGED, LotInput, in_words, locked_line, lots_in_words, touch, write_lots
 
 
 @transaction.atomic
@@ -23,10 +22,10 @@ def set_lots(*, line_id: int, version: int, lots: Sequence[LotInput], actor: Per
     if found.version != version:
         raise Conflict(CHANGED)
     own = ReplenishmentLot.objects.filter(line=line).order_by("pk")
-    before = _lots_in_words(own)
+    before = lots_in_words(own)
     own.delete()
     write_lots({line.pk: lots}, [line])
-    after = _lots_in_words(own.all())
+    after = lots_in_words(own.all())
     if before != after:
         touch(found)
         audit.record(
@@ -38,11 +37,3 @@ def set_lots(*, line_id: int, version: int, lots: Sequence[LotInput], actor: Per
             changes={"changed lines": (None, in_words(line)), "lots": (before, after)},
         )
     return found
-
-
-def _lots_in_words(lots: Iterable[ReplenishmentLot]) -> str:
-    words = _("%(quantity)s of %(lot)s")
-    return ", ".join(
-        words % {"quantity": lot.quantity, "lot": lot.number} + (f" ({lot.expires_on})" if lot.expires_on else "")
-        for lot in lots
-    )
