@@ -5,6 +5,7 @@ from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
+from uuid import uuid4
 
 from django.contrib import messages
 from django.http import HttpResponse, QueryDict
@@ -272,7 +273,7 @@ def _office_actions(request: AccountRequest, found: Replenishment) -> dict[str, 
 
 def _more(request: AccountRequest, found: Replenishment) -> list[dict[str, Any]]:
     """What is done seldom."""
-    copies = address(request, "replenishment_duplicate", pk=found.pk)
+    copies = f"{address(request, 'replenishment_duplicate', pk=found.pk)}?key={uuid4().hex}"
     lines, serials = ({"label": label, "is_dialog": True} for label in (_("Upload lines"), _("Upload serials")))
     return [
         *_button(request, found, Step.CHANGE, "replenishment_lines_csv", "upload", **lines),

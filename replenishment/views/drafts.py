@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 from django.contrib import messages
 from django.http import HttpResponse, QueryDict
@@ -22,6 +23,7 @@ from replenishment.line_forms import BaseLines, line_initial, lines_formset, sai
 from replenishment.models import Replenishment, ReplenishmentLine
 from replenishment.services import drafts as services
 from replenishment.views.documents import more_rows
+from replenishment.views.once import made_once
 
 PREFIX = "lines"
 
@@ -86,26 +88,27 @@ def _sent(request: AccountRequest, initial: Sequence[Mapping[str, Any]]) -> Quer
 @require_http_methods(["GET", "POST"])
 @require_role(OFFICE)
 def new(request: AccountRequest) -> HttpResponseBase:
-    """Add Replenishment: warehouse, SKUs and quantities, Insert; or Insert, and then a file of lines."""
+    """Add Replenishment, once: warehouse, SKUs and quantities, Insert; or Insert, and then a file of lines."""
     draft = _draft(request)
     if request.method == "POST" and "more" not in request.POST and draft.is_valid() and draft.head:
         head = dict(draft.head.cleaned_data)
-        has_file = "file" in request.POST
-        try:
-            made = services.create_replenishment(
-                link_id=head.pop("link").pk,
-                lines=draft.lines(),
-                is_empty_ok=has_file,
-                actor=request.user,
-                **head,
+        link_id, has_file = head.pop("link").pk, "file" in request.POST
+
+        def make() -> Replenishment:
+            return services.create_replenishment(
+                link_id=link_id, lines=draft.lines(), is_empty_ok=has_file, actor=request.user, **head
             )
+
+        try:
+            made = made_once(request, key=request.POST.get("key", ""), title=_("Add Replenishment"), make=make)
         except DomainError as error:
             draft.head.add_error(None, str(error))
         else:
             messages.success(request, _("%(number)s is added. It is Incomplete.") % {"number": made.number})
             following = "replenishment_lines_csv" if has_file else "replenishment"
             return redirect(following, account_slug=request.account.slug, pk=made.pk)
-    return _page(request, draft, {"page_title": _("Add Replenishment"), "submit_label": _("Insert")})
+    words = {"page_title": _("Add Replenishment"), "submit_label": _("Insert")}
+    return _page(request, draft, {**words, "key": request.POST.get("key") or uuid4().hex})
 
 
 @require_http_methods(["GET", "POST"])

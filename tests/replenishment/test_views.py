@@ -73,6 +73,27 @@ def test_rows_and_pasted_lines_become_one_replenishment(web, olga, account_a):
         ]
 
 
+def test_who_sends_the_same_form_twice_adds_one(web, account_a):
+    with account_context(account_a):
+        sku, link = make_sku(), make_warehouse_link()
+    key = fields_of(text_of(web.get("/acme/replenishments/new/")))["key"]
+    data = row_data((sku.code, 2), link=link.pk, key=key)
+    first, again = (web.post("/acme/replenishments/new/", data) for _turn in range(2))
+    assert again.url == first.url
+    refused = web.post("/acme/replenishments/new/", data | {"lines-0-quantity": "x"})
+    assert fields_of(text_of(refused))["key"] == key
+    changed = web.post("/acme/replenishments/new/", data | {"lines-0-quantity": "3"})
+    assert changed.url != first.url, "who goes back and changes something means another one"
+    page = text_of(web.get(first.url))
+    url = re.search(r'action="([^"]*/duplicate/[^"]*)"', page)[1]
+    copy, again = (web.post(url) for _turn in range(2))
+    assert again.url == copy.url
+    assert web.post(re.search(r'action="([^"]*/duplicate/[^"]*)"', text_of(web.get(first.url)))[1]).url != copy.url
+    with account_context(account_a):
+        assert Replenishment.objects.count() == 4
+        assert not Job.objects.filter(seen_at=None).exists(), "nobody is told of these as of work that waits"
+
+
 @pytest.mark.parametrize("quantity", ["0", "-1", "1000000000", "many", "1.5", "", "10⁹", "٣٣x", "9" * 400])
 def test_a_bad_quantity_is_told_at_its_field_and_what_was_typed_stays(web, account_a, quantity):
     with account_context(account_a):
