@@ -22,6 +22,7 @@ from oms.queries.stock import system_of
 from oms.ui import audit
 from replenishment import queries
 from replenishment.forms import ReasonForm
+from replenishment.lateness import is_late
 from replenishment.lifecycle import Status, Step, may
 from replenishment.line_forms import BLANK_ROWS
 from replenishment.models import Replenishment
@@ -221,7 +222,7 @@ def more_rows(request: AccountRequest, prefix: str) -> QueryDict:
 def _facts(found: Replenishment) -> list[dict[str, Any]]:
     expected = found.expected_on.isoformat() if found.expected_on else ""
     late: dict[str, Any] = {}
-    if queries.is_late(found):
+    if is_late(found):
         late = {"badge": asdict(LATE)}
         expected = _("%(day)s, late") % {"day": expected}
     tracking = " ".join(part for part in (found.carrier, found.tracking) if part)
