@@ -156,7 +156,10 @@ def start(
 
     Whoever uses a key that somebody else used gets that job, which they may not be able to open.
     """
-    job, is_new = _claim(idempotency_key, _facts(kind, title, params, person, input_file))
+    facts = _facts(kind, title, params, person, input_file)
+    if not settings.JOBS[kind]:
+        raise ImproperlyConfigured(f"No worker runs {kind!r}: it is only done while a page waits (do_now).")
+    job, is_new = _claim(idempotency_key, facts)
     if is_new:
         due(current_account_id(), KIND)
     return job
@@ -177,7 +180,8 @@ def do_now(
     So a form that is sent twice does small work once, too. Who sends the same key meanwhile waits for the first.
 
     `work` does it and gives the result, as for `Progress.finish`; an error that it raises leaves no job behind. All
-    else is as for `start`; a job that waits or runs with the same key is given as it is.
+    else is as for `start`; a job that waits or runs with the same key is given as it is. A kind whose runner is empty
+    in settings.JOBS is only ever done so.
     """
     facts = _facts(kind, title, params, person, input_file)
     now = timezone.now()

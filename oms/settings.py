@@ -298,6 +298,7 @@ JOBS = {
     "serials.attribute": "serials.services.attributes.run_set_job",
     "serials.attributes_check": "serials.services.attributes_csv.run_check_job",
     "serials.attributes": "serials.services.attributes_csv.run_import_job",
+    "replenishment.create": "",  # never queued: only done while the page waits (jobs.do_now)
     "replenishment.generate": "replenishment.services.generation_job.run_generate_job",
     "replenishment.lines_csv": "replenishment.services.upload_jobs.run_lines_job",
     "replenishment.serials_csv": "replenishment.services.upload_jobs.run_serials_job",

@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.db.models import QuerySet
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from oms.numbers import whole_number
@@ -16,7 +15,8 @@ from oms.ui.filters import (
     SwitchFilter,
     TextFilter,
 )
-from replenishment.lifecycle import OPEN, Status
+from replenishment.lateness import late
+from replenishment.lifecycle import Status
 from replenishment.models import Fate, PlannedSerial, Replenishment
 
 
@@ -31,11 +31,11 @@ class ArchivedFilter(SwitchFilter):
 
 
 class LateFilter(SwitchFilter):
-    """A switch that leaves only the late: past the expected date and still open."""
+    """A switch that leaves only the late: past the expected date, and something is still to come."""
 
     def filter(self, qs: QuerySet[Any], value: bool | None) -> QuerySet[Any]:  # noqa: FBT001
         """All rows, or the late ones."""
-        return qs.filter(status__in=OPEN, expected_on__lt=timezone.localdate()) if value else qs
+        return qs.filter(late()) if value else qs
 
 
 class ReplenishmentFilter(FilterSet):

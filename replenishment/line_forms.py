@@ -252,9 +252,8 @@ class BaseLots(forms.BaseFormSet):  # type: ignore[type-arg]  # generic in stubs
 
 def lots_formset(data: Any, *, prefix: str, units: int, initial: list[dict[str, Any]]) -> BaseLots:
     """The rows of a line's lots, BLANK_ROWS of them blank."""
-    made: Any = forms.formset_factory(
-        LotForm, formset=BaseLots, extra=BLANK_ROWS, max_num=MOST_LOTS, absolute_max=MOST_LOTS
-    )
+    most = max(MOST_LOTS, len(initial))  # a line that has too many can be mended
+    made: Any = forms.formset_factory(LotForm, formset=BaseLots, extra=BLANK_ROWS, max_num=most, absolute_max=most)
     rows: BaseLots = made(data, prefix=prefix, initial=initial)
     rows.units = units
     return rows

@@ -3,18 +3,17 @@
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from datetime import date
 from decimal import Decimal
 
 from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce, Upper
-from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from oms.errors import Blocker
 from oms.models import AuditEntry, Bin, Discrepancy, Sku, WarehouseLink, Workflow
 from oms.queries.catalogue import folded
+from replenishment.lateness import late
 from replenishment.lifecycle import OPEN, Status
 from replenishment.models import (
     NOT_EXPECTED,
@@ -37,8 +36,8 @@ BATCH = 2_000
 
 
 def replenishment_rows() -> QuerySet[Replenishment]:
-    """Every replenishment of the account with its warehouse, read through the search view."""
-    return Replenishment.objects.through_view().select_related("link__warehouse")
+    """Every replenishment of the account with its warehouse and whether it `is_late`, read through the search view."""
+    return Replenishment.objects.through_view().select_related("link__warehouse").annotate(is_late=late())
 
 
 def documents() -> QuerySet[Replenishment]:
@@ -218,12 +217,6 @@ def planned_skus(replenishment: Replenishment) -> list[PlannedSku]:
 def planned_count(replenishment: Replenishment) -> int:
     """How many serials are planned on a replenishment."""
     return PlannedSerial.objects.filter(line__replenishment=replenishment, state__in=LIVE).count()
-
-
-def is_late(replenishment: Replenishment) -> bool:
-    """Whether it is past its expected date and still open, on the account's calendar."""
-    expected: date | None = replenishment.expected_on
-    return expected is not None and replenishment.status in OPEN and expected < timezone.localdate()
 
 
 def receipts_of(replenishment: Replenishment) -> QuerySet[Receipt]:

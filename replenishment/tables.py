@@ -4,7 +4,6 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any
 
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from oms.ui.columns import (
@@ -20,7 +19,7 @@ from oms.ui.columns import (
     escape,
 )
 from oms.ui.tables import Table
-from replenishment.lifecycle import OPEN, Status
+from replenishment.lifecycle import Status
 from replenishment.models import Fate, PlannedSerial, Replenishment
 from serials.lifecycle import Status as UnitStatus
 
@@ -40,18 +39,17 @@ LATE = Tone("bad", "triangle")
 
 
 class ExpectedColumn(Column):
-    """A day, with a badge where it is over and the replenishment is still open."""
+    """A day, with a badge where the replenishment is late."""
 
     def compile(self, name: str, frame: Frame) -> Callable[[Any], str]:
-        """The day as yyyy-mm-dd. What day it is in the account's time zone is asked once."""
-        today, mark = timezone.localdate(frame.now), f" {badge(_('Late'), LATE)}"
+        """The day as yyyy-mm-dd."""
+        mark = f" {badge(_('Late'), LATE)}"
 
         def cell(record: Any) -> str:
             day: date | None = record.expected_on
             if day is None:
                 return "<td></td>"
-            is_late = day < today and record.status in OPEN
-            return f"<td>{day.isoformat()}{mark if is_late else ''}</td>"
+            return f"<td>{day.isoformat()}{mark if record.is_late else ''}</td>"
 
         return cell
 

@@ -1,5 +1,6 @@
 """A replenishment while it is Incomplete: making it, and changing what it asks for."""
 
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -18,6 +19,7 @@ from oms.tenancy import current_account_id
 from replenishment.lifecycle import Status, Step, may
 from replenishment.models import (
     FIRST_NUMBER,
+    MOST_LOTS,
     MOST_UNITS,
     PlannedSerial,
     PlannedState,
@@ -25,6 +27,7 @@ from replenishment.models import (
     ReplenishmentLine,
     ReplenishmentLot,
 )
+from replenishment.queries import decimals
 
 MOST_LINES = 1_000
 NAMED = 20
@@ -32,6 +35,7 @@ NAMED = 20
 CHANGED = gettext_lazy(
     "Somebody changed this replenishment while you were editing. Your entries are kept: compare and save again."
 )
+GONE = gettext_lazy("Somebody removed this line meanwhile. Open the replenishment again.")
 
 NEXT_NUMBER = """
 INSERT INTO replenishment_replenishmentcounter AS c (account_id, next_number) VALUES (%(account)s, %(first)s + 1)
@@ -105,7 +109,9 @@ def change_lines(
     """Make these the lines of an Incomplete replenishment that the person saw at `version`; the others are removed.
 
     Serials of a removed line are removed with it. A line whose quantity fell below its serials keeps them until
-    somebody chooses which to drop; Submit asks for that. Raises Conflict where it was changed or submitted since.
+    somebody chooses which to drop; Submit asks for that. Nothing is recorded where nothing is different.
+
+    Raises Conflict where it was changed or submitted since, DomainError where a line is named twice.
     """
     _check(lines)
     found = locked(replenishment_id, Step.CHANGE)
@@ -113,18 +119,26 @@ def change_lines(
         raise Conflict(CHANGED)
     rows = ReplenishmentLine.objects.filter(replenishment=found).select_related("sku")
     old = {line.pk: line for line in rows}
-    kept = {line.line_id for line in lines if line.line_id is not None}
-    if kept - old.keys():
+    kept = Counter(line.line_id for line in lines if line.line_id is not None)
+    if any(count > 1 for count in kept.values()):
+        raise DomainError(_("A line is named twice. Open the page again."))
+    if kept.keys() - old.keys():
         raise Conflict(_("One of these lines is not there any more. Open the replenishment again."))
     gone = [line for pk, line in old.items() if pk not in kept]
-    said = [*_said_of_change(lines, old), *(_("%(line)s removed") % {"line": in_words(line)} for line in gone)]
+    new = [line for line in lines if line.line_id is None]
+    changes = _differences([line for line in lines if line.line_id is not None], old)
+    if not (gone or new or changes):
+        return found
     _remove([line.pk for line in gone])
-    _change([line for line in lines if line.line_id is not None], old)
+    _change([line for line in lines if line.line_id in changes], old)
     last = max((line.position for line in old.values()), default=0)
-    add_lines(found, [line for line in lines if line.line_id is None], last=last)
+    added = add_lines(found, new, last=last)
     before = found.quantity
-    found.quantity = sum(line.quantity for line in lines)
+    recount(found)
     touch(found, "quantity")
+    removed = [_("%(line)s removed") % {"line": in_words(line)} for line in gone]
+    said = [*changes.values(), *removed, *_said_of_new([line.pk for line in added])]
+    numbers = {"quantity": (before, found.quantity), "lines": (len(old), len(lines))}
     audit.record(
         actor=actor,
         action="change",
@@ -132,8 +146,7 @@ def change_lines(
         object_id=found.pk,
         label=found.number,
         changes={
-            "quantity": (before, found.quantity),
-            "lines": (len(old), len(lines)),
+            **{name: pair for name, pair in numbers.items() if pair[0] != pair[1]},
             "changed lines": (None, "; ".join(said[:NAMED])),
         },
     )
@@ -160,22 +173,38 @@ def add_lines(found: Replenishment, lines: Sequence[LineInput], *, last: int) ->
 
 
 def write_lots(lots: Mapping[int, Sequence[LotInput]], lines: Iterable[ReplenishmentLine]) -> None:
-    """Write the lots of lines that have none. Raises DomainError where a line names one twice or a number is bad."""
-    rows = {line.pk: line for line in lines}
+    """Write the lots of lines that have none. Raises DomainError for one that is named twice, a bad quantity, too many."""
+    quantities = {line.pk: line.quantity for line in lines}
     found = []
     for pk, own in lots.items():
         numbers = [lot.number for lot in own]
         if len(set(numbers)) != len(numbers):
             raise DomainError(_("Name each lot of a line once."))
+        if len(own) > MOST_LOTS:
+            raise DomainError(_("A line has %(most)s lots at most.") % {"most": MOST_LOTS})
         if any(lot.quantity is not None and not 1 <= lot.quantity <= MOST_UNITS for lot in own):
             raise DomainError(_("A quantity is a whole number from 1 to %(most)s.") % {"most": MOST_UNITS})
-        found += [
-            ReplenishmentLot(
-                line_id=pk, number=lot.number, expires_on=lot.expires_on, quantity=lot.quantity or rows[pk].quantity
-            )
-            for lot in own
-        ]
+        found += _lot_rows(pk, own, quantities[pk])
     ReplenishmentLot.objects.bulk_create(found, batch_size=MOST_LINES)
+
+
+def _lot_rows(line_id: int, lots: Sequence[LotInput], quantity: int) -> list[ReplenishmentLot]:
+    """The lots of a line of that quantity, unsaved."""
+    return [
+        ReplenishmentLot(
+            line_id=line_id, number=lot.number, expires_on=lot.expires_on, quantity=lot.quantity or quantity
+        )
+        for lot in lots
+    ]
+
+
+def lots_in_words(lots: Iterable[ReplenishmentLot]) -> str:
+    """Lots for people: "4 of L-1 (2027-01-31), 3 of L-2"."""
+    words = _("%(quantity)s of %(lot)s")
+    return ", ".join(
+        words % {"quantity": lot.quantity, "lot": lot.number} + (f" ({lot.expires_on})" if lot.expires_on else "")
+        for lot in lots
+    )
 
 
 def in_words(line: ReplenishmentLine) -> str:
@@ -192,6 +221,20 @@ def locked(replenishment_id: int, step: Step) -> Replenishment:
     if step in {Step.SUBMIT, Step.CHANGE} and found.submitted_at is not None:
         raise Conflict(_("%(number)s is already submitted: its status is %(status)s.") % words)
     raise Conflict(_("%(number)s is %(status)s, so “%(step)s” is not possible.") % {**words, "step": step.label})
+
+
+def locked_line(line_id: int) -> tuple[Replenishment, ReplenishmentLine]:
+    """The replenishment of a line, locked for a change until commit, and the line as it is then.
+
+    Raises Conflict where the line is not there any more, or the replenishment is not Incomplete.
+    """
+    rows = ReplenishmentLine.objects.filter(pk=line_id).select_related("sku")
+    replenishment_id = rows.values_list("replenishment_id", flat=True).first()
+    found = locked(replenishment_id, Step.CHANGE) if replenishment_id else None
+    line = rows.first() if found else None
+    if found is None or line is None:
+        raise Conflict(GONE)
+    return found, line
 
 
 def touch(replenishment: Replenishment, *names: str) -> None:
@@ -233,22 +276,52 @@ def _next_number() -> str:
         return f"R-{cursor.fetchone()[0]}"
 
 
-def _said_of_change(lines: Iterable[LineInput], old: Mapping[int, ReplenishmentLine]) -> list[str]:
-    """What becomes of quantities, line by line, for the history."""
-    said = _("%(line)s: %(before)s → %(after)s")
-    return [
-        said % {"line": in_words(row), "before": row.quantity, "after": line.quantity}
-        for line in lines
-        if line.line_id is not None and (row := old[line.line_id]).quantity != line.quantity
-    ]
-
-
-def _change(lines: Sequence[LineInput], old: dict[int, ReplenishmentLine]) -> None:
-    changed = []
+def _differences(lines: Sequence[LineInput], old: Mapping[int, ReplenishmentLine]) -> dict[int, str]:
+    """Line id → what becomes of it, in words for the history; a line that stays as it is is left out."""
+    lots = defaultdict[int, list[ReplenishmentLot]](list)
+    for lot in ReplenishmentLot.objects.filter(line__in=list(old)).order_by("pk"):
+        lots[lot.line_id].append(lot)
+    found = {}
     for line in lines:
         row = old[line.line_id or 0]
         if row.sku_id != line.sku_id:
             raise DomainError(_("The SKU of a line does not change: remove the line and add another."))
+        said = [_became("%s", f"{row.quantity}", f"{line.quantity}")]
+        if row.unit_cost != line.unit_cost:
+            said.append(_became(_("unit cost %s"), _plain(row.unit_cost), _plain(line.unit_cost)))
+        if line.lots is not None:
+            said.append(
+                _became(
+                    _("lots %s"),
+                    lots_in_words(lots[row.pk]),
+                    lots_in_words(_lot_rows(row.pk, line.lots, line.quantity)),
+                )
+            )
+        if any(said):
+            found[row.pk] = f"{in_words(row)}: {', '.join(filter(None, said))}"
+    return found
+
+
+def _became(words: str, before: str, after: str) -> str:
+    """Such as "unit cost 5.00 → 6.00"; empty where both are the same."""
+    nothing = _("nothing")
+    return words % f"{before or nothing} → {after or nothing}" if before != after else ""
+
+
+def _plain(cost: Decimal | None) -> str:
+    return "" if cost is None else f"{cost:.{decimals(cost)}f}"
+
+
+def _said_of_new(line_ids: Collection[int]) -> list[str]:
+    rows = ReplenishmentLine.objects.filter(pk__in=line_ids).select_related("sku").order_by("position")[:NAMED]
+    words = _("%(line)s added, %(quantity)s")
+    return [words % {"line": in_words(row), "quantity": row.quantity} for row in rows]
+
+
+def _change(lines: Sequence[LineInput], old: Mapping[int, ReplenishmentLine]) -> None:
+    changed = []
+    for line in lines:
+        row = old[line.line_id or 0]
         row.quantity, row.unit_cost = line.quantity, line.unit_cost
         changed.append(row)
     if changed:

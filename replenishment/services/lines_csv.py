@@ -22,7 +22,7 @@ from oms.models import Person, Sku
 from oms.models.catalogue import validate_printable
 from oms.services import audit
 from replenishment.lifecycle import Step
-from replenishment.models import MOST_UNITS, Replenishment, ReplenishmentLine
+from replenishment.models import MOST_LOTS, MOST_UNITS, Replenishment, ReplenishmentLine
 from replenishment.queries import skus_by_code
 from replenishment.services.drafts import MOST_LINES, LineInput, LotInput, add_lines, locked, touch
 
@@ -255,6 +255,9 @@ def _check_lots(line: NewLine) -> None:
                 line.errors.append(_error(row, name, _("Name the lot that this is about.")))
         if not lot:
             continue
+        if lot not in seen and len(seen) == MOST_LOTS:
+            line.errors.append(_error(row, "Lot", _("A line has %(most)s lots at most.") % {"most": MOST_LOTS}))
+            break
         first = seen.setdefault(lot, row.line)
         if first != row.line:
             line.errors.append(_error(row, "Lot", _("The same lot as in line %(line)s.") % {"line": first}))

@@ -1,16 +1,14 @@
 """The lots that are ordered on a line."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from django.db import transaction
-from django.utils.translation import gettext as _
 
 from oms.errors import Conflict
 from oms.models import Person
 from oms.services import audit
-from replenishment.lifecycle import Step
-from replenishment.models import Replenishment, ReplenishmentLine, ReplenishmentLot
-from replenishment.services.drafts import CHANGED, LotInput, in_words, locked, touch, write_lots
+from replenishment.models import Replenishment, ReplenishmentLot
+from replenishment.services.drafts import CHANGED, LotInput, in_words, locked_line, lots_in_words, touch, write_lots
 
 
 @transaction.atomic
@@ -18,18 +16,16 @@ def set_lots(*, line_id: int, version: int, lots: Sequence[LotInput], actor: Per
     """Make these the lots of a line of an Incomplete replenishment that the person saw at `version`.
 
     They may add up to more than the line has: Submit refuses that. Raises Conflict where it was changed or submitted
-    since, DomainError where a lot is named twice.
+    since, or the line was removed, DomainError where a lot is named twice.
     """
-    line = ReplenishmentLine.objects.select_related("sku").get(pk=line_id)
-    found = locked(line.replenishment_id, Step.CHANGE)
+    found, line = locked_line(line_id)
     if found.version != version:
         raise Conflict(CHANGED)
-    line.refresh_from_db(fields=["quantity"])
     own = ReplenishmentLot.objects.filter(line=line).order_by("pk")
-    before = _lots_in_words(own)
+    before = lots_in_words(own)
     own.delete()
     write_lots({line.pk: lots}, [line])
-    after = _lots_in_words(own.all())
+    after = lots_in_words(own.all())
     if before != after:
         touch(found)
         audit.record(
@@ -41,11 +37,3 @@ def set_lots(*, line_id: int, version: int, lots: Sequence[LotInput], actor: Per
             changes={"changed lines": (None, in_words(line)), "lots": (before, after)},
         )
     return found
-
-
-def _lots_in_words(lots: Iterable[ReplenishmentLot]) -> str:
-    words = _("%(quantity)s of %(lot)s")
-    return ", ".join(
-        words % {"quantity": lot.quantity, "lot": lot.number} + (f" ({lot.expires_on})" if lot.expires_on else "")
-        for lot in lots
-    )

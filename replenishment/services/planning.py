@@ -16,22 +16,26 @@ from oms.services import audit
 from oms.tenancy import current_account_id
 from replenishment.lifecycle import Step
 from replenishment.models import PlannedSerial, PlannedState, Replenishment, ReplenishmentLine
-from replenishment.services.drafts import drop_serials, locked, touch
+from replenishment.services.drafts import drop_serials, locked, locked_line, touch
 from serials import numbering
 from serials.queries.schemes import rules_of, schemes_of
-from serials.services.numbers import reserve_block
+from serials.services.numbers import Block, NumbersExhausted, reserve_block
 
 NAMED = 20
 """How many lines or serials an error names."""
+MOST_AHEAD = 8_192
+"""How many numbers are tried at once where many are taken; what is not needed of them is never given."""
 
-# One statement for all lines: each brings its numbers. A number that is a unit already, was typed into a draft or was
-# generated before (by another scheme, which gives the same) is skipped; the next block fills the gap. Such a number is
-# rare, so one look for any within a line's part saves a look for each number.
+# One statement for all lines: each brings its numbers and how many of them it wants. A number that is a unit already,
+# was typed into a draft or was generated before (by another scheme, which gives the same) is skipped; the next block
+# fills the gap. Such a number is rare, so one look for any within a line's part saves a look for each number.
 GENERATE = """
 INSERT INTO replenishment_plannedserial (account_id, line_id, sku_id, serial, serial_key, state, is_generated)
 SELECT %(account)s, w.line_id, w.sku_id, n.serial, n.serial, 'planned', true
-FROM unnest(%(line_ids)s::bigint[], %(sku_ids)s::bigint[], %(numbers)s::text[], %(lows)s::text[], %(highs)s::text[])
-    AS w (line_id, sku_id, numbers, low, high)
+FROM unnest(
+    %(line_ids)s::bigint[], %(sku_ids)s::bigint[], %(wanted)s::int[], %(numbers)s::text[], %(lows)s::text[],
+    %(highs)s::text[]
+) AS w (line_id, sku_id, wanted, numbers, low, high)
 CROSS JOIN LATERAL (
     SELECT EXISTS (
         SELECT FROM serials_unit u
@@ -39,15 +43,23 @@ CROSS JOIN LATERAL (
     ) OR EXISTS (
         SELECT FROM replenishment_plannedserial p WHERE p.account_id = %(account)s AND p.sku_id = w.sku_id
             AND p.serial_key BETWEEN w.low AND w.high AND p.state <> 'planned' AND p.is_generated
+    ) OR EXISTS (
+        SELECT FROM replenishment_plannedserial p WHERE p.account_id = %(account)s AND p.sku_id = w.sku_id
+            AND p.serial_key BETWEEN w.low AND w.high AND p.state = 'planned'
     ) AS is_crowded OFFSET 0
 ) AS r
-CROSS JOIN LATERAL string_to_table(w.numbers, E'\n') AS n (serial)
-WHERE NOT r.is_crowded OR NOT EXISTS (
-    SELECT FROM serials_unit u WHERE u.account_id = %(account)s AND u.sku_id = w.sku_id AND u.serial_key = n.serial
-) AND NOT EXISTS (
-    SELECT FROM replenishment_plannedserial p WHERE p.account_id = %(account)s AND p.sku_id = w.sku_id
-        AND p.serial_key = n.serial AND p.state <> 'planned' AND p.is_generated
-)
+CROSS JOIN LATERAL (
+    SELECT t.serial FROM string_to_table(w.numbers, E'\n') AS t (serial)
+    WHERE NOT r.is_crowded OR NOT EXISTS (
+        SELECT FROM serials_unit u WHERE u.account_id = %(account)s AND u.sku_id = w.sku_id AND u.serial_key = t.serial
+    ) AND NOT EXISTS (
+        SELECT FROM replenishment_plannedserial p WHERE p.account_id = %(account)s AND p.sku_id = w.sku_id
+            AND p.serial_key = t.serial AND p.state <> 'planned' AND p.is_generated
+    ) AND NOT EXISTS (
+        SELECT FROM replenishment_plannedserial p WHERE p.account_id = %(account)s AND p.sku_id = w.sku_id
+            AND p.serial_key = t.serial AND p.state = 'planned'
+    ) LIMIT w.wanted
+) AS n
 ON CONFLICT (account_id, sku_id, serial_key) WHERE state = 'planned' DO NOTHING
 """
 
@@ -96,7 +108,8 @@ class BadSerials(DomainError):
 def generate_serials(*, replenishment_id: int, line_ids: Collection[int], actor: Person | None) -> int:
     """Plan as many generated serials as each of these lines has units; how many in all.
 
-    The statements do not grow with the quantity. Raises DomainError, naming the lines, where a SKU is not In/Out or a
+    The statements do not grow with the quantity; where the next numbers are taken, each look for free ones goes twice
+    as far as the one before. Raises DomainError, naming the lines, where a SKU is not In/Out or a
     line has serials already; Conflict where the replenishment is not Incomplete any more.
     """
     found = locked(replenishment_id, Step.CHANGE)
@@ -118,8 +131,10 @@ def generate_serials(*, replenishment_id: int, line_ids: Collection[int], actor:
     total = sum(line.quantity for line in lines)
     missing = {line.pk: line.quantity for line in lines}
     schemes = schemes_of([line.sku_id for line in lines])
+    ahead = 1
     while missing:
-        _fill([line for line in lines if line.pk in missing], missing, schemes)
+        _fill([line for line in lines if line.pk in missing], missing, schemes, ahead)
+        ahead = min(2 * ahead, MOST_AHEAD)
         planned = planned_counts(lines)
         missing = {line.pk: gap for line in lines if (gap := line.quantity - planned[line.pk]) > 0}
     touch(found)
@@ -132,11 +147,10 @@ def add_serials(*, line_id: int, serials: Sequence[str], actor: Person | None) -
     """Plan typed serials on a line, kept as typed; how many.
 
     Raises BadSerials with every fault: a bad number, one that is named twice, planned or registered already, or was
-    generated before; DomainError where there are more than the line has units, or its SKU is not In/Out.
+    generated before; DomainError where there are more than the line has units, or its SKU is not In/Out; Conflict where
+    somebody removed the line.
     """
-    line = _line(line_id)
-    found = locked(line.replenishment_id, Step.CHANGE)
-    line.refresh_from_db()
+    found, line = locked_line(line_id)
     _refuse_other_workflows([line])
     if not serials:
         raise DomainError(_("Type or paste at least one serial."))
@@ -183,8 +197,7 @@ def remove_serials(*, line_id: int, planned_ids: Collection[int] | None, actor: 
 
     A typed number may be planned again; a generated one is never used again.
     """
-    line = _line(line_id)
-    found = locked(line.replenishment_id, Step.CHANGE)
+    found, line = locked_line(line_id)
     rows = PlannedSerial.objects.filter(line=line, state=PlannedState.PLANNED)
     count = drop_serials(rows if planned_ids is None else rows.filter(pk__in=planned_ids))
     if not count:
@@ -210,11 +223,6 @@ def _refuse_other_workflows(lines: Sequence[ReplenishmentLine]) -> None:
         )
 
 
-def _line(line_id: int) -> ReplenishmentLine:
-    line: ReplenishmentLine = ReplenishmentLine.objects.select_related("sku").get(pk=line_id)
-    return line
-
-
 def planned_counts(lines: Sequence[ReplenishmentLine]) -> Counter[int]:
     """Line id → how many serials are planned on it, for those of an Incomplete replenishment."""
     rows = (
@@ -226,23 +234,41 @@ def planned_counts(lines: Sequence[ReplenishmentLine]) -> Counter[int]:
     return Counter({line_id: count for line_id, count in rows if line_id is not None})
 
 
-def _fill(lines: Sequence[ReplenishmentLine], missing: Mapping[int, int], schemes: Mapping[int, int | None]) -> None:
-    """Plan what these lines miss, from a block of each scheme; always in one order, so that nobody waits in a ring."""
+def _fill(
+    lines: Sequence[ReplenishmentLine], missing: Mapping[int, int], schemes: Mapping[int, int | None], ahead: int
+) -> None:
+    """Plan what these lines miss, from a block of each scheme; always in one order, so that nobody waits in a ring.
+
+    A block has `ahead` numbers at least, and each of its lines chooses from an equal share of those that are too many.
+    """
     by_scheme: dict[int | None, list[ReplenishmentLine]] = defaultdict(list)
     for line in lines:
         by_scheme[schemes[line.sku_id]].append(line)
     rows = {}
     for scheme_id in sorted(by_scheme, key=lambda pk: pk or 0):
-        block = reserve_block(count=sum(missing[line.pk] for line in by_scheme[scheme_id]), scheme_id=scheme_id)
+        own = by_scheme[scheme_id]
+        total = sum(missing[line.pk] for line in own)
+        block = _block(total, ahead, scheme_id)
+        spare = (len(block) - total) // len(own)
         numbers = iter(block)
-        for line in by_scheme[scheme_id]:
-            part = list(islice(numbers, missing[line.pk]))
-            rows[line.pk] = (line.pk, line.sku_id, "\n".join(part), part[0], part[-1])
-    names = ("line_ids", "sku_ids", "numbers", "lows", "highs")
+        for line in own:
+            part = list(islice(numbers, missing[line.pk] + spare))
+            rows[line.pk] = (line.pk, line.sku_id, missing[line.pk], "\n".join(part), part[0], part[-1])
+    names = ("line_ids", "sku_ids", "wanted", "numbers", "lows", "highs")
     columns = zip(*(rows[line.pk] for line in lines), strict=True)
     params: dict[str, Any] = dict(zip(names, map(list, columns), strict=True))
     with connection.cursor() as cursor:
         cursor.execute(GENERATE, {**params, "account": current_account_id()})
+
+
+def _block(total: int, ahead: int, scheme_id: int | None) -> Block:
+    """At least `total` numbers of a scheme: `ahead`, or as far as it reaches where it is nearly used up."""
+    while ahead > total:
+        try:
+            return reserve_block(count=ahead, scheme_id=scheme_id)
+        except NumbersExhausted:
+            ahead //= 2
+    return reserve_block(count=total, scheme_id=scheme_id)
 
 
 def check_serials(serials: Sequence[str], sku_id: int) -> None:

@@ -13,11 +13,12 @@ from django.db import transaction
 from django.utils.translation import gettext as _, gettext_lazy
 
 from oms import csvio
+from oms.errors import Conflict
 from oms.models import Person, Workflow
 from oms.services import audit
 from replenishment.lifecycle import Step
 from replenishment.models import Replenishment, ReplenishmentLine
-from replenishment.services.drafts import locked, touch
+from replenishment.services.drafts import GONE, locked, touch
 from replenishment.services.planning import BadSerials, check_serials, named, plan_typed, planned_counts
 from serials import numbering
 
@@ -95,12 +96,16 @@ def plan_serials(parsed: csvio.Parsed, *, replenishment_id: int, line_id: int | 
         parsed: the file as it was read by SCHEMA, or by LINE_SCHEMA for one line.
         replenishment_id: the replenishment.
         line_id: its line, where the file is of one line.
+
+    Raises Conflict where somebody removed that line.
     """
     lines = list(
         ReplenishmentLine.objects.filter(replenishment=replenishment_id).select_related("sku").order_by("position")
     )
     if line_id is not None:
         lines = [line for line in lines if line.pk == line_id]
+        if not lines:
+            raise Conflict(GONE)
     plan = Plan(parsed.row_count, errors=list(parsed.errors), ignored_columns=parsed.ignored_columns)
     of_sku: dict[str, list[ReplenishmentLine]] = defaultdict(list)
     for line in lines:

@@ -9,11 +9,13 @@ from replenishment.services.submitting import submit
 def run_submit_job(progress: Progress) -> None:
     """The job "replenishment.submit": the whole submit in the job's own transaction; it is done exactly if its job is.
 
-    What stands in the way ends the job with all of it in words (`CannotSubmit`), and nothing is written.
+    Nothing but what the person saw is submitted: the job has the version. What stands in the way ends the job with all
+    of it in words (`CannotSubmit`, `Conflict`), and nothing is written.
     """
-    total = progress.params["total"]
+    params = progress.params
+    total = params["total"]
     progress.step(0, total)
-    found = submit(replenishment_id=progress.params["replenishment_id"], actor=progress.person)
+    found = submit(replenishment_id=params["replenishment_id"], version=params.get("version"), actor=progress.person)
     progress.step(total, total)
     progress.finish(
         {

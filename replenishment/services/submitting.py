@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _, ngettext
 
 from oms import outbox
-from oms.errors import DomainError
+from oms.errors import Conflict, DomainError
 from oms.models import Discrepancy, OutboxMessage, Person, Sku, Workflow
 from oms.services import audit, stock
 from oms.tenancy import current_account_id
@@ -71,16 +71,22 @@ class CannotSubmit(DomainError):
 
 
 @transaction.atomic
-def submit(*, replenishment_id: int, actor: Person | None, occurred_at: datetime | None = None) -> Replenishment:
+def submit(
+    *, replenishment_id: int, actor: Person | None, version: int | None = None, occurred_at: datetime | None = None
+) -> Replenishment:
     """Send an Incomplete replenishment off: its planned serials become Incoming units, and the warehouse is told.
 
     All or nothing, and once: a second tab gets Conflict "already submitted". Raises CannotSubmit with every fault where
     a line has serials but not exactly as many as units, where its SKU is not In/Out any more, or where a serial was
-    registered elsewhere meanwhile.
+    registered elsewhere meanwhile; Conflict where it is not at `version`, which the person saw, if one is given.
 
     `occurred_at` is when it happened (now, if None): for imports and the demo, which tell of the past.
     """
     found = locked(replenishment_id, Step.SUBMIT)
+    if version is not None and found.version != version:
+        raise Conflict(
+            _("Somebody changed this replenishment since you opened this page. See what it asks for now, then submit.")
+        )
     occurred_at = occurred_at or timezone.now()
     hold_workflows(found)
     faults = _faults(found)

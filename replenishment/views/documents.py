@@ -5,6 +5,7 @@ from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
+from uuid import uuid4
 
 from django.contrib import messages
 from django.http import HttpResponse, QueryDict
@@ -22,6 +23,7 @@ from oms.queries.stock import system_of
 from oms.ui import audit
 from replenishment import queries
 from replenishment.forms import ReasonForm
+from replenishment.lateness import is_late
 from replenishment.lifecycle import Status, Step, may
 from replenishment.line_forms import BLANK_ROWS
 from replenishment.models import Replenishment
@@ -88,7 +90,7 @@ def _submit_job(request: AccountRequest, found: Replenishment, planned: int) -> 
     return jobs.start(
         "replenishment.submit",
         _("Submit %(number)s") % {"number": found.number},
-        {"replenishment_id": found.pk, "total": planned},
+        {"replenishment_id": found.pk, "version": found.version, "total": planned},
         person=request.user,
         idempotency_key=f"replenishment.submit:{found.pk}:{found.version}:{request.user.pk}",
     )
@@ -97,15 +99,15 @@ def _submit_job(request: AccountRequest, found: Replenishment, planned: int) -> 
 @require_http_methods(["GET", "POST"])
 @require_role(OFFICE)
 def submit(request: AccountRequest, pk: int) -> HttpResponse:
-    """Submit Replenishment: one question, then it is on its way."""
+    """Submit Replenishment: one question, then it is on its way; exactly what the question said."""
     found = get_object_or_404(queries.documents(), pk=pk)
     faults: list[str] = []
     if request.method == "POST":
-        planned = queries.planned_count(found)
-        if planned > AT_ONCE and found.status == Status.INCOMPLETE:
+        planned, version = queries.planned_count(found), posted_version(request)
+        if planned > AT_ONCE and found.status == Status.INCOMPLETE and found.version == version:
             return redirect("job", account_slug=request.account.slug, pk=_submit_job(request, found, planned).pk)
         try:
-            submitting.submit(replenishment_id=pk, actor=request.user)
+            submitting.submit(replenishment_id=pk, version=version, actor=request.user)
         except submitting.CannotSubmit as error:
             faults = error.faults
         except DomainError as error:
@@ -113,6 +115,7 @@ def submit(request: AccountRequest, pk: int) -> HttpResponse:
         else:
             messages.success(request, _("%(number)s is submitted. It is In-Transit.") % {"number": found.number})
             return redirect("replenishment", account_slug=request.account.slug, pk=pk)
+        found = get_object_or_404(queries.documents(), pk=pk)  # it may have changed since
     context = {
         **around(request, found),
         "page_title": _("Submit Replenishment"),
@@ -218,7 +221,7 @@ def more_rows(request: AccountRequest, prefix: str) -> QueryDict:
 def _facts(found: Replenishment) -> list[dict[str, Any]]:
     expected = found.expected_on.isoformat() if found.expected_on else ""
     late: dict[str, Any] = {}
-    if queries.is_late(found):
+    if is_late(found):
         late = {"badge": asdict(LATE)}
         expected = _("%(day)s, late") % {"day": expected}
     tracking = " ".join(part for part in (found.carrier, found.tracking) if part)
@@ -270,7 +273,7 @@ def _office_actions(request: AccountRequest, found: Replenishment) -> dict[str, 
 
 def _more(request: AccountRequest, found: Replenishment) -> list[dict[str, Any]]:
     """What is done seldom."""
-    copies = address(request, "replenishment_duplicate", pk=found.pk)
+    copies = f"{address(request, 'replenishment_duplicate', pk=found.pk)}?key={uuid4().hex}"
     lines, serials = ({"label": label, "is_dialog": True} for label in (_("Upload lines"), _("Upload serials")))
     return [
         *_button(request, found, Step.CHANGE, "replenishment_lines_csv", "upload", **lines),

@@ -17,6 +17,7 @@ from replenishment.lifecycle import Status, Step, may
 from replenishment.models import Replenishment
 from replenishment.services import heads as services
 from replenishment.views.documents import address, around, posted_version
+from replenishment.views.once import made_once
 
 
 @require_http_methods(["GET", "POST"])
@@ -65,9 +66,14 @@ def _context(request: AccountRequest, pk: int, form: TransportForm, *, is_confli
 @require_POST
 @require_role(OFFICE)
 def duplicate(request: AccountRequest, pk: int) -> HttpResponse:
-    """Another one of the same goods, Incomplete."""
+    """Another one of the same goods, Incomplete; one for each page (?key=) that asks."""
     found = get_object_or_404(Replenishment, pk=pk)
-    made = services.duplicate(replenishment_id=found.pk, actor=request.user)
+    made = made_once(
+        request,
+        key=request.GET.get("key", ""),
+        title=_("Duplicate %(number)s") % {"number": found.number},
+        make=lambda: services.duplicate(replenishment_id=pk, actor=request.user),
+    )
     words = {"number": made.number, "other": found.number}
     text = _("%(number)s has the lines of %(other)s. It is Incomplete; serials, lots and dates are not taken over.")
     messages.success(request, text % words)

@@ -99,16 +99,13 @@ def download(request: AccountRequest, pk: int) -> HttpResponseBase:
     return csv_stream(request, name, lambda: serials_file(queries.serial_rows(found, sku_id)))
 
 
-@require_GET
+@require_POST
 @require_role(EVERYONE)
 def labels(request: AccountRequest, pk: int) -> HttpResponseBase:
-    """Labels of all serials, or of one SKU (?sku=): a PDF, or the job that makes it."""
-    found, sku_id = _chosen(request, pk)
-    key = f"replenishment:{pk}:{found.version}:{sku_id}:{request.user.pk}"
+    """Print the labels of all serials, or of one SKU (?sku=): a PDF, or the job that makes it."""
+    _found, sku_id = _chosen(request, pk)
     try:
-        return labels_jobs.respond_or_start(
-            request, "replenishment", {"replenishment_id": pk, "sku_id": sku_id}, key=key
-        )
+        return labels_jobs.respond_or_start(request, "replenishment", {"replenishment_id": pk, "sku_id": sku_id})
     except DomainError as error:
         messages.error(request, str(error))
         return redirect("replenishment", account_slug=request.account.slug, pk=pk)

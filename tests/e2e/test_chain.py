@@ -58,9 +58,9 @@ def plan(page):
     """Select all lines, Generate Serials, download all serials and all labels; their bytes."""
     page.get_by_role("button", name="Generate Serials").click()
     popup, files = page.get_by_role("dialog"), []
-    for name in ("Download all serials", "Labels for all SKUs"):
+    for role, name in (("link", "Download all serials"), ("button", "Labels for all SKUs")):
         with page.expect_download() as file:
-            popup.get_by_role("link", name=name).click()
+            popup.get_by_role(role, name=name).click()
         files.append(file.value.path().read_bytes())
     page.keyboard.press("Escape")
     return files

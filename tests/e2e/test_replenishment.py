@@ -37,9 +37,10 @@ def insert(page):
 def downloads(page, popup):
     """The popup's four: all serials, those of one SKU, labels for all SKUs or one; the lines of the first two."""
     files = []
-    for name in ("Download all serials", "Serials of LAP-2", "Labels for all SKUs", "Labels of LAP-1"):
+    links, buttons = ("Download all serials", "Serials of LAP-2"), ("Labels for all SKUs", *["Labels of LAP-1"] * 2)
+    for role, name in [*(("link", name) for name in links), *(("button", name) for name in buttons)]:
         with page.expect_download() as file:
-            popup.get_by_role("link", name=name, exact=True).click()
+            popup.get_by_role(role, name=name, exact=True).click()
         files.append(file.value.path().read_bytes())
     assert all(labels.startswith(b"%PDF-") for labels in files[2:])
     return [text.decode("utf-8-sig").split() for text in files[:2]]

@@ -73,6 +73,11 @@ def test_start_of_an_unknown_kind_is_a_mistake_of_ours(account_a):
         start(account_a, "no_such_thing")
 
 
+def test_what_is_only_done_while_a_page_waits_is_never_queued(account_a):
+    with account_context(account_a), pytest.raises(ImproperlyConfigured, match="do_now"):
+        jobs.start("replenishment.create", "A replenishment", {}, person=None)
+
+
 # --- small work, done at once -----------------------------------------------------------------------------------------
 def do_now(account, work, key="k", **more):
     with account_context(account):

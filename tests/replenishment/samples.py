@@ -182,7 +182,7 @@ SAMPLES = {
     "replenishment_generate": Sample(draft, post=OFFICE),
     "replenishment_generated": Sample(generated, get=EVERYONE),
     "replenishment_download": Sample(generated, get=EVERYONE),
-    "replenishment_labels": Sample(generated, get=EVERYONE),
+    "replenishment_labels": Sample(generated, post=EVERYONE),
     "replenishment_label_options": Sample(printing, get=EVERYONE, post=EVERYONE),
     "replenishment_submit": Sample(draft, get=OFFICE, post=OFFICE),
     "replenishment_cancel": Sample(draft, get=OFFICE, post=OFFICE),

@@ -12,7 +12,7 @@ from oms.models import AuditEntry
 from oms.tenancy import account_context
 from oms.ui.audit import said
 from replenishment.lifecycle import OPEN, RULES, Status, Step
-from replenishment.models import PlannedSerial, Replenishment, ReplenishmentLot
+from replenishment.models import MOST_LOTS, PlannedSerial, Replenishment, ReplenishmentLot
 from replenishment.services import drafts, heads, lots, planning, submitting
 from replenishment.services.drafts import LineInput, LotInput
 from tests.factories import make_serialized_sku, make_sku, make_warehouse_link
@@ -129,7 +129,10 @@ def test_a_line_has_several_lots_and_a_rest_without_one(in_a):
     assert entry.changes["lots"] == ["4 of L-1 (2027-01-31), 3 of L-2", "10 of L-2 (2027-01-31)"]
 
 
-@pytest.mark.parametrize("rows", [[("L", 1), ("L", 2)], [("L", 0)], [("L", 1_000_001)]])
+TOO_MANY = [(f"L-{n}", 1) for n in range(MOST_LOTS + 1)]
+
+
+@pytest.mark.parametrize("rows", [[("L", 1), ("L", 2)], [("L", 0)], [("L", 1_000_001)], TOO_MANY])
 def test_lots_that_make_no_sense_are_refused(in_a, rows):
     line = line_of(make_replenishment())
     with pytest.raises(DomainError):
@@ -161,7 +164,37 @@ def test_lines_keep_or_set_their_lots_and_removed_lines_lose_them(in_a):
     found = ReplenishmentLot.objects.order_by("pk").values_list("line__position", "number", "quantity")
     assert list(found) == [(1, "OLD", 2), (2, "NEW", 5)]
     words = AuditEntry.objects.filter(action="change").latest("pk").changes["changed lines"][1]
-    assert words == f"line 1 ({first.sku.code}): 10 → 20; line 3 ({third.sku.code}) removed"
+    assert words == (
+        f"line 1 ({first.sku.code}): 10 → 20, unit cost nothing → 2.50; "
+        f"line 2 ({second.sku.code}): lots 2 of OLD → 5 of NEW; line 3 ({third.sku.code}) removed"
+    )
+
+
+def test_the_history_names_cost_lot_and_expiry_that_changed_and_nothing_else(in_a, olga):
+    made = make_replenishment((make_sku(), 10), (make_sku(), 4))
+    line, other = line_of(made), line_of(made, 2)
+
+    def save(cost, *own, version):
+        lines = [
+            LineInput(line.sku_id, 10, line.pk, cost and Decimal(cost), tuple(LotInput(*lot) for lot in own)),
+            LineInput(other.sku_id, 4, other.pk),
+        ]
+        return drafts.change_lines(replenishment_id=made.pk, version=version, lines=lines, actor=olga)
+
+    def history():
+        return [entry.changes for entry in AuditEntry.objects.filter(action="change").order_by("pk")]
+
+    name = f"line 1 ({line.sku.code})"
+    save("5", ("A",), version=1)
+    assert history() == [{"changed lines": [None, f"{name}: unit cost nothing → 5.00, lots nothing → 10 of A"]}]
+    assert save("5.0000", ("A",), version=2).version == 2
+    assert len(history()) == 1, "what changes nothing leaves no trace"
+    save("5", ("A", None, DAY), version=2)
+    assert history()[-1] == {"changed lines": [None, f"{name}: lots 10 of A → 10 of A (2027-01-31)"]}
+    new = [LineInput(line.sku_id, 10, line.pk, Decimal(5), None), LineInput(other.sku_id, 4)]
+    drafts.change_lines(replenishment_id=made.pk, version=3, lines=new, actor=olga)
+    words = f"line 2 ({other.sku.code}) removed; line 3 ({other.sku.code}) added, 4"
+    assert history()[-1] == {"changed lines": [None, words]}
 
 
 def test_submit_lists_the_faults_of_lots_with_the_others(in_a):

@@ -8,11 +8,15 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
+from oms.models import Discrepancy
 from oms.tenancy import account_context
 from replenishment.lifecycle import Status
-from replenishment.models import Replenishment, ReplenishmentLine
-from tests.factories import make_sku, make_warehouse_link
-from tests.replenishment.factories import line_of, make_replenishment, make_submitted
+from replenishment.models import MOST_LOTS, Replenishment, ReplenishmentLine, ReplenishmentLot
+from replenishment.services import submitting
+from replenishment.services.accepting import accept_discrepancies
+from replenishment.services.receiving import apply_receipt
+from tests.factories import make_serialized_sku, make_sku, make_warehouse_link
+from tests.replenishment.factories import incoming, incoming_line, line_of, make_replenishment, make_submitted
 from tests.replenishment.samples import row_data
 
 pytestmark = pytest.mark.django_db
@@ -54,6 +58,30 @@ def test_late_is_what_is_open_past_its_day(web, account_a, three):
     with account_context(account_a):
         Replenishment.objects.filter(pk=late.pk).update(status=Status.COMPLETED)
     assert numbers(web, "late=on") == set()
+
+
+def test_one_that_only_waits_for_a_review_is_not_late(web, account_a):
+    yesterday = timezone.localdate() - timedelta(days=1)
+    with account_context(account_a):
+        sku = make_serialized_sku()
+        there, short, closed, swapped = (make_submitted((sku, 2), expected_on=yesterday) for _n in range(4))
+
+        def receive(made, *serials):
+            apply_receipt(incoming(made, incoming_line(sku, serials=serials, position=1)), source=f"wms:{made.pk}")
+            made.refresh_from_db()
+            assert made.status == Status.REVIEW
+
+        receive(there, "SN00000001", "SN00000002", "EXTRA-1")
+        receive(short, "SN00000003", "EXTRA-2")
+        receive(closed, "SN00000005", "EXTRA-3")
+        submitting.close_short(replenishment_id=closed.pk, reason="No more", actor=None)
+        receive(swapped, "SN00000007", "EXTRA-4", "EXTRA-5")
+        case = Discrepancy.objects.get(process_id=swapped.number, serial="EXTRA-4")
+        accept_discrepancies(discrepancy_ids=[case.pk], reason="Take it", actor=None)
+    assert numbers(web, "late=on") == {short.number, swapped.number}
+    assert text_of(web.get("/acme/replenishments/")).count(">Late<") == 2
+    for made, words in ((there, False), (short, True), (closed, False), (swapped, True)):
+        assert (f"{yesterday}, late" in text_of(web.get(f"/acme/replenishments/{made.pk}/"))) is words
 
 
 def test_expected_is_filtered_by_day_and_tracking_is_searched(web, three):
@@ -166,7 +194,9 @@ def test_an_empty_one_leads_to_the_upload(web, account_a):
         made = Replenishment.objects.get()
     assert answer.url == f"/acme/replenishments/{made.pk}/lines/csv/"
     assert "No lines yet" in text_of(web.get(f"/acme/replenishments/{made.pk}/"))
-    assert "Add at least one SKU" in text_of(web.post(f"/acme/replenishments/{made.pk}/submit/"))
+    assert "Add at least one SKU" in text_of(
+        web.post(f"/acme/replenishments/{made.pk}/submit/", {"version": made.version})
+    )
 
 
 def test_all_thousand_lines_are_changed_on_one_page(web, account_a):
@@ -239,6 +269,22 @@ def test_lots_that_make_no_sense_are_told_at_their_field(web, account_a, rows, w
     assert words in text_of(answer)
     with account_context(account_a):
         assert not line.lots.exists()
+
+
+def test_a_line_that_has_more_lots_than_allowed_is_shown_and_mended(web, account_a):
+    with account_context(account_a):
+        made = make_replenishment((make_sku(), 150))
+        line = line_of(made)
+        own = [ReplenishmentLot(line=line, number=f"L-{n}", quantity=1) for n in range(150)]
+        ReplenishmentLot.objects.bulk_create(own)
+    url = f"/acme/replenishments/lines/{line.pk}/lots/"
+    assert "L-149" in text_of(web.get(url))
+    rows = [(f"L-{n}", "", "1") for n in range(150)]
+    assert "100 lots at most" in text_of(web.post(url, lot_data(*rows, version=made.version)))
+    rows[MOST_LOTS:] = [("", "", "")] * 50
+    assert web.post(url, lot_data(*rows, version=made.version)).status_code == 302
+    with account_context(account_a):
+        assert line.lots.count() == MOST_LOTS
 
 
 def test_more_rows_keep_what_was_typed(web, account_a):

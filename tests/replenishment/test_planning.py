@@ -1,6 +1,8 @@
 """Making a replenishment and planning its serials, on a real PostgreSQL."""
 
+import io
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connection, connections
@@ -11,10 +13,12 @@ from oms.models import OutboxMessage, Workflow
 from oms.tenancy import account_context
 from replenishment.lifecycle import Status
 from replenishment.models import PlannedSerial, PlannedState, Replenishment, ReplenishmentLine
-from replenishment.services import drafts, planning, submitting
+from replenishment.services import drafts, planning, serials_csv, submitting
+from replenishment.services.lots import set_lots
 from serials.models import NumberScheme, Unit, UnitEvent
 from serials.services.numbers import NumbersExhausted, reserve_block
 from tests.factories import make_serialized_sku, make_sku, make_warehouse_link
+from tests.oms.test_catalogue import wait_until_somebody_waits_for_a_lock
 from tests.replenishment.factories import generate, line_of, make_replenishment, make_submitted
 
 pytestmark = pytest.mark.django_db
@@ -124,6 +128,14 @@ def test_who_saw_an_older_version_overwrites_nothing(in_a):
     assert line_of(made).quantity == 4
 
 
+def test_a_line_that_is_named_twice_changes_nothing(in_a):
+    made = make_replenishment()
+    with pytest.raises(DomainError, match="named twice"):
+        change(made, [*inputs(made, q1=5), *inputs(made, q1=7)])
+    made.refresh_from_db()
+    assert (made.quantity, line_of(made).quantity, made.version) == (3, 3, 1)
+
+
 def test_a_line_of_another_replenishment_cannot_be_changed_through_this_one(in_a):
     made, other = make_replenishment(), make_replenishment()
     with pytest.raises(Conflict):
@@ -177,6 +189,44 @@ def test_numbers_that_are_taken_are_skipped(in_a):
     made = make_replenishment((sku, 4))
     generate(made)
     assert serials(made) == ["SN00000001", "SN00000004", "SN00000006", "SN00000007"]
+
+
+def type_numbers(sku, how_many):
+    """The scheme's first numbers, typed into a draft."""
+    typed = make_replenishment((sku, how_many))
+    numbers = [f"SN{number:08}" for number in range(1, how_many + 1)]
+    planning.add_serials(line_id=line_of(typed).pk, serials=numbers, actor=None)
+    return typed
+
+
+@pytest.mark.parametrize("is_submitted", [False, True])
+def test_many_taken_numbers_are_passed_in_few_steps(in_a, is_submitted):
+    sku = make_serialized_sku()
+    typed = type_numbers(sku, 3_000)
+    if is_submitted:
+        submitting.submit(replenishment_id=typed.pk, actor=None)
+    made = make_replenishment((sku, 2), (make_serialized_sku(), 3), (sku, 1))
+    assert statements(lambda: generate(made)) < 100
+    numbers = serials(made)
+    own = PlannedSerial.objects.filter(line__replenishment=made, sku=sku).values_list("serial", flat=True)
+    assert [line.planned.count() for line in made.lines.order_by("position")] == [2, 3, 1]
+    assert len(set(numbers)) == 6
+    assert min(own) > "SN00003000"
+    other = make_replenishment((sku, 3))
+    generate(other)
+    assert min(serials(other)) > max(numbers), "none of the numbers that were looked at is given later"
+
+
+def test_the_last_numbers_of_a_scheme_are_found_behind_taken_ones(in_a):
+    NumberScheme.objects.create(prefix="SN", width=2, is_default=True)
+    sku = make_serialized_sku()
+    typed = make_replenishment((sku, 90))
+    numbers = [f"SN{number:02}" for number in range(1, 91)]
+    planning.add_serials(line_id=line_of(typed).pk, serials=numbers, actor=None)
+    made = make_replenishment((sku, 5))
+    generate(made)
+    assert len(serials(made)) == 5
+    assert min(serials(made)) == "SN91"
 
 
 def test_a_generated_number_is_never_used_again(in_a):
@@ -251,10 +301,25 @@ def test_serials_of_another_workflow_or_account_are_refused(account_a, account_b
             lambda: planning.add_serials(line_id=foreign.pk, serials=["A"], actor=None),
             lambda: planning.remove_serials(line_id=foreign.pk, planned_ids=None, actor=None),
         ):
-            with pytest.raises(ReplenishmentLine.DoesNotExist):
+            with pytest.raises(Conflict, match="removed this line"):
                 act()
         with pytest.raises(Replenishment.DoesNotExist):
             planning.generate_serials(replenishment_id=foreign.replenishment_id, line_ids=[foreign.pk], actor=None)
+
+
+def test_a_line_that_somebody_removed_is_told(in_a):
+    made = make_replenishment((make_serialized_sku(), 2), (make_serialized_sku(), 3))
+    gone = line_of(made, 2).pk
+    change(made, inputs(made, without=2))
+    file = serials_csv.LINE_SCHEMA.read(io.BytesIO(b"Serial\nA-1\n"))
+    for act in (
+        lambda: planning.add_serials(line_id=gone, serials=["A"], actor=None),
+        lambda: planning.remove_serials(line_id=gone, planned_ids=None, actor=None),
+        lambda: set_lots(line_id=gone, version=made.version, lots=[], actor=None),
+        lambda: serials_csv.apply_serials(replenishment_id=made.pk, parsed=file, actor=None, line_id=gone),
+    ):
+        with pytest.raises(Conflict, match="removed this line"):
+            act()
 
 
 # --- two people at once -----------------------------------------------------------------------------------------------
@@ -290,6 +355,24 @@ def test_two_tabs_that_submit_at_once_submit_once(account_a):
     with account_context(account_a):
         assert Unit.objects.count() == UnitEvent.objects.count() == 50
         assert OutboxMessage.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("late", ["add", "lots"])
+def test_a_line_that_is_removed_while_somebody_waits_for_it_is_told(account_a, late):
+    with account_context(account_a):
+        made = make_replenishment((make_serialized_sku(), 2), (make_serialized_sku(), 3))
+        gone = line_of(made, 2).pk
+    acts = {
+        "add": lambda: planning.add_serials(line_id=gone, serials=["A"], actor=None),
+        "lots": lambda: set_lots(line_id=gone, version=made.version + 1, lots=[], actor=None),
+    }
+    with ThreadPoolExecutor(1) as pool:
+        with account_context(account_a):
+            change(made, inputs(made, without=2))
+            waiting = pool.submit(lambda: at_once(account_a, acts[late], 1))
+            wait_until_somebody_waits_for_a_lock()
+        assert waiting.result() == [Conflict]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -3,15 +3,18 @@
 import csv
 import io
 import re
+from datetime import date
 
 import pytest
+from django.utils import timezone
 
 from oms import jobs
 from oms.models import AuditEntry, Job, WarehouseLink
 from oms.tenancy import account_context
 from replenishment.lifecycle import Status
 from replenishment.models import PlannedSerial, Replenishment, ReplenishmentLine
-from replenishment.services import submitting
+from replenishment.services import drafts, planning, submitting
+from replenishment.services.lots import set_lots
 from replenishment.services.receiving import apply_receipt
 from serials.models import Unit
 from tests.factories import make_serialized_sku, make_sku, make_warehouse_link
@@ -37,6 +40,19 @@ def text_of(answer):
     return (answer.getvalue() if answer.streaming else answer.content).decode()
 
 
+def fields_of(page):
+    """Name → value of the fields of a page, as a browser would send them."""
+    tags = re.findall(r"<input[^>]*>", page)
+    pairs = [(re.search(r'name="([^"]*)"', tag), re.search(r'value="([^"]*)"', tag)) for tag in tags]
+    return {name[1]: value[1] if value else "" for name, value in pairs if name}
+
+
+def submit(web, made, **more):
+    """Submit it as who saw it as it is now."""
+    sent = fields_of(text_of(web.get(f"/acme/replenishments/{made.pk}/submit/")))
+    return web.post(f"/acme/replenishments/{made.pk}/submit/", sent, **more)
+
+
 # --- adding and changing ----------------------------------------------------------------------------------------------
 def test_rows_and_pasted_lines_become_one_replenishment(web, olga, account_a):
     with account_context(account_a):
@@ -55,6 +71,27 @@ def test_rows_and_pasted_lines_become_one_replenishment(web, olga, account_a):
             (other.pk, 40, None),
             (one.pk, 5, None),
         ]
+
+
+def test_who_sends_the_same_form_twice_adds_one(web, account_a):
+    with account_context(account_a):
+        sku, link = make_sku(), make_warehouse_link()
+    key = fields_of(text_of(web.get("/acme/replenishments/new/")))["key"]
+    data = row_data((sku.code, 2), link=link.pk, key=key)
+    first, again = (web.post("/acme/replenishments/new/", data) for _turn in range(2))
+    assert again.url == first.url
+    refused = web.post("/acme/replenishments/new/", data | {"lines-0-quantity": "x"})
+    assert fields_of(text_of(refused))["key"] == key
+    changed = web.post("/acme/replenishments/new/", data | {"lines-0-quantity": "3"})
+    assert changed.url != first.url, "who goes back and changes something means another one"
+    page = text_of(web.get(first.url))
+    url = re.search(r'action="([^"]*/duplicate/[^"]*)"', page)[1]
+    copy, again = (web.post(url) for _turn in range(2))
+    assert again.url == copy.url
+    assert web.post(re.search(r'action="([^"]*/duplicate/[^"]*)"', text_of(web.get(first.url)))[1]).url != copy.url
+    with account_context(account_a):
+        assert Replenishment.objects.count() == 4
+        assert not Job.objects.filter(seen_at=None).exists(), "nobody is told of these as of work that waits"
 
 
 @pytest.mark.parametrize("quantity", ["0", "-1", "1000000000", "many", "1.5", "", "10⁹", "٣٣x", "9" * 400])
@@ -150,6 +187,26 @@ def test_lines_are_changed_and_a_stale_form_is_told(web, account_a):
         assert line_of(made).quantity == 8
 
 
+def test_a_stale_form_of_several_lots_does_not_empty_the_one_lot_that_is_there_now(web, account_a):
+    with account_context(account_a):
+        made = make_replenishment((make_sku(), 10))
+        line = line_of(made)
+        drafts.write_lots({line.pk: [drafts.LotInput("A", 5), drafts.LotInput("B", 5)]}, [line])
+    url = f"/acme/replenishments/{made.pk}/lines/"
+    sent = fields_of(text_of(web.get(url)))
+    assert "lines-0-lot_number" not in sent
+    with account_context(account_a):
+        one = [drafts.LotInput("A", 10, date(2030, 1, 1))]
+        set_lots(line_id=line.pk, version=made.version, lots=one, actor=None)
+    stale = web.post(url, sent)
+    assert stale.status_code == 422
+    again = fields_of(text_of(stale))
+    assert (again["lines-0-lot_number"], again["lines-0-lot_expires_on"]) == ("A", "2030-01-01")
+    assert web.post(url, again).status_code == 302
+    with account_context(account_a):
+        assert list(line.lots.values_list("number", "quantity", "expires_on")) == [("A", 10, date(2030, 1, 1))]
+
+
 # --- the seed's steps -------------------------------------------------------------------------------------------------
 def test_generate_leads_to_the_popup_and_its_downloads(web, client_for, wes, account_a):
     with account_context(account_a):
@@ -173,15 +230,33 @@ def test_generate_leads_to_the_popup_and_its_downloads(web, client_for, wes, acc
         "\ufeffSKU,Serial",
         "TWO,SN00000003",
     ]
-    files = [f"serials/{kind}/{query}" for kind in ("download", "labels") for query in ("", f"?sku={other.pk}")]
-    names = [re.search('filename="lotline-(.*)"', web.get(base + file)["Content-Disposition"])[1] for file in files]
+    answers = [
+        ask(f"{base}serials/{kind}/{query}")
+        for kind, ask in (("download", web.get), ("labels", web.post))
+        for query in ("", f"?sku={other.pk}")
+    ]
+    names = [re.search('filename="lotline-(.*)"', answer["Content-Disposition"])[1] for answer in answers]
     ends = ["serials.csv", "two-serials.csv", "labels.pdf", "two-labels-reprint.pdf"]
     assert names == [f"{made.number}-{end}" for end in ends]
-    labels = warehouse.get(f"{base}serials/labels/?sku={one.pk}")
+    labels = warehouse.post(f"{base}serials/labels/?sku={one.pk}")
     assert (labels["Content-Type"], labels.content[:5]) == ("application/pdf", b"%PDF-")
     for bad in ("99999", "x", "-1", "9" * 40, "9" * 5_000):
         assert web.get(f"{base}serials/download/?sku={bad}").status_code == 404
-        assert web.get(f"{base}serials/labels/?sku={bad}").status_code == 404
+        assert web.post(f"{base}serials/labels/?sku={bad}").status_code == 404
+
+
+def test_labels_of_a_job_that_is_over_are_made_anew(web, account_a):
+    with account_context(account_a):
+        made = make_replenishment((make_serialized_sku(), 201))
+        generate(made)
+    url = f"/acme/replenishments/{made.pk}/serials/labels/"
+    first = web.post(url)
+    assert "/jobs/" in first.url
+    assert web.post(url).url == first.url, "a double click makes one file"
+    with account_context(account_a):
+        Job.objects.update(state="done", finished_at=timezone.now())
+    assert web.post(url).url != first.url
+    assert web.get(url).status_code == 405, "a link that is followed prints nothing"
 
 
 def test_more_labels_than_a_file_holds_are_refused_before_anybody_waits(web, account_a, monkeypatch):
@@ -189,7 +264,7 @@ def test_more_labels_than_a_file_holds_are_refused_before_anybody_waits(web, acc
         made = make_replenishment((make_serialized_sku(), 3))
         generate(made, 1)
     monkeypatch.setattr("serials.labels_jobs.MOST", 2)
-    answer = web.get(f"/acme/replenishments/{made.pk}/serials/labels/", follow=True)
+    answer = web.post(f"/acme/replenishments/{made.pk}/serials/labels/", follow=True)
     assert "These are 3 labels, and one file holds 2" in text_of(answer)
     with account_context(account_a):
         assert not Job.objects.filter(kind="serials.labels").exists()
@@ -244,7 +319,7 @@ def test_many_are_submitted_by_one_job_however_often_it_is_asked(web, account_a)
         made = make_replenishment((make_serialized_sku(), 5_001))
         generate(made)
     for _turn in range(2):
-        assert "/jobs/" in web.post(f"/acme/replenishments/{made.pk}/submit/").url
+        assert "/jobs/" in submit(web, made).url
     with account_context(account_a):
         assert Job.objects.filter(kind="replenishment.submit").count() == 1
         assert not Unit.objects.exists()
@@ -255,7 +330,7 @@ def test_the_job_of_a_submit_does_it_once(web, account_a):
     with account_context(account_a):
         made = make_replenishment((make_serialized_sku(), 5_001))
         generate(made)
-    web.post(f"/acme/replenishments/{made.pk}/submit/")
+    submit(web, made)
     assert jobs.run_next(account_a.pk) == "done"
     assert jobs.run_next(account_a.pk) is None
     with account_context(account_a):
@@ -269,8 +344,8 @@ def test_submit_shows_in_transit_and_the_units(web, account_a):
         generate(made)
     url = f"/acme/replenishments/{made.pk}/submit/"
     assert "Submit Replenishment" in text_of(web.get(url))
-    assert "In-Transit" in text_of(web.post(url, follow=True))
-    again = web.post(url)
+    assert "In-Transit" in text_of(submit(web, made, follow=True))
+    again = submit(web, made)
     assert again.status_code == 422
     assert "already submitted" in text_of(again)
     with account_context(account_a):
@@ -278,12 +353,45 @@ def test_submit_shows_in_transit_and_the_units(web, account_a):
         assert AuditEntry.objects.filter(action="Submitted").count() == 1
 
 
+def test_what_the_question_did_not_say_is_not_submitted(web, account_a):
+    with account_context(account_a):
+        made = make_replenishment((make_sku(), 3))
+        line = line_of(made)
+    url = f"/acme/replenishments/{made.pk}/submit/"
+    sent = fields_of(text_of(web.get(url)))
+    with account_context(account_a):
+        more = [drafts.LineInput(line.sku_id, 900_000, line.pk)]
+        drafts.change_lines(replenishment_id=made.pk, version=made.version, lines=more, actor=None)
+    for unseen in (sent, {}):
+        answer = web.post(url, unseen)
+        assert answer.status_code == 422
+        assert "Somebody changed this replenishment" in text_of(answer)
+        assert "900,000 units" in text_of(answer)
+    with account_context(account_a):
+        assert Replenishment.objects.get().status == Status.INCOMPLETE
+    assert web.post(url, fields_of(text_of(answer))).status_code == 302
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_job_of_a_submit_stops_where_somebody_changed_it_meanwhile(web, account_a):
+    with account_context(account_a):
+        made = make_replenishment((make_serialized_sku(), 5_001))
+        generate(made)
+    submit(web, made)
+    with account_context(account_a):
+        planning.remove_serials(line_id=line_of(made).pk, planned_ids=None, actor=None)
+    assert jobs.run_next(account_a.pk) == "failed"
+    with account_context(account_a):
+        assert "Somebody changed" in Job.objects.get(kind="replenishment.submit").message
+        assert Replenishment.objects.get().status == Status.INCOMPLETE
+
+
 def test_every_fault_of_a_submit_is_on_the_page(web, account_a):
     with account_context(account_a):
         made = make_replenishment((make_serialized_sku(code="A"), 2), (make_serialized_sku(code="B"), 2))
         generate(made)
         ReplenishmentLine.objects.update(quantity=5)
-    page = text_of(web.post(f"/acme/replenishments/{made.pk}/submit/"))
+    page = text_of(submit(web, made))
     assert "Line 1 (A) has 2 serials for 5 units" in page
     assert "Line 2 (B) has 2 serials for 5 units" in page
 
