@@ -173,7 +173,7 @@ def add_lines(found: Replenishment, lines: Sequence[LineInput], *, last: int) ->
 
 
 def write_lots(lots: Mapping[int, Sequence[LotInput]], lines: Iterable[ReplenishmentLine]) -> None:
-    """Write the lots of lines that have none. Raises DomainError for one that is named twice, a bad quantity, too many."""
+    """Write the lots of lines that have none. Raises DomainError for too many, a bad quantity, one named twice."""
     quantities = {line.pk: line.quantity for line in lines}
     found = []
     for pk, own in lots.items():

@@ -241,7 +241,11 @@ def _check(line: NewLine) -> None:
         if row.values["Unit cost"] is not None:
             text = _("The unit cost belongs into the row that begins the line.")
             line.errors.append(_error(row, "Unit cost", text))
-    _check_lots(line)
+    beyond = [row for row in line.rows if row.values["Lot"]][MOST_LOTS:]
+    if beyond:
+        line.errors.append(_error(beyond[0], "Lot", _("A line has %(most)s lots at most.") % {"most": MOST_LOTS}))
+    else:
+        _check_lots(line)
 
 
 def _check_lots(line: NewLine) -> None:
@@ -255,9 +259,6 @@ def _check_lots(line: NewLine) -> None:
                 line.errors.append(_error(row, name, _("Name the lot that this is about.")))
         if not lot:
             continue
-        if lot not in seen and len(seen) == MOST_LOTS:
-            line.errors.append(_error(row, "Lot", _("A line has %(most)s lots at most.") % {"most": MOST_LOTS}))
-            break
         first = seen.setdefault(lot, row.line)
         if first != row.line:
             line.errors.append(_error(row, "Lot", _("The same lot as in line %(line)s.") % {"line": first}))
