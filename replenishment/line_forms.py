@@ -11,13 +11,12 @@ from django.utils.translation import gettext as _, gettext_lazy, ngettext
 from oms.models import Sku
 from oms.models.catalogue import validate_printable
 from replenishment.forms import CODE, DAY
-from replenishment.models import MOST_UNITS, ReplenishmentLine, ReplenishmentLot
+from replenishment.models import MOST_LOTS, MOST_UNITS, ReplenishmentLine, ReplenishmentLot
 from replenishment.queries import decimals, skus_by_code
 from replenishment.services.drafts import LotInput
 
 BLANK_ROWS = 4
 MOST_ROWS = 1_000
-MOST_LOTS = 100
 _NUMBER = {"class": "input num", "inputmode": "numeric", "autocomplete": "off", "size": "8"}
 _QUANTITY_ERRORS = {
     "required": gettext_lazy("How many?"),
@@ -253,9 +252,9 @@ class BaseLots(forms.BaseFormSet):  # type: ignore[type-arg]  # generic in stubs
 
 def lots_formset(data: Any, *, prefix: str, units: int, initial: list[dict[str, Any]]) -> BaseLots:
     """The rows of a line's lots, BLANK_ROWS of them blank."""
-    made: Any = forms.formset_factory(
-        LotForm, formset=BaseLots, extra=BLANK_ROWS, max_num=MOST_LOTS, absolute_max=MOST_LOTS
-    )
-    rows: BaseLots = made(data, prefix=prefix, initial=initial)
+    most = max(MOST_LOTS, len(initial))  # a line that has too many can be mended
+    made: Any = forms.formset_factory(LotForm, formset=BaseLots, extra=BLANK_ROWS, max_num=most, absolute_max=most)
+    # What was sent stands for itself: a row that says what is there by now is not one that nobody filled in.
+    rows: BaseLots = made(data, prefix=prefix, initial=None if data else initial)
     rows.units = units
     return rows

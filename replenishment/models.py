@@ -15,6 +15,8 @@ from serials.models import Lot
 
 MOST_UNITS = 1_000_000
 """The largest quantity of one line."""
+MOST_LOTS = 100
+"""How many lots a line has at most."""
 FIRST_NUMBER = 1001
 
 

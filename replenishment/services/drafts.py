@@ -19,6 +19,7 @@ from oms.tenancy import current_account_id
 from replenishment.lifecycle import Status, Step, may
 from replenishment.models import (
     FIRST_NUMBER,
+    MOST_LOTS,
     MOST_UNITS,
     PlannedSerial,
     PlannedState,
@@ -172,13 +173,15 @@ def add_lines(found: Replenishment, lines: Sequence[LineInput], *, last: int) ->
 
 
 def write_lots(lots: Mapping[int, Sequence[LotInput]], lines: Iterable[ReplenishmentLine]) -> None:
-    """Write the lots of lines that have none. Raises DomainError where a line names one twice or a number is bad."""
+    """Write the lots of lines that have none. Raises DomainError for one named twice, a bad quantity, too many."""
     quantities = {line.pk: line.quantity for line in lines}
     found = []
     for pk, own in lots.items():
         numbers = [lot.number for lot in own]
         if len(set(numbers)) != len(numbers):
             raise DomainError(_("Name each lot of a line once."))
+        if len(own) > MOST_LOTS:
+            raise DomainError(_("A line has %(most)s lots at most.") % {"most": MOST_LOTS})
         if any(lot.quantity is not None and not 1 <= lot.quantity <= MOST_UNITS for lot in own):
             raise DomainError(_("A quantity is a whole number from 1 to %(most)s.") % {"most": MOST_UNITS})
         found += _lot_rows(pk, own, quantities[pk])

@@ -22,7 +22,7 @@ from oms.models import Person, Sku
 from oms.models.catalogue import validate_printable
 from oms.services import audit
 from replenishment.lifecycle import Step
-from replenishment.models import MOST_UNITS, Replenishment, ReplenishmentLine
+from replenishment.models import MOST_LOTS, MOST_UNITS, Replenishment, ReplenishmentLine
 from replenishment.queries import skus_by_code
 from replenishment.services.drafts import MOST_LINES, LineInput, LotInput, add_lines, locked, touch
 
@@ -240,6 +240,10 @@ def _check(line: NewLine) -> None:
         if row.values["Unit cost"] is not None:
             text = _("The unit cost belongs into the row that begins the line.")
             line.errors.append(_error(row, "Unit cost", text))
+    lots = [row for row in line.rows if row.values["Lot"]]
+    if len(lots) > MOST_LOTS:
+        text = _("A line has %(most)s lots at most.") % {"most": MOST_LOTS}
+        line.errors.append(_error(lots[MOST_LOTS], "Lot", text))
     _check_lots(line)
 
 

@@ -12,7 +12,7 @@ from oms.models import AuditEntry
 from oms.tenancy import account_context
 from oms.ui.audit import said
 from replenishment.lifecycle import OPEN, RULES, Status, Step
-from replenishment.models import PlannedSerial, Replenishment, ReplenishmentLot
+from replenishment.models import MOST_LOTS, PlannedSerial, Replenishment, ReplenishmentLot
 from replenishment.services import drafts, heads, lots, planning, submitting
 from replenishment.services.drafts import LineInput, LotInput
 from tests.factories import make_serialized_sku, make_sku, make_warehouse_link
@@ -129,7 +129,10 @@ def test_a_line_has_several_lots_and_a_rest_without_one(in_a):
     assert entry.changes["lots"] == ["4 of L-1 (2027-01-31), 3 of L-2", "10 of L-2 (2027-01-31)"]
 
 
-@pytest.mark.parametrize("rows", [[("L", 1), ("L", 2)], [("L", 0)], [("L", 1_000_001)]])
+TOO_MANY = [(f"L-{n}", 1) for n in range(MOST_LOTS + 1)]
+
+
+@pytest.mark.parametrize("rows", [[("L", 1), ("L", 2)], [("L", 0)], [("L", 1_000_001)], TOO_MANY])
 def test_lots_that_make_no_sense_are_refused(in_a, rows):
     line = line_of(make_replenishment())
     with pytest.raises(DomainError):

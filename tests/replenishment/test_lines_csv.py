@@ -10,7 +10,7 @@ from oms import jobs
 from oms.errors import Conflict
 from oms.models import Job
 from oms.tenancy import account_context
-from replenishment.models import Replenishment, ReplenishmentLine, ReplenishmentLot
+from replenishment.models import MOST_LOTS, Replenishment, ReplenishmentLine, ReplenishmentLot
 from replenishment.services import lines_csv
 from tests.factories import make_sku
 from tests.replenishment.factories import make_replenishment, make_submitted
@@ -107,6 +107,18 @@ def test_what_is_wrong_with_one_lot_leaves_out_its_whole_line(in_a):
 def test_what_lots_must_say(in_a, text, expected):
     make_sku(code="AB"), make_sku(code="CD")
     assert [(line, column) for line, column, _text in errors(text)] == expected
+
+
+def lots(count):
+    return f"ONE,{count},,L-0,,1\n" + "".join(f"ONE,,,L-{n},,1\n" for n in range(1, count))
+
+
+def test_a_line_has_a_hundred_lots_at_most(in_a):
+    make_sku(code="ONE")
+    assert errors(lots(MOST_LOTS)) == []
+    found = plan(lots(MOST_LOTS + 50))
+    assert (found.lines, found.good_count) == ([], 0)
+    assert (found.errors[MOST_LOTS].line, found.errors[MOST_LOTS].message) == (102, "A line has 100 lots at most.")
 
 
 def test_a_replenishment_has_a_thousand_lines_at_most(in_a, django_assert_num_queries):

@@ -11,7 +11,7 @@ from django.utils import timezone
 from oms.models import Discrepancy
 from oms.tenancy import account_context
 from replenishment.lifecycle import Status
-from replenishment.models import Replenishment, ReplenishmentLine
+from replenishment.models import MOST_LOTS, Replenishment, ReplenishmentLine, ReplenishmentLot
 from replenishment.services import submitting
 from replenishment.services.accepting import accept_discrepancies
 from replenishment.services.receiving import apply_receipt
@@ -269,6 +269,33 @@ def test_lots_that_make_no_sense_are_told_at_their_field(web, account_a, rows, w
     assert words in text_of(answer)
     with account_context(account_a):
         assert not line.lots.exists()
+
+
+def test_a_line_that_has_more_lots_than_allowed_is_shown_and_mended(web, account_a):
+    with account_context(account_a):
+        made = make_replenishment((make_sku(), 150))
+        line = line_of(made)
+        own = [ReplenishmentLot(line=line, number=f"L-{n}", quantity=1) for n in range(150)]
+        ReplenishmentLot.objects.bulk_create(own)
+    url = f"/acme/replenishments/lines/{line.pk}/lots/"
+    assert "L-149" in text_of(web.get(url))
+    rows = [(f"L-{n}", "", "1") for n in range(150)]
+    assert "100 lots at most" in text_of(web.post(url, lot_data(*rows, version=made.version)))
+    rows[MOST_LOTS:] = [("", "", "")] * 50
+    assert web.post(url, lot_data(*rows, version=made.version)).status_code == 302
+    with account_context(account_a):
+        assert line.lots.count() == MOST_LOTS
+
+
+def test_a_lot_that_somebody_else_just_named_too_stays(web, account_a):
+    with account_context(account_a):
+        made = make_replenishment((make_sku(), 10))
+        line = line_of(made)
+    url = f"/acme/replenishments/lines/{line.pk}/lots/"
+    for version in (made.version, made.version + 1):
+        assert web.post(url, lot_data(("L-1", "", "4"), version=version)).status_code == 302
+    with account_context(account_a):
+        assert line.lots.get().quantity == 4
 
 
 def test_more_rows_keep_what_was_typed(web, account_a):
