@@ -164,6 +164,16 @@ def test_what_makes_no_sense_is_told(web, account_a, change, words):
     assert words in text_of(answer)
 
 
+def test_notes_are_as_long_as_the_browser_counts(web, account_a):
+    with account_context(account_a):
+        made = make_replenishment()
+    notes = "\r\n".join(["x" * 49] * 40)
+    data = {"version": made.version, "link": made.link_id, "notes": notes}
+    assert web.post(f"/acme/replenishments/{made.pk}/edit/", data).status_code == 302
+    with account_context(account_a):
+        assert len(Replenishment.objects.get().notes) == 1_999
+
+
 def test_duplicate_leads_to_the_new_one(web, account_a):
     with account_context(account_a):
         made = make_submitted(supplier="Kim")
