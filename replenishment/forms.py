@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext as _, gettext_lazy, ngettext
 
+from oms.lines import LinesField
 from oms.models import Sku, WarehouseLink
 from oms.models.catalogue import validate_printable
 from replenishment.models import MOST_UNITS
@@ -41,7 +42,7 @@ class TransportForm(forms.Form):
         validators=[validate_printable],
         widget=forms.TextInput(attrs=CODE),
     )
-    notes = forms.CharField(
+    notes = LinesField(
         label=gettext_lazy("Notes"),
         max_length=2000,
         required=False,

@@ -254,6 +254,7 @@ def lots_formset(data: Any, *, prefix: str, units: int, initial: list[dict[str, 
     """The rows of a line's lots, BLANK_ROWS of them blank."""
     most = max(MOST_LOTS, len(initial))  # a line that has too many can be mended
     made: Any = forms.formset_factory(LotForm, formset=BaseLots, extra=BLANK_ROWS, max_num=most, absolute_max=most)
-    rows: BaseLots = made(data, prefix=prefix, initial=initial)
+    # What was sent stands for itself: a row that says what is there by now is not one that nobody filled in.
+    rows: BaseLots = made(data, prefix=prefix, initial=None if data else initial)
     rows.units = units
     return rows

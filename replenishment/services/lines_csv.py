@@ -241,11 +241,11 @@ def _check(line: NewLine) -> None:
         if row.values["Unit cost"] is not None:
             text = _("The unit cost belongs into the row that begins the line.")
             line.errors.append(_error(row, "Unit cost", text))
-    beyond = [row for row in line.rows if row.values["Lot"]][MOST_LOTS:]
-    if beyond:
-        line.errors.append(_error(beyond[0], "Lot", _("A line has %(most)s lots at most.") % {"most": MOST_LOTS}))
-    else:
-        _check_lots(line)
+    lots = [row for row in line.rows if row.values["Lot"]]
+    if len(lots) > MOST_LOTS:
+        text = _("A line has %(most)s lots at most.") % {"most": MOST_LOTS}
+        line.errors.append(_error(lots[MOST_LOTS], "Lot", text))
+    _check_lots(line)
 
 
 def _check_lots(line: NewLine) -> None:

@@ -7,22 +7,10 @@ from django import forms
 from django.utils.translation import gettext as _, gettext_lazy
 
 from oms.errors import DomainError
+from oms.lines import LinesField, plain_lines
 from serials.models import NOTE_LENGTH
 from serials.services.attributes import MOST_OF_ONE, NAME_LENGTH, VALUE_LENGTH, check_text
 from serials.services.number_lists import Asked, read_list
-
-
-def plain_lines(text: str) -> str:
-    """The text with one kind of line ends. A browser sends each as two characters, and counts one."""
-    return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-class LinesField(forms.CharField):
-    """Text of several lines, as long as the browser says it is."""
-
-    def to_python(self, value: object) -> str:
-        """Before anything counts its characters."""
-        return plain_lines(super().to_python(value) or "")
 
 
 class NotesForm(forms.Form):

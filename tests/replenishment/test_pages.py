@@ -164,6 +164,16 @@ def test_what_makes_no_sense_is_told(web, account_a, change, words):
     assert words in text_of(answer)
 
 
+def test_notes_are_as_long_as_the_browser_counts(web, account_a):
+    with account_context(account_a):
+        made = make_replenishment()
+    notes = "\r\n".join(["x" * 49] * 40)
+    data = {"version": made.version, "link": made.link_id, "notes": notes}
+    assert web.post(f"/acme/replenishments/{made.pk}/edit/", data).status_code == 302
+    with account_context(account_a):
+        assert len(Replenishment.objects.get().notes) == 1_999
+
+
 def test_duplicate_leads_to_the_new_one(web, account_a):
     with account_context(account_a):
         made = make_submitted(supplier="Kim")
@@ -285,6 +295,17 @@ def test_a_line_that_has_more_lots_than_allowed_is_shown_and_mended(web, account
     assert web.post(url, lot_data(*rows, version=made.version)).status_code == 302
     with account_context(account_a):
         assert line.lots.count() == MOST_LOTS
+
+
+def test_a_lot_that_somebody_else_just_named_too_stays(web, account_a):
+    with account_context(account_a):
+        made = make_replenishment((make_sku(), 10))
+        line = line_of(made)
+    url = f"/acme/replenishments/lines/{line.pk}/lots/"
+    for version in (made.version, made.version + 1):
+        assert web.post(url, lot_data(("L-1", "", "4"), version=version)).status_code == 302
+    with account_context(account_a):
+        assert line.lots.get().quantity == 4
 
 
 def test_more_rows_keep_what_was_typed(web, account_a):
