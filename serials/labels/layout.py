@@ -4,7 +4,7 @@ Lengths are points from the lower left corner of the label as it is read: one th
 by 90 degrees. A module is a whole number of the printer's dots wide, so that the printer draws every bar exactly.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -17,7 +17,7 @@ from serials.labels.content import Label, Symbology
 from serials.labels.matrix import Matrix
 from serials.labels.plan import Plan
 from serials.labels.sheets import MM
-from serials.labels.text import BOLD, MONO, PLAIN, fit, glyphs, pieces, printable, width, wrapped
+from serials.labels.text import BOLD, ELLIPSIS, MONO, PLAIN, fit, glyphs, pieces, printable, width, wrapped
 
 SKU_SMALLEST, SMALLEST = 12.0, 6.0
 """The smallest size of text, in points; what does not fit then goes on in the next line."""
@@ -70,18 +70,26 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """All of one label; `is_turned` by 90 degrees against the clock."""
+    """All of one label; `is_turned` by 90 degrees against the clock, `has_logo` where LabelSheet.logo_box has it."""
 
     is_turned: bool
     head: Head
     lines: tuple[Line, ...]
     bars: tuple[Bars, ...] = ()
     squares: tuple[Square, ...] = ()
-    has_logo: bool = True
+    has_logo: bool = False
 
 
 Set = tuple[str, str, float]
 """A line before it has its place: text, font, size."""
+
+
+_NO_HEAD = Head((), 0)
+
+
+def _high(lines: Iterable[Set]) -> float:
+    """How high lines are, one below the other."""
+    return sum(1.2 * size for _text, _font, size in lines)
 
 
 class Layout:
@@ -90,6 +98,7 @@ class Layout:
     def __init__(self, plan: Plan) -> None:
         glyphs()
         self.plan, self.sheet = plan, plan.paper
+        self.has_logo = bool(plan.logo and self.sheet.logo_width)
         # Labels of a run share few SKUs: their text is laid out once.
         self.head: Callable[..., Head] = lru_cache(maxsize=4_096)(self._head)
         self.sku, self.name = lru_cache(maxsize=4_096)(self._sku), lru_cache(maxsize=4_096)(self._name)
@@ -152,7 +161,7 @@ class Layout:
         sheet, (wide, high, is_turned) = self.sheet, side
         under = [self._lines_of(text, MONO, sheet.serial_size, wide - 2 * sheet.padding) for text in words]
         below = self._below(label, wide) if self.plan.symbology == Symbology.CODE_128 else []
-        taken = sum(1.2 * size for _text, _font, size in [*below, *(line for lines in under for line in lines)])
+        taken = _high([*below, *(line for lines in under for line in lines)])
         taken += sheet.padding + sheet.padding / 2 * len(symbols)
         for name in dict.fromkeys((label.name, "")):  # the name goes first where there is little room
             head = self.head(label.sku, name, wide, high)
@@ -170,7 +179,7 @@ class Layout:
             bars.append(Bars(symbol, data, left, at, dots, height))
             at = self._put(lines, texts, at, wide)
         self._put(lines, below, at, wide)
-        return Drawing(is_turned, head, tuple(lines), bars=tuple(bars))
+        return Drawing(is_turned, head, tuple(lines), bars=tuple(bars), has_logo=self.has_logo)
 
     def _sides(self) -> tuple[tuple[float, float, bool], ...]:
         """Width and height of the label as it is read: across, or along it where that is too narrow."""
@@ -191,9 +200,8 @@ class Layout:
         x = self._whole(sheet.padding / 2) + symbol.quiet * dots * sheet.dot
         y = self._whole((sheet.height - symbol.size * dots * sheet.dot) / 2)
         left = sheet.padding / 2 + side + sheet.padding / 2
-        head, lines = self._column(label, left, sheet.width - left - sheet.padding)
         squares = (Square(symbol, data, symbol.quiet == qr.QUIET, x, y, dots),)
-        return Drawing(is_turned=False, head=head, lines=lines, squares=squares, has_logo=False)
+        return self._beside(label, left, sheet.width - left - sheet.padding, squares)
 
     def _below_head(self, label: Label, symbol: Matrix, data: str, modules: int) -> Drawing:
         sheet = self.sheet
@@ -201,8 +209,7 @@ class Layout:
         head = self.head(label.sku, label.name, wide, sheet.height)
         below = self._lines_of(label.serial, MONO, sheet.serial_size, wide - 2 * sheet.padding)
         below += self._below(label, wide)
-        taken = sum(1.2 * size for _text, _font, size in below)
-        room = min(wide, head.bottom - taken - sheet.padding) - sheet.padding
+        room = min(wide, head.bottom - _high(below) - sheet.padding) - sheet.padding
         dots = self._matrix_dots(label, modules, room)
         side, quiet = symbol.size * dots * sheet.dot, symbol.quiet * dots * sheet.dot
         y = self._whole(head.bottom - quiet - side)
@@ -210,7 +217,7 @@ class Layout:
         self._put(lines, below, y - quiet / 2, wide)
         x = self._whole((wide - side) / 2)
         squares = (Square(symbol, data, symbol.quiet == qr.QUIET, x, y, dots),)
-        return Drawing(is_turned=False, head=head, lines=tuple(lines), squares=squares)
+        return Drawing(is_turned=False, head=head, lines=tuple(lines), squares=squares, has_logo=self.has_logo)
 
     def _whole(self, length: float) -> float:
         """A length of whole dots, so that edges of modules are edges of dots."""
@@ -232,32 +239,47 @@ class Layout:
             raise self._too_long(label)
         return dots
 
-    def _column(self, label: Label, left: float, room: float) -> tuple[Head, tuple[Line, ...]]:
+    def _beside(self, label: Label, left: float, room: float, squares: tuple[Square, ...]) -> Drawing:
         """All text beside a symbol, the serial before the name where there is little room."""
         sheet = self.sheet
-        top = self.sku(label.sku, room)
         serial, mono = printable(label.serial, MONO)
         size = fit(serial, mono, sheet.serial_size, room, SMALLEST)
         rest = [(line, mono, size) for line in pieces(serial, mono, size, room)]
         for text in self.details(label.lot, label.expires_on, label.gtin):
             rest += self.lines_of(text, PLAIN, sheet.name_size, room)[:1]
-        free = sheet.height - sheet.padding - sum(1.2 * size for _text, _font, size in [*top, *rest])
-        count = min(sheet.name_lines + 1, int(free / (1.2 * sheet.name_size)))
-        middle = self.name(label.name, room, count) if count > 0 else []
-        everything = [*top, *middle, *rest]
-        at = (sheet.height + sum(1.2 * size for _text, _font, size in everything)) / 2
-        lines = []
-        for text, font, size in everything:
-            at -= size * 1.2
-            lines.append(Line(text, font, size, left, at + size * 0.25))
-        return Head((), at), tuple(lines)
+        free = sheet.height - sheet.padding - _high(rest)
+        if self.has_logo:
+            top = self._left_of_logo(label, room, free - sheet.padding / 2)
+            if top:
+                at = sheet.height - sheet.padding
+                lines = self._stack(top, left, at)
+                lines += self._stack(rest, left, at - max(_high(top), sheet.logo_height))
+                return Drawing(is_turned=False, head=_NO_HEAD, lines=tuple(lines), squares=squares, has_logo=True)
+        top = self.sku(label.sku, room)
+        everything = [*top, *self._middle(label, room, free - _high(top)), *rest]
+        lines = self._stack(everything, left, (sheet.height + _high(everything)) / 2)
+        return Drawing(is_turned=False, head=_NO_HEAD, lines=tuple(lines), squares=squares)
+
+    def _left_of_logo(self, label: Label, room: float, free: float) -> list[Set]:
+        """SKU and name beside the logo; none where that would cut the SKU, or is higher than what is free."""
+        sheet = self.sheet
+        room -= sheet.logo_width + sheet.padding / 2
+        top = self.sku(label.sku, room)
+        if top[-1][0].endswith(ELLIPSIS) or max(_high(top), sheet.logo_height) > free:
+            return []
+        return [*top, *self._middle(label, room, free - _high(top))]
+
+    def _middle(self, label: Label, room: float, free: float) -> list[Set]:
+        """As much of the name as there is room for."""
+        count = min(self.sheet.name_lines + 1, int(free / (1.2 * self.sheet.name_size)))
+        return self.name(label.name, room, count) if count > 0 else []
 
     # --- text ---
     def _head(self, sku: str, name: str, wide: float, high: float) -> Head:
         """SKU and name at the top, left of the logo."""
         sheet = self.sheet
         room = wide - 2 * sheet.padding
-        if self.plan.logo and sheet.logo_width:
+        if self.has_logo:
             room -= sheet.logo_width + sheet.padding / 2
         said, bold = printable(sku, BOLD)
         size = fit(said, bold, sheet.sku_size, room, min(SKU_SMALLEST, sheet.sku_size))
@@ -266,13 +288,9 @@ class Layout:
         head += [
             (line, plain, sheet.name_size) for line in wrapped(words, plain, sheet.name_size, room, sheet.name_lines)
         ]
-        at, lines = high - sheet.padding, []
-        for text, font, size in head:
-            at -= size * 1.2
-            lines.append(Line(text, font, size, sheet.padding, at + size * 0.25))
-        if self.plan.logo:
-            at = min(at, high - sheet.padding - sheet.logo_height)
-        return Head(tuple(lines), at)
+        top = high - sheet.padding
+        taken = max(_high(head), sheet.logo_height if self.has_logo else 0)
+        return Head(tuple(self._stack(head, sheet.padding, top)), top - taken)
 
     def _sku(self, sku: str, room: float) -> list[Set]:
         """The SKU beside a symbol."""
@@ -298,6 +316,15 @@ class Layout:
         said, font = printable(text, font)
         size = fit(said, font, size, room, SMALLEST)
         return [(line, font, size) for line in pieces(said, font, size, room)]
+
+    @staticmethod
+    def _stack(texts: list[Set], left: float, at: float) -> list[Line]:
+        """Lines below `at`, all from the left."""
+        lines = []
+        for text, font, size in texts:
+            at -= size * 1.2
+            lines.append(Line(text, font, size, left, at + size * 0.25))
+        return lines
 
     @staticmethod
     def _put(lines: list[Line], texts: list[Set], at: float, wide: float) -> float:

@@ -109,7 +109,7 @@ class _Drawer:
         self.canvas, self.sheet, self.layout = canvas, plan.paper, Layout(plan)
         self.fonts: dict[str, str] = {}
         self.heads: dict[Any, str] = {}
-        self.logo = ImageReader(BytesIO(plan.logo)) if plan.logo and self.sheet.logo_width else None
+        self.logo: Any = ImageReader(BytesIO(plan.logo)) if plan.logo else None
         self.has_font = False
 
     def draw(self, label: Label, x: float, y: float) -> None:
@@ -120,7 +120,7 @@ class _Drawer:
             f"q {place} cm BT {self._head(drawing)}{''.join(map(self._line, drawing.lines))}"
             f"{''.join(map(self._square, drawing.squares))}ET{''.join(map(self._bars, drawing.bars))} Q"
         )
-        if self.logo and drawing.has_logo:
+        if drawing.has_logo:
             self._picture(drawing, x, y)
 
     def _head(self, drawing: Drawing) -> str:
@@ -167,20 +167,10 @@ class _Drawer:
 
     def _picture(self, drawing: Drawing, x: float, y: float) -> None:
         """The logo at the top right of a label as it is read."""
-        sheet, canvas = self.sheet, self.canvas
-        wide, high = (sheet.height, sheet.width) if drawing.is_turned else (sheet.width, sheet.height)
+        canvas, is_turned = self.canvas, drawing.is_turned
         canvas.saveState()
-        canvas.transform(0, 1, -1, 0, x + sheet.width, y) if drawing.is_turned else canvas.translate(x, y)
-        canvas.drawImage(
-            self.logo,
-            wide - sheet.padding - sheet.logo_width,
-            high - sheet.padding - sheet.logo_height,
-            sheet.logo_width,
-            sheet.logo_height,
-            preserveAspectRatio=True,
-            anchor="ne",
-            mask="auto",
-        )
+        canvas.transform(0, 1, -1, 0, x + self.sheet.width, y) if is_turned else canvas.translate(x, y)
+        canvas.drawImage(self.logo, *self.sheet.logo_box(self.logo.getSize(), is_turned=is_turned), mask="auto")
         canvas.restoreState()
 
 

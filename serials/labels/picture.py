@@ -55,8 +55,8 @@ def _label(drawing: Drawing, sheet: LabelSheet, scale: float, logo: bytes) -> Im
         _bars(pen, bars, high, sheet.dot, scale)
     for square in drawing.squares:
         _square(pen, square, high, sheet.dot, scale)
-    if logo and drawing.has_logo:
-        _logo(image, logo, sheet, scale)
+    if drawing.has_logo:
+        _logo(image, logo, sheet, scale, is_turned=drawing.is_turned)
     return image.transpose(Image.Transpose.ROTATE_90) if drawing.is_turned else image
 
 
@@ -93,10 +93,8 @@ def _runs(
             pen.rectangle((x, y, round(left + (place + 1) * module) - 1, round(top + height) - 1), fill=INK)
 
 
-def _logo(image: Image.Image, logo: bytes, sheet: LabelSheet, scale: float) -> None:
+def _logo(image: Image.Image, logo: bytes, sheet: LabelSheet, scale: float, *, is_turned: bool) -> None:
     with Image.open(BytesIO(logo)) as picture:
-        box = sheet.logo_width * scale, sheet.logo_height * scale
-        factor = min(box[0] / picture.width, box[1] / picture.height)
-        size = max(1, round(picture.width * factor)), max(1, round(picture.height * factor))
-        edge = sheet.padding * scale
-        image.paste(picture.convert("L").resize(size), (round(image.width - edge - size[0]), round(edge)))
+        left, bottom, wide, high = (length * scale for length in sheet.logo_box(picture.size, is_turned=is_turned))
+        size = max(1, round(wide)), max(1, round(high))
+        image.paste(picture.convert("L").resize(size), (round(left), round(image.height - bottom - high)))

@@ -81,6 +81,13 @@ class LabelSheet:
         room = int((length - self.padding) / self.dot + 1e-6)
         return min(self.most_dots, room // (modules + 2 * QUIET))
 
+    def logo_box(self, size: tuple[int, int], *, is_turned: bool) -> tuple[float, float, float, float]:
+        """Where a picture of that size lies at the top right of a label as it is read: left, bottom, width, height."""
+        wide, high = (self.height, self.width) if is_turned else (self.width, self.height)
+        factor = min(self.logo_width / size[0], self.logo_height / size[1])
+        logo_wide, logo_high = size[0] * factor, size[1] * factor
+        return wide - self.padding - logo_wide, high - self.padding - logo_high, logo_wide, logo_high
+
     def corner(self, place: int) -> tuple[float, float]:
         """The lower left corner of the label at a place of its page, counted by rows from 0, from the page's."""
         row, column = divmod(place, self.columns)

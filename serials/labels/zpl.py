@@ -1,11 +1,14 @@
 """Labels as ZPL II, the language of Zebra label printers and most others; the printer makes the symbols itself.
 
-Source: Zebra, "ZPL II Programming Guide": ^FO, ^FD, ^FH, ^CI28, ^BC, ^BX, ^BQ, ^A0, ^PW, ^LL.
+Source: Zebra, "ZPL II Programming Guide": ^FO, ^FD, ^FH, ^CI28, ^BC, ^BX, ^BQ, ^GF, ^A0, ^PW, ^LL.
 """
 
+import re
 from collections.abc import Iterable, Iterator
+from io import BytesIO
 
 from django.utils.translation import gettext as _
+from PIL import Image
 
 from oms.errors import DomainError
 from serials.labels import code128
@@ -23,6 +26,7 @@ _SETS = {code128.TO_C: ">5", code128.TO_B: ">6", code128.FUNCTION_1: ">8"}
 _STARTS = {code128.START_B: ">:", code128.START_C: ">;"}
 _WORDS = {30: ">0", 62: "><", 94: ">="}
 """Values of code set B that ZPL writes otherwise: > begins codes like these, ^ and ~ begin commands."""
+_RUN = re.compile(r"(.)\1*")
 MOST_QR = 10
 """The most dots of a module that every printer knows for ^BQ."""
 
@@ -34,9 +38,9 @@ def render_zpl(labels: Iterable[Label], plan: Plan) -> Iterator[bytes]:
     sheet = plan.paper
     if not sheet.is_roll:
         raise DomainError(_("ZPL is for label printers: choose a roll, or print the sheet as PDF."))
-    layout, pieces, number = Layout(plan), [], 0
+    layout, logo, pieces, number = Layout(plan), _Logo(plan.logo, sheet), [], 0
     for number, label in enumerate(first_ones(labels), start=1):
-        pieces.append(_label(layout.place(label), sheet))
+        pieces.append(_label(layout.place(label), sheet, logo))
         if number % BATCH == 0:
             yield "".join(pieces).encode()
             pieces.clear()
@@ -65,11 +69,59 @@ class _Place:
         return f"^FO{max(0, self.dots(left + sheet.left))},{max(0, self.dots(top + sheet.top))}"
 
 
-def _label(drawing: Drawing, sheet: LabelSheet) -> str:
+class _Logo:
+    """The picture as a field of dots, the same on every label that is turned alike."""
+
+    def __init__(self, logo: bytes, sheet: LabelSheet) -> None:
+        self.logo, self.sheet = logo, sheet
+        self.fields: dict[bool, str] = {}
+
+    def field(self, place: _Place) -> str:
+        """^GF of it. Label printers know no grey: that becomes a pattern of black dots."""
+        if place.is_turned not in self.fields:
+            with Image.open(BytesIO(self.logo)) as picture:
+                left, bottom, wide, high = self.sheet.logo_box(picture.size, is_turned=place.is_turned)
+                size = max(1, place.dots(wide)), max(1, place.dots(high))
+                dots = picture.convert("L").resize(size).convert("1")
+            dots = dots.transpose(Image.Transpose.ROTATE_90) if place.is_turned else dots
+            self.fields[place.is_turned] = f"{place.origin(left, bottom, wide, high)}{_graphic(dots)}^FS"
+        return self.fields[place.is_turned]
+
+
+def _graphic(dots: Image.Image) -> str:
+    """A picture of black and white as ^GF has it: a bit is a dot, 1 is black; each row has whole bytes."""
+    length = -(-dots.width // 8)
+    white = Image.new("1", (length * 8, dots.height), 1)
+    white.paste(dots)
+    data = bytes(byte ^ 0xFF for byte in white.tobytes()).hex().upper()
+    rows = [data[at : at + 2 * length] for at in range(0, len(data), 2 * length)]
+    count = length * len(rows)
+    said = "".join(":" if number and row == rows[number - 1] else _shortened(row) for number, row in enumerate(rows))
+    return f"^GFA,{count},{count},{length},{said}"
+
+
+def _shortened(row: str) -> str:
+    """Hexadecimal digits as the printer's own compression has them: a comma for the zeros at the end, and a letter for
+    how often the digit after it comes, G to Y for 1 to 19 and g to z for 20 to 400.
+    """
+    kept = row.rstrip("0")
+    runs = [(match[1], len(match[0])) for match in _RUN.finditer(kept)]
+    said = [digit if count == 1 else f"{_times(count)}{digit}" for digit, count in runs]
+    return "".join(said) + ("," if len(kept) < len(row) else "")
+
+
+def _times(count: int) -> str:
+    twenties, ones = divmod(count, 20)
+    return (chr(ord("f") + twenties) if twenties else "") + (chr(ord("F") + ones) if ones else "")
+
+
+def _label(drawing: Drawing, sheet: LabelSheet, logo: _Logo) -> str:
     place = _Place(drawing, sheet)
     fields = [_text(line, place) for line in (*drawing.head.lines, *drawing.lines)]
     fields += [_bars(bars, place) for bars in drawing.bars]
     fields += [_square(square, place) for square in drawing.squares]
+    if drawing.has_logo:
+        fields.append(logo.field(place))
     size = f"^PW{place.dots(sheet.page_width)}^LL{place.dots(sheet.page_height)}"
     return f"^XA^CI28{size}^LH0,0{''.join(fields)}^XZ\n"
 

@@ -1,7 +1,9 @@
 """Every sheet with every symbol, rastered and read by a real decoder; GS1 symbols parsed back; ZPL taken apart."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, date, datetime
+from io import BytesIO
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pypdfium2
@@ -16,6 +18,7 @@ from serials.labels import SHEETS, Label, Plan, Symbology, datamatrix, gs1, qr, 
 from serials.labels.layout import Layout
 from serials.labels.picture import page_picture
 from serials.labels.sheets import MM
+from serials.labels.text import width
 
 GTIN, LOT, EXPIRY = "9506000134352", "LOT77", date(2026, 12, 31)
 TOO_SMALL = {"2x1", "50x25", "a4-3x10", "a4-5x13"}
@@ -224,6 +227,57 @@ def test_text_is_copied_without_the_modules():
     assert words == ["L2201308", "Laptop", "14", "LAP00000000", "Lot", LOT, "Expiry", "2026-12-31", "GTIN", GTIN]
 
 
+# --- the logo ---------------------------------------------------------------------------------------------------------
+def a_logo(size=(300, 150), colour="black"):
+    out = BytesIO()
+    Image.new("RGB", size, colour).save(out, "PNG")
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(("key", "symbology"), MEASURED, ids=[f"{key}-{symbology}" for key, symbology in MEASURED])
+def test_labels_with_a_logo_are_read_and_have_it_where_there_is_room(key, symbology):
+    sheet = SHEETS[key]
+    is_short = symbology == Symbology.GS1_128 and key in TOO_SMALL
+    labels = some(sheet.per_page, **({"lot": "", "expires_on": None} if is_short else {}))
+    plan = Plan(sheet=key, symbology=symbology, logo=a_logo())
+    content = b"".join(render_pdf(labels, plan))
+    assert (b"/Subtype /Image" in content) is bool(sheet.logo_width)
+    images = list(label_images(content, sheet, 203 if sheet.is_roll or not symbology.endswith("128") else 300))
+    wanted = [expected(label, symbology) for label in labels]
+    if is_short:
+        wanted = [{ai: said[ai] for ai in ("01", "21")} for said in wanted]
+    assert [said_by(image, symbology) for image in images] == wanted
+    if not sheet.logo_width:
+        return
+    drawing = Layout(plan).place(labels[0])
+    assert drawing.has_logo
+    left, bottom, wide, high = sheet.logo_box((300, 150), is_turned=drawing.is_turned)
+    assert (wide / high, left + wide, wide <= sheet.logo_width + 1e-6, high <= sheet.logo_height + 1e-6) == (
+        pytest.approx(2),
+        pytest.approx((sheet.height if drawing.is_turned else sheet.width) - sheet.padding),
+        True,
+        True,
+    )
+    (image,) = label_images(b"".join(render_pdf(labels[:1], plan)), replace(sheet, columns=1, rows=1), 600)
+    image = image.transpose(Image.Transpose.ROTATE_270) if drawing.is_turned else image
+    top = (sheet.width if drawing.is_turned else sheet.height) - bottom - high
+    found = ink_around(image, (left, top, left + wide, top + high), sheet.padding / 4, is_bars=False)
+    assert found == pytest.approx([edge / MM for edge in (left, top, left + wide, top + high)], abs=TOLERANCE)
+    for line in (*drawing.head.lines, *drawing.lines):
+        assert line.x + width(line.text, line.font, line.size) <= left or line.y + line.size <= bottom + 1
+
+
+def test_the_logo_gives_way_to_what_the_label_has_to_say():
+    plan = Plan(sheet="letter-2x7", symbology=Symbology.GS1_DATAMATRIX, logo=a_logo())
+    (label,) = some(1)
+    assert Layout(plan).place(label).has_logo
+    long = replace(label, sku="LONG-SKU-" * 5)
+    drawing = Layout(plan).place(long)
+    assert not drawing.has_logo
+    assert "".join(line.text for line in drawing.lines).startswith(long.sku)
+    assert b"/Subtype /Image" not in b"".join(render_pdf([long], plan))
+
+
 # --- GS1 --------------------------------------------------------------------------------------------------------------
 @settings(max_examples=100, deadline=None)
 @given(serial=values, lot=st.just("") | values, expires_on=st.none() | dates)
@@ -372,6 +426,62 @@ def test_zpl_lies_on_the_paper_and_moves_with_the_margins():
 def test_a_long_serial_is_turned_in_zpl():
     (bars,) = [field for field in zpl_of(Label("S", "N", "x-" * 18), Symbology.CODE_128) if "^BC" in field[0]]
     assert "^BCB," in bars[0]
+
+
+def graphic_of(zpl):
+    """The picture of ^GF with its place, read as the programming guide says: repeats, commas and colons."""
+    x, y, total, again, length, data = re.search(r"\^FO(\d+),(\d+)\^GFA,(\d+),(\d+),(\d+),(.*?)\^FS", zpl).groups()
+    assert total == again
+    digits, row, rows, times = int(length) * 2, "", [], 0
+    for letter in data:
+        if letter == ":":
+            rows.append(rows[-1])
+        elif letter == ",":
+            row = row.ljust(digits, "0")
+        elif letter in "0123456789ABCDEF":
+            row, times = row + letter * (times or 1), 0
+        else:
+            times += ord(letter) - ord("F") if letter.isupper() else 20 * (ord(letter) - ord("f"))
+        if len(row) == digits:
+            rows.append(row)
+            row = ""
+    assert (row, len(rows) * int(length)) == ("", int(total))
+    image = Image.new("1", (int(length) * 8, len(rows)))
+    image.putdata([int(bit) for row in rows for bit in f"{int(row, 16):0{digits * 4}b}"])
+    return (int(x), int(y)), image
+
+
+@pytest.mark.parametrize("symbology", Symbology)
+def test_zpl_has_the_logo_at_the_top_right(symbology):
+    """1.25 in wide at 203 dpi, 0.25 in from the edges."""
+    zpl = b"".join(render_zpl(some(2), Plan(symbology=symbology, logo=a_logo()))).decode()
+    assert zpl.count("^GFA") == 2
+    (x, y), image = graphic_of(zpl)
+    is_turned = Layout(Plan(symbology=symbology)).place(some(1)[0]).is_turned
+    wide, high = (127, 254) if is_turned else (254, 127)
+    assert image.getbbox() == (0, 0, wide, high)
+    assert image.crop(image.getbbox()).getextrema() == (1, 1)
+    right = 812 - 254 - 51
+    assert (x, y) == ((51, 51) if is_turned else (pytest.approx(right, abs=1), 51))
+    assert "^GFA" not in b"".join(render_zpl(some(1), Plan(symbology=symbology))).decode()
+
+
+def test_zpl_logos_are_the_dots_of_the_picture():
+    """Half white and half black, and grey as a pattern; turned with the label."""
+    picture = Image.new("L", (254, 152), 255)
+    picture.paste(0, (0, 0, 100, 152))
+    picture.paste(128, (154, 0, 254, 76))
+    out = BytesIO()
+    picture.save(out, "PNG")
+    _place, image = graphic_of(b"".join(render_zpl(some(1), Plan(logo=out.getvalue()))).decode())
+    assert image.crop((0, 0, 98, 152)).getextrema() == (1, 1)
+    assert image.crop((102, 0, 152, 152)).getextrema() == (0, 0)
+    grey = image.crop((158, 4, 254, 72)).convert("L").tobytes()
+    assert 0.4 < grey.count(255) / len(grey) < 0.6
+    assert image.crop((154, 80, 256, 152)).getbbox() is None
+    long = Label("S", "N", "x-" * 18)
+    _place, turned = graphic_of(b"".join(render_zpl([long], Plan(logo=out.getvalue()))).decode())
+    assert turned.crop((0, 156, 152, 254)).getextrema() == (1, 1), "what was left is below"
 
 
 def test_zpl_is_for_rolls():
