@@ -6,9 +6,10 @@ from django.test.utils import CaptureQueriesContext
 
 from oms.models import Discrepancy
 from oms.tenancy import account_context
+from replenishment import queries
 from replenishment.entry_forms import known_bins
 from replenishment.lifecycle import Status
-from replenishment.models import MOST_LOTS, Receipt, ReceivedLot, Replenishment, ReplenishmentLot
+from replenishment.models import MOST_LOTS, Fate, Receipt, ReceivedLot, Replenishment, ReplenishmentLot
 from replenishment.services import by_hand
 from replenishment.services.receiving import apply_receipt
 from serials.models import Unit
@@ -192,13 +193,13 @@ def test_look_alikes_are_looked_for_at_once(in_a):
     found = make_submitted((sku, 1))
     said = [f"S{number:03}{tail}" for number in range(15) for tail in ("B", "8")]
     (check,) = by_hand.look_at(found, [incoming_line(sku, serials=["SN00000001", *said], position=1)])
-    with CaptureQueriesContext(connection) as queries:
+    with CaptureQueriesContext(connection) as asked:
         assert (len(check.alike), check.alike_more) == (15, 0)
-    assert len(queries) == 1
+    assert len(asked) == 1
     (check,) = by_hand.look_at(found, [incoming_line(sku, serials=["SN00000001"], position=1)])
-    with CaptureQueriesContext(connection) as queries:
+    with CaptureQueriesContext(connection) as asked:
         assert not check.alike
-    assert not queries
+    assert not asked
 
 
 def test_where_a_system_runs_the_warehouse_the_page_says_so(floor, office, account_a, made, settings):
@@ -272,6 +273,11 @@ def test_expected_against_received_by_serial(floor, office, account_a, made):
     assert other.number in missing
     for odd in ("line=x", "line=99999999999", "number=%00", "state=no"):
         assert office.get(f"/acme/replenishments/serials/?{odd}").status_code == 200
+
+
+def test_a_filter_by_state_looks_at_each_unit_once(in_a):
+    rows = queries.expected_rows().filter(state_now=Fate.MISSING).order_by().values("pk")
+    assert str(rows.query).count('FROM "serials_unit"') == 1
 
 
 def test_the_popup_stays_without_what_is_void(floor, office, account_a, made):
