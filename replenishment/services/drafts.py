@@ -138,17 +138,15 @@ def change_lines(
     touch(found, "quantity")
     removed = [_("%(line)s removed") % {"line": in_words(line)} for line in gone]
     said = [*changes.values(), *removed, *_said_of_new([line.pk for line in added])]
-    numbers = {"quantity": (before, found.quantity), "lines": (len(old), len(lines))}
+    counts = {"quantity": (before, found.quantity), "lines": (len(old), len(lines))}
     audit.record(
         actor=actor,
         action="change",
         kind="replenishment",
         object_id=found.pk,
         label=found.number,
-        changes={
-            **{name: pair for name, pair in numbers.items() if pair[0] != pair[1]},
-            "changed lines": (None, "; ".join(said[:NAMED])),
-        },
+        changes={name: pair for name, pair in counts.items() if pair[0] != pair[1]}
+        | {"changed lines": (None, "; ".join(said[:NAMED]))},
     )
     return found
 

@@ -108,10 +108,8 @@ def submit(request: AccountRequest, pk: int) -> HttpResponse:
             return redirect("job", account_slug=request.account.slug, pk=_submit_job(request, found, planned).pk)
         try:
             submitting.submit(replenishment_id=pk, version=version, actor=request.user)
-        except submitting.CannotSubmit as error:
-            faults = error.faults
         except DomainError as error:
-            faults = [str(error)]
+            faults = error.faults if isinstance(error, submitting.CannotSubmit) else [str(error)]
         else:
             messages.success(request, _("%(number)s is submitted. It is In-Transit.") % {"number": found.number})
             return redirect("replenishment", account_slug=request.account.slug, pk=pk)
