@@ -36,20 +36,26 @@ from serials.services import Fact, Row, record_event
 BY_UNIT = (Outcome.MATCHED, Outcome.NEW, Outcome.ACCEPTED)
 """Serials of a receipt that became or moved units."""
 # The units that a receipt brought in, each with the history row that did it and the line of this replenishment that it
-# counts for: the one that planned it, else the one that it arrived on.
+# counts for: the one that planned it, else the one that it arrived on. OFFSET 0 makes each look-up a probe of an index,
+# whatever the statistics say of rows that were written a moment ago.
 BROUGHT_IN = """
-SELECT e.unit_id, e.id, CASE WHEN s.is_matched THEN COALESCE(p.line_id, s.line_id) ELSE s.line_id END
+SELECT u.id, e.id, CASE WHEN s.is_matched THEN COALESCE(l.id, s.line_id) ELSE s.line_id END
 FROM unnest(%(skus)s::bigint[], %(keys)s::text[], %(lines)s::bigint[], %(matched)s::boolean[])
     AS s (sku_id, key, line_id, is_matched)
-JOIN serials_unit u ON u.account_id = %(account)s AND u.sku_id = s.sku_id AND u.serial_key = s.key
-JOIN serials_unitevent e ON e.account_id = %(account)s AND e.unit_id = u.id AND e.event = 'receive'
-    AND e.source = %(source)s
+JOIN LATERAL (
+    SELECT u.id FROM serials_unit u
+    WHERE u.account_id = %(account)s AND u.sku_id = s.sku_id AND u.serial_key = s.key OFFSET 0
+) AS u ON true
+JOIN LATERAL (
+    SELECT e.id FROM serials_unitevent e
+    WHERE e.account_id = %(account)s AND e.unit_id = u.id AND e.event = 'receive' AND e.source = %(source)s OFFSET 0
+) AS e ON true
 LEFT JOIN LATERAL (
     SELECT p.line_id FROM replenishment_plannedserial p
-    JOIN replenishment_replenishmentline l ON l.account_id = p.account_id AND l.id = p.line_id
-    WHERE p.account_id = %(account)s AND p.sku_id = u.sku_id AND p.serial_key = u.serial_key
-      AND p.state = 'planned' AND l.replenishment_id = %(replenishment)s LIMIT 1
+    WHERE p.account_id = %(account)s AND p.sku_id = s.sku_id AND p.serial_key = s.key AND p.state = 'planned' OFFSET 0
 ) AS p ON true
+LEFT JOIN replenishment_replenishmentline l
+    ON l.account_id = %(account)s AND l.id = p.line_id AND l.replenishment_id = %(replenishment)s
 """
 
 
@@ -86,10 +92,7 @@ def undo(*, receipt_id: int, reason: str, actor: Person) -> Receipt:
     _refuse_other_workflow(receipt)
     cause = {"actor_id": actor.pk, "process_id": found.number, "source": f"undo:{receipt.source}"}
     pieces = _take_units_back(receipt, reason, cause)
-    _take_pieces_back(receipt, reason, cause)
-    bulk = ReceiptLine.objects.filter(receipt=receipt, line__isnull=False).exclude(sku__workflow=Workflow.IN_OUT)
-    for pk, count in bulk.values_list("line_id", "applied_quantity"):
-        pieces[pk] += count
+    pieces += _take_pieces_back(receipt, reason, cause)
     add_received(pieces, -1)
     _mark(receipt, reason, actor)
     _settle_excess(found, receipt, actor)
@@ -144,13 +147,14 @@ def _take_units_back(receipt: Receipt, reason: str, cause: dict[str, object]) ->
     return Counter(line for _unit, _event, line in units)
 
 
-def _take_pieces_back(receipt: Receipt, reason: str, cause: dict[str, object]) -> None:
-    """What the receipt put into bins without units leaves them."""
+def _take_pieces_back(receipt: Receipt, reason: str, cause: dict[str, object]) -> Counter[int]:
+    """What the receipt put into bins without units leaves them: how many pieces left which line."""
+    bulk = ReceiptLine.objects.filter(receipt=receipt, applied_quantity__gt=0).exclude(sku__workflow=Workflow.IN_OUT)
+    lines = list(bulk.values_list("line_id", "sku_id", "applied_quantity"))
+    # The SKUs by their ids: PostgreSQL may think that a subquery gives one row, and go over the movements for each.
     moved = (
         StockMove.objects.filter(
-            sku__in=ReceiptLine.objects.filter(receipt=receipt).exclude(sku__workflow=Workflow.IN_OUT).values("sku"),
-            source=receipt.source,
-            event=Event.RECEIVE.value,
+            sku__in={sku for _line, sku, _count in lines}, source=receipt.source, event=Event.RECEIVE.value
         )
         .order_by()
         .values_list("sku_id", "bin_id", "lot_key")
@@ -167,6 +171,10 @@ def _take_pieces_back(receipt: Receipt, reason: str, cause: dict[str, object]) -
             **cause,  # type: ignore[arg-type]
         ),
     )
+    pieces: Counter[int] = Counter()
+    for line, _sku, count in lines:
+        pieces[line] += count
+    return pieces
 
 
 def _mark(receipt: Receipt, reason: str, actor: Person) -> None:
