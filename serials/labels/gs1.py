@@ -7,6 +7,7 @@ Syntax, sections 4.4 to 4.11.
 
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from urllib.parse import quote
 
 from django.utils import timezone
@@ -63,7 +64,7 @@ def elements_of(*, sku: str, gtin: str, serial: str, lot: str = "", expires_on: 
         )
     pairs = [("01", gtin.zfill(14))]
     if expires_on is not None:
-        pairs.append(("17", _six_digits(expires_on)))
+        pairs.append(("17", _six_digits(expires_on, timezone.now().year)))
     if lot:
         pairs.append(("10", _checked(lot, LOT)))
     pairs.append(("21", _checked(serial, SERIAL)))
@@ -76,9 +77,10 @@ def year_read(digits: int, now: int) -> int:
     return first + (digits - first) % 100
 
 
-def _six_digits(day: date) -> str:
-    """A date as GS1 has it."""
-    year = year_read(day.year % 100, timezone.now().year)
+@lru_cache(maxsize=4_096)
+def _six_digits(day: date, now: int) -> str:
+    """A date as GS1 has it, in the year `now`; labels of a run share few."""
+    year = year_read(day.year % 100, now)
     if year == day.year:
         return f"{day:%y%m%d}"
     words = _("Expiry “%(day)s” cannot stand in a GS1 symbol, which has two digits of a year: it is read as %(year)s.")

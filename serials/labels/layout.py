@@ -89,7 +89,7 @@ _NO_HEAD = Head((), 0)
 
 def _high(lines: Iterable[Set]) -> float:
     """How high lines are, one below the other."""
-    return sum(1.2 * size for _text, _font, size in lines)
+    return 1.2 * sum([size for _text, _font, size in lines])
 
 
 class Layout:
