@@ -1,9 +1,7 @@
-"""Every sheet with every symbol, rastered and read by a real decoder; GS1 symbols parsed back; ZPL taken apart."""
+"""Every sheet with every symbol, rastered and read by a real decoder; GS1 symbols parsed back."""
 
-import re
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from io import BytesIO
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pypdfium2
@@ -14,24 +12,20 @@ from hypothesis import given, settings, strategies as st
 from PIL import Image
 
 from oms.errors import DomainError
-from serials.labels import SHEETS, Label, Plan, Symbology, datamatrix, gs1, qr, render_pdf, render_zpl
+from serials.labels import SHEETS, Label, Plan, Symbology, datamatrix, gs1, qr, render_pdf
 from serials.labels.layout import Layout
 from serials.labels.picture import page_picture
 from serials.labels.sheets import MM
 from serials.labels.text import width
+from tests.serials.labels import EXPIRY, GTIN, LOT, a_logo, expected, some
 
-GTIN, LOT, EXPIRY = "9506000134352", "LOT77", date(2026, 12, 31)
 TOO_SMALL = {"2x1", "50x25", "a4-3x10", "a4-5x13"}
 """Where the bars of GS1-128 with GTIN, expiry, lot and serial have no room: refused with words."""
 TOLERANCE = 0.2  # mm
 SAFE = "".join(sorted(gs1.CHARACTERS))
+CASES = [(sheet, symbology) for sheet in SHEETS for symbology in Symbology]
 values = st.text(SAFE, min_size=1, max_size=20)
 dates = st.dates(date(2000, 1, 1), date(2049, 12, 31))
-
-
-def some(count, **more):
-    facts = {"gtin": GTIN, "lot": LOT, "expires_on": EXPIRY, **more}
-    return [Label("L2201308", "Laptop 14", f"LAP{number:08}", **facts) for number in range(count)]
 
 
 def rastered(content, dpi, page=0):
@@ -65,15 +59,6 @@ def said_by(image, symbology):
         return {ai: value for one in found for ai, value in gs1.parse(one.bytes.decode()).items()}
     (only,) = found
     return only.text
-
-
-def expected(label, symbology):
-    if not symbology.is_gs1:
-        return label.serial
-    return {"01": GTIN.zfill(14), "17": "261231", "10": LOT, "21": label.serial}
-
-
-CASES = [(sheet, symbology) for sheet in SHEETS for symbology in Symbology]
 
 
 @pytest.mark.parametrize(("key", "symbology"), CASES, ids=[f"{key}-{symbology}" for key, symbology in CASES])
@@ -228,12 +213,6 @@ def test_text_is_copied_without_the_modules():
 
 
 # --- the logo ---------------------------------------------------------------------------------------------------------
-def a_logo(size=(300, 150), colour="black"):
-    out = BytesIO()
-    Image.new("RGB", size, colour).save(out, "PNG")
-    return out.getvalue()
-
-
 @pytest.mark.parametrize(("key", "symbology"), MEASURED, ids=[f"{key}-{symbology}" for key, symbology in MEASURED])
 def test_labels_with_a_logo_are_read_and_have_it_where_there_is_room(key, symbology):
     sheet = SHEETS[key]
@@ -347,145 +326,3 @@ def test_what_gs1_cannot_say_is_named_with_what_to_do():
         for symbology in (Symbology.GS1_128, Symbology.GS1_DATAMATRIX, Symbology.GS1_QR):
             with pytest.raises(DomainError, match=words):
                 b"".join(render_pdf([label], Plan(symbology=symbology)))
-
-
-# --- ZPL: no renderer is at hand, so the commands and the data are checked -------------------------------------------
-def fields_of(zpl):
-    """(command, its data) of every field of a label."""
-    label = zpl.decode()
-    assert label.startswith("^XA^CI28")
-    assert label.endswith("^XZ\n")
-    found = []
-    for field in re.findall(r"\^FO(\d+,\d+.*?)\^FS", label):
-        command, _sep, data = field.partition("^FD")
-        hexed = command.endswith("^FH\\")
-        found.append((re.sub(r"^\d+,\d+", "", command.removesuffix("^FH\\")), unhex(data) if hexed else data))
-    return found
-
-
-def unhex(data):
-    return re.sub(r"\\([0-9A-F]{2})", lambda code: chr(int(code[1], 16)), data)
-
-
-def zpl_of(label, symbology, sheet="4x6"):
-    return fields_of(b"".join(render_zpl([label], Plan(sheet=sheet, symbology=symbology))))
-
-
-def plain_code128(data):
-    """What a printer makes of ^BC data with code sets: FNC1 as the separator."""
-    mode, at, found = data[:2], 2, []
-    is_c = mode == ">;"
-    while at < len(data):
-        code = data[at : at + 2]
-        if code in {">5", ">6"}:
-            is_c, at = code == ">5", at + 2
-        elif code in {">8", ">0", "><", ">="}:
-            found.append({">8": gs1.FNC1, ">0": ">", "><": "^", ">=": "~"}[code])
-            at += 2
-        else:
-            found.append(code if is_c else data[at])
-            at += 2 if is_c else 1
-    return "".join(found)
-
-
-@settings(max_examples=50, deadline=None)
-@given(st.text("ABCxyz0123456789^~\\_>- ", min_size=1, max_size=12).map(str.strip).filter(bool))
-def test_zpl_bars_say_the_serial(serial):
-    bars = [data for command, data in zpl_of(Label("S", "N", serial), Symbology.CODE_128) if "^BC" in command]
-    assert [plain_code128(data) for data in bars] == [serial]
-    assert "^" not in bars[0].replace("><", "")
-    assert "~" not in bars[0]
-
-
-def test_zpl_of_every_symbol():
-    (label,) = some(1)
-    texts = [data for command, data in zpl_of(label, Symbology.CODE_128) if "^A0" in command]
-    assert texts == ["L2201308", "Laptop 14", "LAP00000000", f"Lot {LOT}", "Expiry 2026-12-31"]
-    bars = [plain_code128(data) for command, data in zpl_of(label, Symbology.GS1_128) if "^BC" in command]
-    assert all(data.startswith(gs1.FNC1) for data in bars)
-    parsed = {ai: value for data in bars for ai, value in gs1.parse(data).items()}
-    assert parsed == expected(label, Symbology.GS1_128)
-    (square,) = [field for field in zpl_of(label, Symbology.GS1_DATAMATRIX) if "^BX" in field[0]]
-    assert re.fullmatch(r"\^BXN,\d+,200,,,,_", square[0])
-    assert gs1.parse(square[1].replace("_1", gs1.FNC1)) == expected(label, Symbology.GS1_DATAMATRIX)
-    (square,) = [field for field in zpl_of(label, Symbology.GS1_QR) if "^BQ" in field[0]]
-    assert square == ("^BQN,2,10", f"MA,https://id.gs1.org/01/{GTIN.zfill(14)}/10/{LOT}/21/LAP00000000?17=261231")
-
-
-def test_zpl_lies_on_the_paper_and_moves_with_the_margins():
-    def origin(**shift):
-        zpl = b"".join(render_zpl(some(1), Plan(**shift))).decode()
-        return tuple(map(int, re.search(r"\^FO(\d+),(\d+)\^BY", zpl).groups()))
-
-    (x, y), (right, down) = origin(), origin(shift_x=2.0, shift_y=1.0)
-    assert 0 < x < 812
-    assert 0 < y < 1218
-    assert (right - x, down - y) == (16, 8)  # 2 mm and 1 mm at 203 dpi
-
-
-def test_a_long_serial_is_turned_in_zpl():
-    (bars,) = [field for field in zpl_of(Label("S", "N", "x-" * 18), Symbology.CODE_128) if "^BC" in field[0]]
-    assert "^BCB," in bars[0]
-
-
-def graphic_of(zpl):
-    """The picture of ^GF with its place, read as the programming guide says: repeats, commas and colons."""
-    x, y, total, again, length, data = re.search(r"\^FO(\d+),(\d+)\^GFA,(\d+),(\d+),(\d+),(.*?)\^FS", zpl).groups()
-    assert total == again
-    digits, row, rows, times = int(length) * 2, "", [], 0
-    for letter in data:
-        if letter == ":":
-            rows.append(rows[-1])
-        elif letter == ",":
-            row = row.ljust(digits, "0")
-        elif letter in "0123456789ABCDEF":
-            row, times = row + letter * (times or 1), 0
-        else:
-            times += ord(letter) - ord("F") if letter.isupper() else 20 * (ord(letter) - ord("f"))
-        if len(row) == digits:
-            rows.append(row)
-            row = ""
-    assert (row, len(rows) * int(length)) == ("", int(total))
-    image = Image.new("1", (int(length) * 8, len(rows)))
-    image.putdata([int(bit) for row in rows for bit in f"{int(row, 16):0{digits * 4}b}"])
-    return (int(x), int(y)), image
-
-
-@pytest.mark.parametrize("symbology", Symbology)
-def test_zpl_has_the_logo_at_the_top_right(symbology):
-    """1.25 in wide at 203 dpi, 0.25 in from the edges."""
-    zpl = b"".join(render_zpl(some(2), Plan(symbology=symbology, logo=a_logo()))).decode()
-    assert zpl.count("^GFA") == 2
-    (x, y), image = graphic_of(zpl)
-    is_turned = Layout(Plan(symbology=symbology)).place(some(1)[0]).is_turned
-    wide, high = (127, 254) if is_turned else (254, 127)
-    assert image.getbbox() == (0, 0, wide, high)
-    assert image.crop(image.getbbox()).getextrema() == (1, 1)
-    right = 812 - 254 - 51
-    assert (x, y) == ((51, 51) if is_turned else (pytest.approx(right, abs=1), 51))
-    assert "^GFA" not in b"".join(render_zpl(some(1), Plan(symbology=symbology))).decode()
-
-
-def test_zpl_logos_are_the_dots_of_the_picture():
-    """Half white and half black, and grey as a pattern; turned with the label."""
-    picture = Image.new("L", (254, 152), 255)
-    picture.paste(0, (0, 0, 100, 152))
-    picture.paste(128, (154, 0, 254, 76))
-    out = BytesIO()
-    picture.save(out, "PNG")
-    _place, image = graphic_of(b"".join(render_zpl(some(1), Plan(logo=out.getvalue()))).decode())
-    assert image.crop((0, 0, 98, 152)).getextrema() == (1, 1)
-    assert image.crop((102, 0, 152, 152)).getextrema() == (0, 0)
-    grey = image.crop((158, 4, 254, 72)).convert("L").tobytes()
-    assert 0.4 < grey.count(255) / len(grey) < 0.6
-    assert image.crop((154, 80, 256, 152)).getbbox() is None
-    long = Label("S", "N", "x-" * 18)
-    _place, turned = graphic_of(b"".join(render_zpl([long], Plan(logo=out.getvalue()))).decode())
-    assert turned.crop((0, 156, 152, 254)).getextrema() == (1, 1), "what was left is below"
-
-
-def test_zpl_is_for_rolls():
-    with pytest.raises(DomainError, match="choose a roll"):
-        b"".join(render_zpl(some(1), Plan(sheet="a4-3x10")))
-    with pytest.raises(DomainError, match="nothing"):
-        b"".join(render_zpl([], Plan()))
