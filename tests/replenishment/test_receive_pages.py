@@ -158,6 +158,57 @@ def test_every_ordered_lot_is_shown(floor, account_a):
     assert f'value="LOT-{MOST_LOTS - 1}"' in page
 
 
+@pytest.fixture
+def two_lots(account_a):
+    """Line 1 with two ordered lots, line 2 without."""
+    with account_context(account_a):
+        found = make_submitted((make_sku(), 6), (make_sku(), 5), planned=False)
+        line = line_of(found)
+        lots = [ReplenishmentLot(line=line, number=number, quantity=3) for number in ("L1", "L2")]
+        ReplenishmentLot.objects.bulk_create(lots)
+        return found
+
+
+def with_lots(found, *quantities, **fields):
+    """What the first line's form sends: its ordered lots with these quantities."""
+    lots = {f"lot{place}_quantity": quantity for place, quantity in enumerate(quantities)}
+    with account_context(found.account_id):
+        return line_data(found, lots="2", lot0_number="L1", lot1_number="L2", **lots, **fields)
+
+
+@pytest.mark.parametrize("quantities", [("", ""), ("0", "0")])
+def test_a_line_whose_lots_only_stand_there_as_ordered_is_left_out(floor, account_a, two_lots, quantities):
+    with account_context(account_a):
+        other = line_data(two_lots, 2, quantity="5")
+    assert post(floor, two_lots, with_lots(two_lots, *quantities, quantity=""), other).status_code == 302
+    with account_context(account_a):
+        assert (Receipt.objects.get().quantity, line_of(two_lots).received_quantity) == (5, 0)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "quantities", "received"),
+    [
+        ("4", ("4", "0"), {"L1": 4}),
+        ("4", ("4", ""), {"L1": 4}),
+        ("4", ("", "0"), {"L1": 4}),
+        ("", ("1", "2"), {"L1": 1, "L2": 2}),
+    ],
+)
+def test_lots_of_none_are_left_out(floor, account_a, two_lots, quantity, quantities, received):
+    assert post(floor, two_lots, with_lots(two_lots, *quantities, quantity=quantity)).status_code == 302
+    with account_context(account_a):
+        assert dict(ReceivedLot.objects.values_list("number", "quantity")) == received
+
+
+def test_errors_name_their_lots(floor, two_lots):
+    page = text_of(post(floor, two_lots, with_lots(two_lots, "1", "", quantity="4")))
+    assert "Quantity of lot L2 of line 1</a>: How many are of this lot?" in page
+    assert "Quantity of lot L1" not in page
+    assert "The lots add up to 4, but 0 arrived" in text_of(
+        post(floor, two_lots, with_lots(two_lots, "4", "", quantity="0"))
+    )
+
+
 def test_all_as_expected_once(floor, account_a, made):
     url = f"/acme/replenishments/{made.pk}/receive/all/"
     assert "Receive all" in text_of(floor.get(url))
