@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce, Upper
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
@@ -100,6 +100,11 @@ class LineView:
         """How many pieces have not been received."""
         return max(0, self.line.quantity - self.line.received_quantity)
 
+    @property
+    def too_many(self) -> int:
+        """How many more pieces than expected have been received."""
+        return max(0, self.line.received_quantity - self.line.quantity)
+
 
 def decimals(value: Decimal) -> int:
     """How many decimals an amount is shown with: two, or as many more as it has."""
@@ -146,6 +151,26 @@ def lines_of(replenishment: Replenishment) -> list[LineView]:
         )
         for line in lines
     ]
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """How many pieces were received, and how many of them are more than their line expects, whatever others lack."""
+
+    all: int
+    surplus: int
+
+    @property
+    def expected(self) -> int:
+        """Those that were expected."""
+        return self.all - self.surplus
+
+
+def arrived(replenishment: Replenishment) -> Arrived:
+    """What came of a replenishment; one query."""
+    over = ReplenishmentLine.objects.filter(replenishment=replenishment, received_quantity__gt=F("quantity"))
+    surplus = over.aggregate(over=Sum(F("received_quantity") - F("quantity"), default=0))["over"]
+    return Arrived(replenishment.received_quantity, surplus)
 
 
 def _waiting_by_line(replenishment: Replenishment, lines: list[ReplenishmentLine]) -> Counter[int]:

@@ -254,6 +254,13 @@ def test_a_check_says_what_receiving_would_do(in_a, wes):
     assert Discrepancy.objects.count() == 5
 
 
+def test_a_check_counts_what_is_too_much_beside_what_matches(in_a):
+    bulk = make_sku()
+    made = make_submitted((bulk, 9), planned=False)
+    check = by_hand.look_at(made, [incoming_line(bulk, quantity=12, position=1)])[0]
+    assert (check.matched, check.excess, check.missing, check.waiting) == (9, 3, 0, 1)
+
+
 # --- taking back ------------------------------------------------------------------------------------------------------
 def test_an_undone_receipt_counts_for_nothing(in_a, wes):
     sku, own, bulk = make_serialized_sku(), make_serialized_sku(), make_sku()

@@ -77,7 +77,7 @@ def test_what_is_not_as_expected_is_asked_about_first(floor, account_a, made):
     assert answer.status_code == 422
     assert "Nothing is received yet" in page
     assert "Not expected: 1" in page
-    assert "Receive, and let the rest wait" in page
+    assert "Receive, and ask the office" in page
     with account_context(account_a):
         assert not Receipt.objects.exists()
     answer = post(floor, made, data, sure="1")
@@ -174,6 +174,20 @@ def with_lots(found, *quantities, **fields):
     lots = {f"lot{place}_quantity": quantity for place, quantity in enumerate(quantities)}
     with account_context(found.account_id):
         return line_data(found, lots="2", lot0_number="L1", lot1_number="L2", **lots, **fields)
+
+
+def test_too_many_of_one_line_hide_no_shortage_of_another(floor, account_a, two_lots):
+    with account_context(account_a):
+        data = line_data(two_lots, 2, quantity="8")
+    page = text_of(post(floor, two_lots, data))
+    assert "3 more than expected" in page
+    assert "what is more than expected is put into stock and the office is asked about it" in page
+    assert post(floor, two_lots, data, sure="1").status_code == 302
+    for address in ("", "receive/"):
+        page = text_of(floor.get(f"/acme/replenishments/{two_lots.pk}/{address}"))
+        assert "5 of 11 received, 3 too many" in " ".join(page.split())
+    page = text_of(floor.get(f"/acme/replenishments/{two_lots.pk}/"))
+    assert 'shape-triangle">3 too many</span>' in page
 
 
 @pytest.mark.parametrize("quantities", [("", ""), ("0", "0")])
