@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from oms.errors import Blocker
 from oms.models import AuditEntry, Bin, Discrepancy, Sku, WarehouseLink, Workflow
 from oms.queries.catalogue import folded
+from oms.queries.discrepancies import with_state
 from replenishment.lateness import late
 from replenishment.lifecycle import OPEN, Status
 from replenishment.models import (
@@ -274,7 +275,7 @@ def received_serials(receipt: Receipt) -> QuerySet[ReceivedSerial]:
 def cases_of(receipt: Receipt) -> QuerySet[Discrepancy]:
     """The discrepancies that a receipt left, open ones first."""
     own = Discrepancy.objects.filter(process_type=ProcessType.REPLENISHMENT, process_id=receipt.replenishment.number)
-    return own.filter(source__startswith=f"{receipt.source}#").order_by("-is_open", "pk")
+    return with_state(own.filter(source__startswith=f"{receipt.source}#")).order_by("-is_open", "pk")
 
 
 def received_file(receipt: Receipt) -> Iterator[tuple[str, str, str, str]]:

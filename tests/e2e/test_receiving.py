@@ -96,7 +96,7 @@ def test_the_office_accepts_on_the_case_s_own_page(page_for, wes, olga, account_
     expect(dialog.get_by_text("received as a new unit")).to_be_visible()
     dialog.get_by_label("Reason").fill("The supplier sent a spare")
     dialog.get_by_role("button", name="Accept").click()
-    expect(page.locator(".page-title .badge")).to_have_text("Settled")
+    expect(page.locator(".page-title .badge")).to_have_text("Accepted")
     with account_context(account_a):
         assert Unit.objects.get(serial="NEW-1").status == "ready"
 
