@@ -130,8 +130,8 @@ VOID = Acceptance(
 EXCESS = Acceptance(
     gettext_lazy("All of it stays in stock, where it is since it arrived."),
     gettext_lazy(
-        "There is nothing to refuse: all of it is in stock since it arrived, and stays there. What is not really there "
-        "goes by undoing its receipt, or by a recount."
+        "There is nothing to refuse: all of it is in stock since it arrived, and stays there. If it is not really "
+        "there, have the warehouse correct or undo its receipt."
     ),
     _keep_excess,
     is_pending=False,
