@@ -62,6 +62,10 @@ class CatalogueUploadForm(forms.Form):
     )
 
 
+ACCEPT_HINT = _("Why it is accepted.")
+REFUSE_HINT = _("Why it is refused, and what becomes of the goods.")
+
+
 class SettleForm(forms.Form):
     """Say how a discrepancy was settled."""
 
@@ -71,6 +75,11 @@ class SettleForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 3}),
         help_text=_("What was done about it."),
     )
+
+    def __init__(self, *args: Any, hint: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if hint:
+            self.fields["reason"].help_text = hint
 
 
 class MemberForm(forms.Form):

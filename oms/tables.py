@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from django.db.models import TextChoices
 from django.urls import reverse
 from django.utils.translation import gettext_lazy
 
 from oms.models import (
     AuditEntry,
     BinKind,
+    CaseState,
     Discrepancy,
     DiscrepancyKind,
     Job,
@@ -58,14 +58,12 @@ ORDER_TONES = {
 }
 
 
-class CaseState(TextChoices):
-    """Whether a discrepancy waits for somebody."""
-
-    OPEN = "open", gettext_lazy("Open")
-    SETTLED = "settled", gettext_lazy("Settled")
-
-
-CASE_TONES = {CaseState.OPEN: Tone("warn", "triangle"), CaseState.SETTLED: Tone("good", "check")}
+CASE_TONES = {
+    CaseState.OPEN: Tone("warn", "triangle"),
+    CaseState.ACCEPTED: Tone("good", "check"),
+    CaseState.REFUSED: Tone("neutral", "cross"),
+    CaseState.SETTLED: Tone("neutral", "check"),
+}
 JOB_TONES = {
     JobState.QUEUED: Tone("neutral", "ring"),
     JobState.RUNNING: Tone("info", "half"),
@@ -163,29 +161,10 @@ class OrderTable(Table):
         order_by = "-created"
 
 
-def case_state(is_open: bool) -> CaseState:  # noqa: FBT001
-    """The state of a discrepancy as a choice."""
-    return CaseState.OPEN if is_open else CaseState.SETTLED
-
-
-class CaseStateColumn(BadgeColumn):
-    """Open or settled."""
-
-    def html(self, value: Any, record: Any, frame: Frame) -> str:
-        """The badge."""
-        return super().html(case_state(value), record, frame)
-
-    def text(self, value: Any, record: Any) -> str:
-        """The word."""
-        return super().text(case_state(value), record)
-
-
 class DiscrepancyTable(Table):
     """Discrepancies, the open ones first."""
 
-    state = CaseStateColumn(
-        label=gettext_lazy("State"), accessor="is_open", order_by="is_open", choices=CaseState, tones=CASE_TONES
-    )
+    state = BadgeColumn(label=gettext_lazy("State"), order_by="is_open", choices=CaseState, tones=CASE_TONES)
     summary = NameLinkColumn(label=gettext_lazy("What is wrong"), route="discrepancy")
     kind = CodeColumn(label=gettext_lazy("Kind"), words=dict(DiscrepancyKind.choices))
     sku = MonoLinkColumn(

@@ -88,7 +88,7 @@ class EntryForm(forms.Form):
     def _add_lot(self, place: int) -> None:
         ordered = self.ordered[place] if place < len(self.ordered) else None
         number = forms.CharField(
-            label=_("Lot"),
+            label=_("Lot in row %(place)s") % {"place": place + 1},
             required=False,
             max_length=100,
             initial=ordered.number if ordered else "",
@@ -96,7 +96,7 @@ class EntryForm(forms.Form):
             validators=[validate_printable],
         )
         expires = forms.DateField(
-            label=_("Expiry"),
+            label=_("Expiry of %(lot)s") % {"lot": self._lot_words(place)},
             required=False,
             initial=ordered.expires_on if ordered else None,
             input_formats=["%Y-%m-%d"],
@@ -106,17 +106,24 @@ class EntryForm(forms.Form):
             error_messages={"invalid": _("Use the form yyyy-mm-dd.")},
         )
         quantity = forms.IntegerField(
-            label=_("Quantity of the lot"),
+            label=_("Quantity of %(lot)s") % {"lot": self._lot_words(place)},
             required=False,
-            min_value=1,
+            min_value=0,
             max_value=MOST_UNITS,
             widget=forms.TextInput(attrs={**_NUMBER}),
-            error_messages={**_COUNT_ERRORS, "min_value": _("Use at least 1.")},
+            error_messages=_COUNT_ERRORS,
         )
+        names = {"number": _("Lot"), "expires": _("Expiry"), "quantity": _("Quantity of the lot")}
         for name, field in (("number", number), ("expires", expires), ("quantity", quantity)):
-            words = {"field": field.label, "place": place + 1, "line": self.line.position}
+            words = {"field": names[name], "place": place + 1, "line": self.line.position}
             field.widget.attrs["aria-label"] = _("%(field)s, row %(place)s of line %(line)s") % words
             self.fields[f"lot{place}_{name}"] = field
+
+    def _lot_words(self, place: int) -> str:
+        """What the list of errors calls a lot: its number as it was typed or ordered, else its row."""
+        ordered = self.ordered[place].number if place < len(self.ordered) else ""
+        number = self.data.get(f"{self.prefix}-lot{place}_number", ordered).strip()
+        return _("lot %(number)s") % {"number": number[:40]} if number else _("lot in row %(row)s") % {"row": place + 1}
 
     def lot_fields(self) -> Iterator[list[forms.BoundField]]:
         """The rows for lots, to be drawn."""
@@ -131,20 +138,26 @@ class EntryForm(forms.Form):
         return found
 
     def clean(self) -> None:
-        """Lots need a number, and quantities that fit the line's."""
+        """Lots need a number, and quantities that fit the line's. Of a line that is not used nothing is asked."""
+        if not self.is_used:
+            return
         rows = [self._lot(place) for place in range(self.lot_rows)]
-        named = [(place, row) for place, row in enumerate(rows) if row.number]
         for place, row in enumerate(rows):
             if not row.number and (row.expires_on or row.quantity) and f"lot{place}_number" not in self.errors:
                 self.add_error(f"lot{place}_number", _("Name the lot."))
-        if len(named) > 1:
+        named = [(place, row) for place, row in enumerate(rows) if row.number and row.quantity != 0]
+        counted = self._counted()
+        if len(named) > 1 and counted < self.received:
             for place, row in named:
                 if row.quantity is None and f"lot{place}_quantity" not in self.errors:
                     self.add_error(f"lot{place}_quantity", _("How many are of this lot?"))
-        counted = sum(row.quantity or 0 for _place, row in named)
-        if self.is_used and counted > self.received:
+        if counted > self.received:
             words = {"lots": counted, "quantity": self.received}
             self.add_error("quantity", _("The lots add up to %(lots)s, but %(quantity)s arrived.") % words)
+
+    def _counted(self) -> int:
+        """How many pieces the lots name."""
+        return sum(self.cleaned_data.get(f"lot{place}_quantity") or 0 for place in range(self.lot_rows))
 
     def _lot(self, place: int) -> IncomingLot:
         data = self.cleaned_data
@@ -153,20 +166,24 @@ class EntryForm(forms.Form):
 
     @property
     def received(self) -> int:
-        """How many pieces arrived: as entered, else as many as there are serials."""
+        """How many pieces arrived: as entered, else as many as there are serials, else as the lots name."""
         quantity: int | None = self.cleaned_data.get("quantity")
-        return len(self.cleaned_data.get("serials") or ()) if quantity is None else quantity
+        if quantity is not None:
+            return quantity
+        return len(self.cleaned_data.get("serials") or ()) or self._counted()
 
     @property
     def is_used(self) -> bool:
-        """Whether something was entered on this line."""
-        return bool(self.received or self.cleaned_data.get("serials"))
+        """Whether something was entered on this line: lots that stand there as they were ordered say nothing."""
+        return bool(self.received or self.cleaned_data.get("serials") or self._counted())
 
     def incoming(self, bins: Mapping[str, str]) -> IncomingLine:
-        """The line of a valid form; one lot without a quantity is the lot of all of it."""
-        lots = [lot for place in range(self.lot_rows) if (lot := self._lot(place)).number]
+        """The line of a valid form; one lot without a quantity is the lot of all of it, beside others it is none."""
+        rows = [self._lot(place) for place in range(self.lot_rows)]
+        lots = [lot for lot in rows if lot.number and lot.quantity != 0]
         if len(lots) == 1 and lots[0].quantity is None:
             lots = [IncomingLot(lots[0].number, lots[0].expires_on, None, self.received)]
+        lots = [lot for lot in lots if lot.quantity is not None]
         name = self.cleaned_data["bin"].strip()
         return IncomingLine(
             position=self.line.position,

@@ -29,6 +29,7 @@ class Step(TextChoices):
     DESCRIBE = "describe", _("Change the expected date, tracking and notes")
     SUBMIT = "submit", _("Submit Replenishment")
     RECEIVE = "receive", _("Receive")
+    UNDO = "undo", _("Undo a receipt")
     SETTLE = "settle", _("Settle")
     CLOSE_SHORT = "close_short", _("Close short")
     CANCEL = "cancel", _("Cancel replenishment")
@@ -38,13 +39,15 @@ class Step(TextChoices):
 OPEN = frozenset({Status.IN_TRANSIT, Status.PROCESSING, Status.PARTIAL, Status.REVIEW})
 """Submitted and not over: the warehouse expects or checks goods. They keep a SKU's Serial attribute as it is."""
 _RECEIVED = frozenset({Status.PROCESSING, Status.PARTIAL, Status.COMPLETED, Status.REVIEW})
+_UNDONE = _RECEIVED | {Status.IN_TRANSIT}
 
 RULES: dict[Step, tuple[frozenset[Status], frozenset[Status]]] = {
     Step.CHANGE: (frozenset({Status.INCOMPLETE}), frozenset({Status.INCOMPLETE})),
     Step.DESCRIBE: (OPEN | {Status.INCOMPLETE}, OPEN | {Status.INCOMPLETE}),
     Step.SUBMIT: (frozenset({Status.INCOMPLETE}), frozenset({Status.IN_TRANSIT})),
     Step.RECEIVE: (OPEN | {Status.COMPLETED}, _RECEIVED),
-    Step.SETTLE: (frozenset({Status.REVIEW}), _RECEIVED),
+    Step.UNDO: (OPEN | {Status.COMPLETED}, _UNDONE),
+    Step.SETTLE: (frozenset({Status.REVIEW}), _UNDONE),
     Step.CLOSE_SHORT: (OPEN - {Status.IN_TRANSIT}, frozenset({Status.COMPLETED, Status.REVIEW})),
     Step.CANCEL: (frozenset({Status.INCOMPLETE, Status.IN_TRANSIT}), frozenset({Status.CANCELLED})),
     Step.ARCHIVE: (frozenset({Status.COMPLETED, Status.CANCELLED}), frozenset({Status.ARCHIVED})),
@@ -59,6 +62,7 @@ WHO: dict[Step, frozenset[Actor]] = {
     Step.DESCRIBE: frozenset({Actor.OFFICE}),
     Step.SUBMIT: frozenset({Actor.OFFICE}),
     Step.RECEIVE: frozenset({Actor.WAREHOUSE}),
+    Step.UNDO: frozenset({Actor.WAREHOUSE}),
     Step.SETTLE: frozenset({Actor.OFFICE, Actor.WAREHOUSE}),
     Step.CLOSE_SHORT: frozenset({Actor.OFFICE}),
     Step.CANCEL: frozenset({Actor.OFFICE}),
@@ -72,16 +76,19 @@ def may(step: Step, status: str) -> bool:
     return status in RULES[step][0]
 
 
-def after_receipt(*, is_complete: bool, has_any: bool, is_waiting: bool) -> Status:
+def after_receipt(*, is_complete: bool, has_any: bool, is_waiting: bool, is_undone: bool) -> Status:
     """The status that follows from what has arrived.
 
     Args:
         is_complete: nothing more is expected: every line has its quantity, or was closed short.
         has_any: at least one piece was received.
         is_waiting: a discrepancy of this replenishment is open.
+        is_undone: every receipt was taken back: it is as if none had come.
     """
     if is_waiting:
         return Status.REVIEW
     if is_complete:
         return Status.COMPLETED
+    if is_undone:
+        return Status.IN_TRANSIT
     return Status.PARTIAL if has_any else Status.PROCESSING

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce, Upper
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from oms.errors import Blocker
 from oms.models import AuditEntry, Bin, Discrepancy, Sku, WarehouseLink, Workflow
 from oms.queries.catalogue import folded
+from oms.queries.discrepancies import with_state
 from replenishment.lateness import late
 from replenishment.lifecycle import OPEN, Status
 from replenishment.models import (
@@ -100,6 +101,11 @@ class LineView:
         """How many pieces have not been received."""
         return max(0, self.line.quantity - self.line.received_quantity)
 
+    @property
+    def too_many(self) -> int:
+        """How many more pieces than expected have been received."""
+        return max(0, self.line.received_quantity - self.line.quantity)
+
 
 def decimals(value: Decimal) -> int:
     """How many decimals an amount is shown with: two, or as many more as it has."""
@@ -146,6 +152,26 @@ def lines_of(replenishment: Replenishment) -> list[LineView]:
         )
         for line in lines
     ]
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """How many pieces were received, and how many of them are more than their line expects, whatever others lack."""
+
+    all: int
+    surplus: int
+
+    @property
+    def expected(self) -> int:
+        """Those that were expected."""
+        return self.all - self.surplus
+
+
+def arrived(replenishment: Replenishment) -> Arrived:
+    """What came of a replenishment; one query."""
+    over = ReplenishmentLine.objects.filter(replenishment=replenishment, received_quantity__gt=F("quantity"))
+    surplus = over.aggregate(over=Sum(F("received_quantity") - F("quantity"), default=0))["over"]
+    return Arrived(replenishment.received_quantity, surplus)
 
 
 def _waiting_by_line(replenishment: Replenishment, lines: list[ReplenishmentLine]) -> Counter[int]:
@@ -249,7 +275,7 @@ def received_serials(receipt: Receipt) -> QuerySet[ReceivedSerial]:
 def cases_of(receipt: Receipt) -> QuerySet[Discrepancy]:
     """The discrepancies that a receipt left, open ones first."""
     own = Discrepancy.objects.filter(process_type=ProcessType.REPLENISHMENT, process_id=receipt.replenishment.number)
-    return own.filter(source__startswith=f"{receipt.source}#").order_by("-is_open", "pk")
+    return with_state(own.filter(source__startswith=f"{receipt.source}#")).order_by("-is_open", "pk")
 
 
 def received_file(receipt: Receipt) -> Iterator[tuple[str, str, str, str]]:

@@ -6,7 +6,7 @@ imports services, queries or views.
 
 from oms.models.audit import AuditEntry
 from oms.models.catalogue import Sku, Workflow
-from oms.models.discrepancies import Discrepancy, DiscrepancyKind
+from oms.models.discrepancies import CaseState, Discrepancy, DiscrepancyKind
 from oms.models.layouts import ColumnChoice, SavedView
 from oms.models.orders import Order, OrderLine, OrderStatus
 from oms.models.people import (
@@ -36,6 +36,7 @@ __all__ = [
     "AuditEntry",
     "Bin",
     "BinKind",
+    "CaseState",
     "ColumnChoice",
     "Density",
     "Discrepancy",

@@ -37,6 +37,15 @@ class DiscrepancyKind(models.TextChoices):
     PUSH_BROKEN = "push_broken", _("Message out: error on our side")
 
 
+class CaseState(models.TextChoices):
+    """Whether a discrepancy waits for somebody, and how it ended. Read of the audit log, in no column."""
+
+    OPEN = "open", _("Open")
+    ACCEPTED = "accept", _("Accepted")
+    REFUSED = "refuse", _("Refused")
+    SETTLED = "settle", _("Settled")
+
+
 class Discrepancy(AccountModel):
     """A case that somebody settles; the raw fact is kept.
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from oms import outbox
 from oms.errors import Conflict, DomainError, Text
-from oms.models import Discrepancy, DiscrepancyKind, Person
+from oms.models import CaseState, Discrepancy, DiscrepancyKind, Person
 from oms.services import audit
 
 CLOSED = "discrepancy.closed"
@@ -74,26 +74,32 @@ def open_discrepancy(
 
 
 @transaction.atomic
-def close_discrepancy(*, discrepancy_id: int, reason: str, actor: Person | None) -> Discrepancy:
+def close_discrepancy(
+    *, discrepancy_id: int, reason: str, actor: Person | None, is_refused: bool = False
+) -> Discrepancy:
     """Settle a case with a reason, and publish "discrepancy.closed" for the document that it belongs to.
 
-    Raises DomainError without a reason, Conflict where somebody settled it first.
+    `is_refused` as in `close_discrepancies`. Raises DomainError without a reason, Conflict where somebody settled it
+    first.
     """
-    case = close_discrepancies(discrepancy_ids=[discrepancy_id], reason=reason, actor=actor)[0]
+    case = close_discrepancies(discrepancy_ids=[discrepancy_id], reason=reason, actor=actor, is_refused=is_refused)[0]
     outbox.publish(CLOSED, case)
     return case
 
 
 @transaction.atomic
-def close_discrepancies(*, discrepancy_ids: Collection[int], reason: str, actor: Person | None) -> list[Discrepancy]:
+def close_discrepancies(
+    *, discrepancy_ids: Collection[int], reason: str, actor: Person | None, is_refused: bool = False
+) -> list[Discrepancy]:
     """Settle those of these cases that are still open, in a constant number of statements; publishes nothing.
 
+    `is_refused`: somebody decided so: what waits to be applied is refused. Else the matter came to an end by itself.
     Raises DomainError without a reason, Conflict where somebody settled all of them first.
     """
-    return _close(discrepancy_ids, reason, actor, "settle")
+    return _close(discrepancy_ids, reason, actor, CaseState.REFUSED if is_refused else CaseState.SETTLED)
 
 
-def _close(discrepancy_ids: Collection[int], reason: str, actor: Person | None, action: str) -> list[Discrepancy]:
+def _close(discrepancy_ids: Collection[int], reason: str, actor: Person | None, end: CaseState) -> list[Discrepancy]:
     if not reason.strip():
         raise DomainError(_("Say how it was settled."))
     rows = Discrepancy.objects.filter(pk__in=discrepancy_ids, is_open=True).order_by("pk")
@@ -106,10 +112,12 @@ def _close(discrepancy_ids: Collection[int], reason: str, actor: Person | None, 
     Discrepancy.objects.filter(pk__in=[case.pk for case in cases]).update(
         is_open=False, reason=words, closed_at=now, closed_by=actor
     )
+    kinds = {case.kind for case in cases}
+    ends = {kind: CaseState.SETTLED if end == CaseState.REFUSED and not is_refusable(kind) else end for kind in kinds}
     audit.record_many(
         audit.entry(
             actor=actor,
-            action=action,
+            action=ends[case.kind].value,
             kind="discrepancy",
             object_id=case.pk,
             label=case.summary,
@@ -126,11 +134,13 @@ class Acceptance:
 
     Args:
         words: a sentence for who decides.
+        otherwise: one that says what becomes of it where it is not accepted.
         accept: called inside the transaction that closed the cases, with them and the reason.
         is_pending: nothing of the fact was applied yet, so that settling it otherwise refuses it.
     """
 
     words: Text
+    otherwise: Text
     accept: Callable[[list[Discrepancy], str], None]
     is_pending: bool = True
 
@@ -141,6 +151,12 @@ def acceptance(kind: str) -> Acceptance | None:
     return import_string(path) if path else None
 
 
+def is_refusable(kind: str) -> bool:
+    """Whether such a fact waits to be applied: it is accepted or refused. What was applied already is only settled."""
+    found = acceptance(kind)
+    return found is not None and found.is_pending
+
+
 @transaction.atomic
 def accept_discrepancies(*, discrepancy_ids: Collection[int], reason: str, actor: Person | None) -> int:
     """Let the facts behind these open cases happen after all, and settle them with a reason; how many.
@@ -148,7 +164,7 @@ def accept_discrepancies(*, discrepancy_ids: Collection[int], reason: str, actor
     All or none: raises what the acceptance raises, such as Refused for a unit that is something else by now;
     DomainError without a reason or for a kind that cannot be accepted, Conflict where somebody settled all of them.
     """
-    cases = _close(discrepancy_ids, reason, actor, "accept")
+    cases = _close(discrepancy_ids, reason, actor, CaseState.ACCEPTED)
     for kind in sorted({case.kind for case in cases}):
         found = acceptance(kind)
         if found is None:

@@ -25,6 +25,7 @@ ACTIONS = {
     "join": gettext_lazy("Joined"),
     "settle": gettext_lazy("Settled"),
     "accept": gettext_lazy("Accepted"),
+    "refuse": gettext_lazy("Refused"),
     "replay": gettext_lazy("Tried again"),
     "close": gettext_lazy("Closed"),
     "Serials generated": gettext_lazy("Serials generated"),

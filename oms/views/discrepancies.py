@@ -14,11 +14,11 @@ from django.views.decorators.http import require_GET, require_http_methods
 from oms.access import AccountRequest, require_role
 from oms.errors import DomainError
 from oms.filters import DiscrepancyFilter
-from oms.forms import SettleForm
-from oms.models import EVERYONE, OFFICE, Discrepancy, DiscrepancyKind
+from oms.forms import ACCEPT_HINT, REFUSE_HINT, SettleForm
+from oms.models import EVERYONE, OFFICE, CaseState, Discrepancy, DiscrepancyKind
 from oms.queries import discrepancies as queries
 from oms.services import discrepancies as services
-from oms.tables import CASE_TONES, DiscrepancyTable, case_state
+from oms.tables import CASE_TONES, DiscrepancyTable
 from oms.ui.links import document_url
 from oms.ui.views import Empty, TableView
 
@@ -47,8 +47,9 @@ discrepancy_list = DiscrepancyList.page(EVERYONE)
 @require_role(EVERYONE)
 def detail(request: AccountRequest, pk: int) -> HttpResponse:
     """A discrepancy with the fact as it came."""
-    case = get_object_or_404(Discrepancy.objects.select_related("sku", "closed_by"), pk=pk)
-    state = case_state(case.is_open)
+    rows = queries.with_state(Discrepancy.objects.select_related("sku", "closed_by"))
+    case = get_object_or_404(rows, pk=pk)
+    state = CaseState(case.state)  # type: ignore[attr-defined]  # with_state adds it
     context = {
         **_around(request),
         "page_title": case.summary,
@@ -67,10 +68,16 @@ def detail(request: AccountRequest, pk: int) -> HttpResponse:
 def close(request: AccountRequest, pk: int) -> HttpResponse:
     """Settle a discrepancy with a reason; where it could be accepted, this refuses it."""
     case = get_object_or_404(Discrepancy, pk=pk)
-    words = {"page_title": _("Refuse") if _is_refusable(case) else _("Settle discrepancy"), "intro": case.summary}
+    is_refusable, acceptance = services.is_refusable(case.kind), services.acceptance(case.kind)
+    words = {
+        "page_title": _("Refuse") if is_refusable else _("Settle discrepancy"),
+        "intro": f"{case.summary} {acceptance.otherwise if acceptance else ''}".strip(),
+        "hint": REFUSE_HINT if is_refusable else "",
+        "done": _("The discrepancy is refused.") if is_refusable else _("The discrepancy is settled."),
+    }
 
     def settle(reason: str) -> None:
-        services.close_discrepancy(discrepancy_id=pk, reason=reason, actor=request.user)
+        services.close_discrepancy(discrepancy_id=pk, reason=reason, actor=request.user, is_refused=True)
 
     return _decide(request, pk, words, settle)
 
@@ -83,7 +90,12 @@ def accept(request: AccountRequest, pk: int) -> HttpResponse:
     acceptance = services.acceptance(case.kind)
     if acceptance is None:
         raise Http404
-    words = {"page_title": _("Accept"), "intro": f"{case.summary} {acceptance.words}"}
+    words = {
+        "page_title": _("Accept"),
+        "intro": f"{case.summary} {acceptance.words}",
+        "hint": ACCEPT_HINT,
+        "done": _("The discrepancy is accepted."),
+    }
 
     def settle(reason: str) -> None:
         services.accept_discrepancies(discrepancy_ids=[pk], reason=reason, actor=request.user)
@@ -91,15 +103,15 @@ def accept(request: AccountRequest, pk: int) -> HttpResponse:
     return _decide(request, pk, words, settle)
 
 
-def _decide(request: AccountRequest, pk: int, words: dict[str, str], settle: Callable[[str], None]) -> HttpResponse:
-    form = SettleForm(request.POST or None)
+def _decide(request: AccountRequest, pk: int, words: dict[str, Any], settle: Callable[[str], None]) -> HttpResponse:
+    form = SettleForm(request.POST or None, hint=words["hint"])
     if request.method == "POST" and form.is_valid():
         try:
             settle(form.cleaned_data["reason"])
         except DomainError as error:
             form.add_error(None, str(error))
         else:
-            messages.success(request, _("The discrepancy is settled."))
+            messages.success(request, words["done"])
             return redirect("discrepancy", account_slug=request.account.slug, pk=pk)
     context = {
         **_around(request),
@@ -111,18 +123,12 @@ def _decide(request: AccountRequest, pk: int, words: dict[str, str], settle: Cal
     return render(request, "ui/form.html", context, status=422 if form.errors else 200)
 
 
-def _is_refusable(case: Discrepancy) -> bool:
-    """Whether the fact waits to be applied: it is accepted or refused. What was applied already is only settled."""
-    found = services.acceptance(case.kind)
-    return found is not None and found.is_pending
-
-
 def _actions(request: AccountRequest, case: Discrepancy) -> dict[str, Any]:
     """What the office may decide; accepting comes first where that means something."""
     here = {"account_slug": request.account.slug, "pk": case.pk}
     settle = {
-        "label": _("Refuse") if _is_refusable(case) else _("Settle discrepancy"),
-        "icon": "x" if _is_refusable(case) else "check",
+        "label": _("Refuse") if services.is_refusable(case.kind) else _("Settle discrepancy"),
+        "icon": "x" if services.is_refusable(case.kind) else "check",
         "url": reverse("discrepancy_close", kwargs=here),
         "is_dialog": True,
     }
@@ -142,7 +148,6 @@ def _facts(request: AccountRequest, case: Discrepancy) -> list[dict[str, Any]]:
         {"label": _("SKU"), "value": case.sku.code if case.sku else "", "is_mono": True, "url": sku_url},
         {"label": _("Serial"), "value": case.serial, "is_mono": True, "can_copy": bool(case.serial)},
         {"label": _("ProcessID"), "value": case.process_id, "is_mono": True, "url": process_url},
-        {"label": _("Fact"), "value": case.source, "is_mono": True},
     ]
     if not case.is_open:
         found += [

@@ -63,7 +63,7 @@ def settle_many(*, replenishment_id: int, reason: str, actor: Person | None, is_
                 raise Conflict(_("Nothing of what waits can be accepted: settle it with a reason instead."))
             return accept_discrepancies(discrepancy_ids=ids, reason=reason, actor=actor)
         closed = close_discrepancies(
-            discrepancy_ids=list(cases.values_list("pk", flat=True)), reason=reason, actor=actor
+            discrepancy_ids=list(cases.values_list("pk", flat=True)), reason=reason, actor=actor, is_refused=True
         )
         say_what_arrived(_locked(found.number))
         return len(closed)
@@ -112,11 +112,29 @@ def _keep_excess(cases: list[Discrepancy], _reason: str) -> None:
 
 
 UNEXPECTED = Acceptance(
-    gettext_lazy("It is received as a new unit of this replenishment, in the bin that the receipt says."), _accept_units
+    gettext_lazy("It is received as a new unit of this replenishment, in the bin that the receipt says."),
+    gettext_lazy(
+        "No unit is made of it and nothing comes into stock; the planned serials stay expected. The piece itself is "
+        "still where the warehouse put it: say below what becomes of it."
+    ),
+    _accept_units,
 )
-VOID = Acceptance(gettext_lazy("Its unit is not void any more: it is received after all."), _accept_units)
+VOID = Acceptance(
+    gettext_lazy("Its unit is not void any more: it is received after all."),
+    gettext_lazy(
+        "Its unit stays void and nothing comes into stock. The piece itself is still where the warehouse put it: say "
+        "below what becomes of it."
+    ),
+    _accept_units,
+)
 EXCESS = Acceptance(
-    gettext_lazy("All of it stays in stock, where it is since it arrived."), _keep_excess, is_pending=False
+    gettext_lazy("All of it stays in stock, where it is since it arrived."),
+    gettext_lazy(
+        "There is nothing to refuse: all of it is in stock since it arrived, and stays there. If it is not really "
+        "there, have the warehouse correct or undo its receipt."
+    ),
+    _keep_excess,
+    is_pending=False,
 )
 
 

@@ -100,7 +100,7 @@ class LineCheck:
     """What an entered line would mean at this moment.
 
     Args:
-        matched: serials or pieces that would be applied.
+        matched: serials or pieces that are expected and would be applied.
         missing: of what the line still expects, how many it leaves; `absent` names the first planned serials of them.
         counts: outcome in words → how many serials would wait for somebody.
         problems: (serial, outcome in words) of the first of those.
@@ -156,21 +156,21 @@ def _check(result: LineResult, due: Mapping[int, Outstanding], room: Mapping[int
     waiting = [serial for serial in result.serials if result.is_by_unit and serial.line_id is None]
     labels = Counter(str(serial.outcome.label) for serial in waiting)
     here = {normalise(serial.unit.serial) for serial in result.serials if serial.line_id is not None}
-    matched = result.pieces.total()
+    applied = result.pieces.total()
     absent = [
         serial
         for line in result.candidates
         for serial in due.get(line.pk, Outstanding()).first
         if normalise(serial) not in here
     ]
-    expected = sum(room[line.pk] for line in result.candidates)
+    expected = max(0, sum(room[line.pk] for line in result.candidates))
     return LineCheck(
-        matched=matched,
-        missing=max(0, expected - matched),
+        matched=min(applied, expected),
+        missing=max(0, expected - applied),
         absent=absent[:SHOWN],
         counts=dict(labels.most_common()),
         problems=[(serial.unit.serial, str(serial.outcome.label)) for serial in waiting[:SHOWN]],
-        excess=max(0, matched - max(0, expected)),
+        excess=max(0, applied - expected),
         unmatched=abs(result.incoming.quantity - len(result.serials)) if result.is_by_unit else 0,
         sku_id=result.sku.pk if result.is_by_unit else None,
         unplanned=[serial.unit.serial for serial in result.serials if serial.outcome not in PLANNED_OR_BAD],

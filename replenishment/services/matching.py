@@ -35,11 +35,18 @@ LEFT JOIN LATERAL (
 ORDER BY u.id
 """
 LOCK = "FOR UPDATE OF u"
-# Of these numbers, those that are expected on this replenishment for another SKU than the one they came with.
+# Of these numbers, those that are another SKU's on this replenishment than the one they came with: it expects them, or
+# they were planned for it and came already.
 OTHER_SKUS = """
 SELECT k.sku_id, u.serial_key FROM unnest(%(skus)s::bigint[], %(keys)s::text[]) AS k (sku_id, key)
 JOIN serials_unit u ON u.account_id = %(account)s AND u.serial_key = k.key AND u.sku_id <> k.sku_id
-WHERE u.status = 'incoming' AND NOT u.is_void AND u.process_id = %(number)s
+WHERE NOT u.is_void AND (
+    u.status = 'incoming' AND u.process_id = %(number)s
+    OR EXISTS (
+        SELECT FROM replenishment_plannedserial p
+        JOIN replenishment_replenishmentline l ON l.account_id = p.account_id AND l.id = p.line_id
+        WHERE p.account_id = %(account)s AND p.sku_id = u.sku_id AND p.serial_key = u.serial_key
+          AND p.state = 'planned' AND l.replenishment_id = %(replenishment)s))
 """
 KINDS = {
     Outcome.UNEXPECTED: (
@@ -48,7 +55,7 @@ KINDS = {
     ),
     Outcome.WRONG_SKU: (
         Kind.SERIAL_WRONG_SKU,
-        gettext_lazy("%(serial)s arrived as %(sku)s, but %(number)s expects it for another SKU."),
+        gettext_lazy("%(serial)s arrived as %(sku)s, but on %(number)s it is planned for another SKU."),
     ),
     Outcome.ELSEWHERE: (
         Kind.SERIAL_ELSEWHERE,
@@ -226,6 +233,7 @@ class Matcher:
         params: dict[str, Any] = {
             "account": current_account_id(),
             "number": self.replenishment.number,
+            "replenishment": self.replenishment.pk,
             "skus": [sku for _serial, sku, _key in found],
             "keys": [key for _serial, _sku, key in found],
         }

@@ -17,7 +17,14 @@ from oms.models import Discrepancy, OutboxMessage, Person, Sku, Workflow
 from oms.services import audit, stock
 from oms.tenancy import current_account_id
 from replenishment.lifecycle import Status, Step, after_receipt, may
-from replenishment.models import PlannedSerial, PlannedState, Replenishment, ReplenishmentLine, ReplenishmentLot
+from replenishment.models import (
+    PlannedSerial,
+    PlannedState,
+    Receipt,
+    Replenishment,
+    ReplenishmentLine,
+    ReplenishmentLot,
+)
 from replenishment.services.drafts import locked, touch
 from serials.lifecycle import Actor, Event, ProcessType
 from serials.services import Fact, Refused, Staging, record_event
@@ -194,6 +201,7 @@ def set_status(found: Replenishment) -> None:
         is_waiting=Discrepancy.objects.filter(
             process_type=ProcessType.REPLENISHMENT, process_id=found.number, is_open=True
         ).exists(),
+        is_undone=not Receipt.objects.filter(replenishment=found, undone_at=None).exists(),
     )
 
 

@@ -79,7 +79,7 @@ def undo(*, receipt_id: int, reason: str, actor: Person) -> Receipt:
         raise DomainError(_("Say why, in a few words."))
     own = Receipt.objects.defer("raw").get(pk=receipt_id)
     _settle_what_it_left(own, reason, actor)  # cases before documents: so is the order of locks everywhere
-    found = locked(own.replenishment_id, Step.RECEIVE)
+    found = locked(own.replenishment_id, Step.UNDO)
     receipt: Receipt = Receipt.objects.select_for_update(of=("self",)).defer("raw").get(pk=receipt_id)
     if receipt.undone_at is not None:
         raise Conflict(_("This receipt was undone already."))

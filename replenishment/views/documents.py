@@ -51,6 +51,7 @@ def detail(request: AccountRequest, pk: int) -> HttpResponse:
         "found": found,
         "facts": _facts(found),
         "lines": lines,
+        "arrived": queries.Arrived(found.received_quantity, sum(line.too_many for line in lines)),
         "is_draft": is_draft,
         "may_generate": is_office and is_draft,
         "has_serials": any(line.planned for line in lines),

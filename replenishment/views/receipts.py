@@ -15,7 +15,7 @@ from oms import csvio
 from oms.access import AccountRequest, require_role
 from oms.downloads import csv_stream
 from oms.errors import DomainError
-from oms.forms import SettleForm
+from oms.forms import ACCEPT_HINT, REFUSE_HINT, SettleForm
 from oms.models import EVERYONE, OFFICE, WAREHOUSE
 from replenishment import queries
 from replenishment.forms import ReasonForm
@@ -103,6 +103,7 @@ def accept_all(request: AccountRequest, pk: int) -> HttpResponse:
             "What arrived although it was not expected is received after all. What cannot be accepted stays. A serial "
             "that came in several receipts is received once; its other discrepancies stay, for somebody to look at it."
         ),
+        "hint": ACCEPT_HINT,
     }
     return _settle(request, pk, words, is_accepted=True)
 
@@ -114,13 +115,14 @@ def refuse_all(request: AccountRequest, pk: int) -> HttpResponse:
     words = {
         "page_title": _("Refuse all"),
         "intro": _("Nothing of it is received; what was applied stays. The facts are kept as they came."),
+        "hint": REFUSE_HINT,
     }
     return _settle(request, pk, words, is_accepted=False)
 
 
 def _settle(request: AccountRequest, pk: int, words: dict[str, Any], *, is_accepted: bool) -> HttpResponse:
     found = get_object_or_404(Replenishment, pk=pk)
-    form = SettleForm(request.POST or None)
+    form = SettleForm(request.POST or None, hint=words["hint"])
     if request.method == "POST" and form.is_valid():
         reason = form.cleaned_data["reason"]
         try:

@@ -172,6 +172,7 @@ def _head(request: AccountRequest, found: Replenishment) -> dict[str, Any]:
         "page_title": _("Receive %(number)s") % {"number": found.number},
         "page_icon": "inbox",
         "found": found,
+        "arrived": queries.arrived(found),
         "bins": queries.bin_names(found.link_id),
     }
 

@@ -48,7 +48,7 @@ def test_a_wrong_serial_is_seen_waits_is_refused_and_the_rest_completes_it(
     floor.get_by_role("button", name="Receive", exact=True).click()
     expect(floor.get_by_text("Nothing is received yet")).to_be_visible()
     assert_accessible(floor)
-    floor.get_by_role("button", name="Receive, and let the rest wait").click()
+    floor.get_by_role("button", name="Receive, and ask the office").click()
     floor.get_by_role("heading", name="Receipt R-1001-1").wait_for()
     expect(floor.get_by_role("link", name="WRONG of LAP-1 is not among")).to_be_visible()
     assert_accessible(floor)
@@ -96,7 +96,7 @@ def test_the_office_accepts_on_the_case_s_own_page(page_for, wes, olga, account_
     expect(dialog.get_by_text("received as a new unit")).to_be_visible()
     dialog.get_by_label("Reason").fill("The supplier sent a spare")
     dialog.get_by_role("button", name="Accept").click()
-    expect(page.locator(".page-title .badge")).to_have_text("Settled")
+    expect(page.locator(".page-title .badge")).to_have_text("Accepted")
     with account_context(account_a):
         assert Unit.objects.get(serial="NEW-1").status == "ready"
 

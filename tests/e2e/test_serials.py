@@ -149,6 +149,7 @@ def test_orders_and_discrepancies(page_for, olga, units, account_a, assert_acces
     expect(nav).to_contain_text("1")
     nav.click()
     page.get_by_role("link", name="LAP99 was not planned.").click()
+    page.get_by_text("The fact as it came").click()
     expect(page.locator("pre")).to_contain_text('"quantity": 1')
     assert_accessible(page)
     page.get_by_role("link", name="Settle discrepancy").click()

@@ -254,6 +254,13 @@ def test_a_check_says_what_receiving_would_do(in_a, wes):
     assert Discrepancy.objects.count() == 5
 
 
+def test_a_check_counts_what_is_too_much_beside_what_matches(in_a):
+    bulk = make_sku()
+    made = make_submitted((bulk, 9), planned=False)
+    check = by_hand.look_at(made, [incoming_line(bulk, quantity=12, position=1)])[0]
+    assert (check.matched, check.excess, check.missing, check.waiting) == (9, 3, 0, 1)
+
+
 # --- taking back ------------------------------------------------------------------------------------------------------
 def test_an_undone_receipt_counts_for_nothing(in_a, wes):
     sku, own, bulk = make_serialized_sku(), make_serialized_sku(), make_sku()
@@ -271,7 +278,7 @@ def test_an_undone_receipt_counts_for_nothing(in_a, wes):
     undo(receipt_id=receipt.pk, reason="Wrong pallet", actor=wes)
     made.refresh_from_db()
     receipt.refresh_from_db()
-    assert (made.status, made.received_quantity, receipt.quantity) == (Status.PROCESSING, 0, 0)
+    assert (made.status, made.received_quantity, receipt.quantity) == (Status.IN_TRANSIT, 0, 0)
     assert (receipt.undone_by, receipt.undo_reason) == (wes, "Wrong pallet")
     assert units(is_void=False) == {"A": "incoming", "B": "incoming"}
     assert units(is_void=True) == {"OWN": "incoming"}
@@ -348,7 +355,17 @@ def test_what_is_too_much_no_more_once_a_receipt_is_undone_is_settled(in_a, wes)
     assert (Discrepancy.objects.get(is_open=True).sku_id, made.status) == (two.pk, Status.REVIEW)
     undo(receipt_id=Receipt.objects.get(source__endswith="k2").pk, reason="And this", actor=wes)
     made.refresh_from_db()
-    assert (Discrepancy.objects.filter(is_open=True).count(), made.status) == (0, Status.PROCESSING)
+    assert (Discrepancy.objects.filter(is_open=True).count(), made.status) == (0, Status.IN_TRANSIT)
+
+
+def test_while_another_receipt_stands_that_applied_nothing_it_stays_processing(in_a, wes, olga):
+    made = make_submitted((make_serialized_sku(code="LAP"), 2))
+    enter(made, wes, incoming_line("LAP", serials=["WRONG"], position=1))
+    again = enter(made, wes, incoming_line("LAP", serials=["SN00000001"], position=1), key="k2")
+    settle_many(replenishment_id=made.pk, reason="Sent back", actor=olga, is_accepted=False)
+    undo(receipt_id=again.pk, reason="Wrong pallet", actor=wes)
+    made.refresh_from_db()
+    assert (made.status, made.received_quantity) == (Status.PROCESSING, 0)
 
 
 def test_a_receipt_of_many_lines_is_undone_in_as_many_statements_as_one_of_few(in_a, wes):

@@ -77,7 +77,7 @@ def test_what_is_not_as_expected_is_asked_about_first(floor, account_a, made):
     assert answer.status_code == 422
     assert "Nothing is received yet" in page
     assert "Not expected: 1" in page
-    assert "Receive, and let the rest wait" in page
+    assert "Receive, and ask the office" in page
     with account_context(account_a):
         assert not Receipt.objects.exists()
     answer = post(floor, made, data, sure="1")
@@ -156,6 +156,71 @@ def test_every_ordered_lot_is_shown(floor, account_a):
         ReplenishmentLot.objects.bulk_create(lots)
     page = text_of(floor.get(f"/acme/replenishments/{found.pk}/receive/"))
     assert f'value="LOT-{MOST_LOTS - 1}"' in page
+
+
+@pytest.fixture
+def two_lots(account_a):
+    """Line 1 with two ordered lots, line 2 without."""
+    with account_context(account_a):
+        found = make_submitted((make_sku(), 6), (make_sku(), 5), planned=False)
+        line = line_of(found)
+        lots = [ReplenishmentLot(line=line, number=number, quantity=3) for number in ("L1", "L2")]
+        ReplenishmentLot.objects.bulk_create(lots)
+        return found
+
+
+def with_lots(found, *quantities, **fields):
+    """What the first line's form sends: its ordered lots with these quantities."""
+    lots = {f"lot{place}_quantity": quantity for place, quantity in enumerate(quantities)}
+    with account_context(found.account_id):
+        return line_data(found, lots="2", lot0_number="L1", lot1_number="L2", **lots, **fields)
+
+
+def test_too_many_of_one_line_hide_no_shortage_of_another(floor, account_a, two_lots):
+    with account_context(account_a):
+        data = line_data(two_lots, 2, quantity="8")
+    page = text_of(post(floor, two_lots, data))
+    assert "3 more than expected" in page
+    assert "what is more than expected is put into stock and the office is asked about it" in page
+    assert post(floor, two_lots, data, sure="1").status_code == 302
+    for address in ("", "receive/"):
+        page = text_of(floor.get(f"/acme/replenishments/{two_lots.pk}/{address}"))
+        assert "5 of 11 received, 3 too many" in " ".join(page.split())
+    page = text_of(floor.get(f"/acme/replenishments/{two_lots.pk}/"))
+    assert 'shape-triangle">3 too many</span>' in page
+
+
+@pytest.mark.parametrize("quantities", [("", ""), ("0", "0")])
+def test_a_line_whose_lots_only_stand_there_as_ordered_is_left_out(floor, account_a, two_lots, quantities):
+    with account_context(account_a):
+        other = line_data(two_lots, 2, quantity="5")
+    assert post(floor, two_lots, with_lots(two_lots, *quantities, quantity=""), other).status_code == 302
+    with account_context(account_a):
+        assert (Receipt.objects.get().quantity, line_of(two_lots).received_quantity) == (5, 0)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "quantities", "received"),
+    [
+        ("4", ("4", "0"), {"L1": 4}),
+        ("4", ("4", ""), {"L1": 4}),
+        ("4", ("", "0"), {"L1": 4}),
+        ("", ("1", "2"), {"L1": 1, "L2": 2}),
+    ],
+)
+def test_lots_of_none_are_left_out(floor, account_a, two_lots, quantity, quantities, received):
+    assert post(floor, two_lots, with_lots(two_lots, *quantities, quantity=quantity)).status_code == 302
+    with account_context(account_a):
+        assert dict(ReceivedLot.objects.values_list("number", "quantity")) == received
+
+
+def test_errors_name_their_lots(floor, two_lots):
+    page = text_of(post(floor, two_lots, with_lots(two_lots, "1", "", quantity="4")))
+    assert "Quantity of lot L2 of line 1</a>: How many are of this lot?" in page
+    assert "Quantity of lot L1" not in page
+    assert "The lots add up to 4, but 0 arrived" in text_of(
+        post(floor, two_lots, with_lots(two_lots, "4", "", quantity="0"))
+    )
 
 
 def test_all_as_expected_once(floor, account_a, made):

@@ -155,6 +155,14 @@ def test_every_kind_of_wrong_serial_is_told_apart(in_a):
     assert ReceivedSerial.objects.count() == 8
 
 
+def test_a_serial_of_another_sku_that_came_already_is_that_sku_s(in_a):
+    sku, other = make_serialized_sku(), make_serialized_sku()
+    made = make_submitted((sku, 1), (other, 1))
+    receive(made, incoming_line(other, serials=["SN00000002"]))
+    receive(made, incoming_line(sku, serials=["SN00000002", "NEW"]), source="wms:2")
+    assert cases() == [("serial_wrong_sku", "SN00000002"), ("unexpected_serial", "NEW")]
+
+
 def test_planned_serials_of_two_lines_of_one_sku_count_for_their_own_line(in_a):
     sku = make_serialized_sku()
     made = make_submitted((sku, 2), (sku, 2))
