@@ -11,7 +11,7 @@ from django.utils import timezone
 from oms.models import Job, WarehouseLink
 from oms.tenancy import account_context
 from replenishment.lifecycle import Status
-from replenishment.models import PlannedSerial, Replenishment
+from replenishment.models import PlannedSerial, Replenishment, ReplenishmentLine
 from replenishment.services import drafts, submitting
 from replenishment.services.lots import set_lots
 from replenishment.services.receiving import apply_receipt
