@@ -21,12 +21,14 @@ from oms.queries.jobs import readable_files
 from replenishment.forms import UploadForm
 from replenishment.lifecycle import Step, may
 from replenishment.models import Replenishment, ReplenishmentLine
+from replenishment.ranges import as_range, find_lists
 from replenishment.services import lines_csv, serials_csv, upload_jobs
 from replenishment.services.lookalikes import LookAlike, look_alikes_of
 from replenishment.views.documents import address, around
 
 AT_ONCE = 100_000
 """Files of up to so many bytes are applied while the person waits."""
+SHOWN_SERIALS = 10
 SHOWN = 50
 """How many errors and lines the page lists; all errors are in the file of bad rows."""
 
@@ -44,6 +46,8 @@ class Seen:
     rows: list[Sequence[Any]] = field(default_factory=list)
     has_more: bool = False
     alike: list[LookAlike] = field(default_factory=list)
+    as_one: list[str] = field(default_factory=list)
+    """Serials that look like ranges or lists, but are one each, because a file has one a row."""
 
     @property
     def cells(self) -> list[list[tuple[str, Any]]]:
@@ -175,6 +179,7 @@ class SerialsUpload(Upload):
             [(line.position, line.sku.code, count, line.quantity) for line, count in plan.by_line[:SHOWN]],
             has_more=len(plan.by_line) > SHOWN,
             alike=look_alikes_of((row.line.sku_id, row.serial) for row in plan.serials),
+            as_one=[row.serial for row in plan.serials if as_range(row.serial) or find_lists([row.serial])],
         )
 
     def apply(self, parsed: csvio.Parsed) -> Mapping[str, Any]:
@@ -271,6 +276,7 @@ def _check(upload: Upload, key: UUID) -> HttpResponse:
         "errors": seen.errors[:SHOWN],
         "alike": seen.alike[:SHOWN],
         "alike_more": len(seen.alike[SHOWN:]),
+        "as_one": seen.as_one[:SHOWN_SERIALS],
         "again_url": upload.url(),
         "download_url": f"{own}{'&' if upload.query else '?'}errors=1",
     }

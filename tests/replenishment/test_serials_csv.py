@@ -237,3 +237,13 @@ def test_look_alikes_of_a_large_file_of_many_skus_are_one_statement(in_a, django
     serials = [(sku, f"S{number:03}{tail}") for sku in skus for number in range(10) for tail in ("B", "8")]
     with django_assert_num_queries(1):
         assert len(look_alikes_of(serials)) == 200
+
+
+def test_the_page_of_a_file_says_that_a_range_is_one_serial_there(web, account_a):
+    with account_context(account_a):
+        made = make_replenishment((make_serialized_sku(code="SER"), 9))
+    page = web.get(upload(web, made, 'SKU,Serial\nSER,U4-U9\nSER,"A,B"\nSER,C1\n').url).content.decode()
+    assert "2 rows look like ranges or lists, but each is one serial here" in page
+    assert "kept as it stands there: U4-U9 · A,B." in page
+    page = web.get(upload(web, made, "SKU,Serial\nSER,C1\n").url).content.decode()
+    assert "look like" not in page
