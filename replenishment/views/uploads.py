@@ -15,7 +15,7 @@ from oms import csvio, files, jobs
 from oms.access import AccountRequest, require_role
 from oms.downloads import csv_file
 from oms.errors import DomainError
-from oms.models import OFFICE, StoredFile
+from oms.models import OFFICE, Job, JobState, StoredFile
 from oms.numbers import whole_number
 from oms.queries.jobs import readable_files
 from replenishment.forms import UploadForm
@@ -94,6 +94,14 @@ class Upload:
     def read(self, file: BinaryIO) -> csvio.Parsed:
         """The file by its schema. Raises FileRefused."""
         return self.schema.read(file)
+
+    def key(self, stored: StoredFile) -> str:
+        """What tells the job that applies this file here from others: it is done once."""
+        return f"{self.job}:{self.found.pk}:{self.params.get('line_id', '')}:{stored.key}"
+
+    def done_by(self, stored: StoredFile) -> Job | None:
+        """The job that applied this file here already."""
+        return Job.objects.filter(idempotency_key=self.key(stored), state=JobState.DONE).first()
 
     def url(self, **kwargs: Any) -> str:
         """The page that takes a file, or with `key` the one that says what that file would do."""
@@ -251,8 +259,11 @@ def _take(upload: Upload) -> HttpResponse:
 def _check(upload: Upload, key: UUID) -> HttpResponse:
     request = upload.request
     stored = get_object_or_404(readable_files(request.membership), key=key)
+    done = upload.done_by(stored)
     if request.method == "POST":
-        return _apply(upload, stored)
+        return _said_again(upload, done) if done else _apply(upload, stored)
+    if done and "errors" not in request.GET:
+        return redirect("job", account_slug=request.account.slug, pk=done.pk)
     if refused := _refused(upload):
         return refused
     with files.open_file(stored) as file:
@@ -292,7 +303,7 @@ def _apply(upload: Upload, stored: StoredFile) -> HttpResponse:
         % {"what": upload.title, "number": upload.found.number, "file": stored.name},
         "params": upload.params,
         "person": request.user,
-        "idempotency_key": f"{upload.job}:{upload.found.pk}:{upload.params.get('line_id', '')}:{stored.key}",
+        "idempotency_key": upload.key(stored),
         "input_file": stored,
     }
 
@@ -311,6 +322,13 @@ def _apply(upload: Upload, stored: StoredFile) -> HttpResponse:
     if count := job.result["error_count"]:
         said = ngettext("%(count)s row was left out.", "%(count)s rows were left out.", count)
         messages.warning(request, said % {"count": f"{count:,}"})
+    return redirect(upload.done_url)
+
+
+def _said_again(upload: Upload, done: Job) -> HttpResponse:
+    """The way on for who applies a file that is applied: what it did then, and that it does nothing now."""
+    said = _("This file was applied before: %(summary)s Nothing is added again.")
+    messages.info(upload.request, said % {"summary": done.result["summary"]})
     return redirect(upload.done_url)
 
 

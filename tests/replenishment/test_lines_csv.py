@@ -170,15 +170,24 @@ def test_upload_check_apply(web, account_a):
     page = web.get(url).content.decode()
     for words in ("There is no SKU of this name", "NOBODY", "Apply the 2 good rows", "&lt;b&gt;", "4 of L-1"):
         assert words in page
-    bad = web.get(f"{url}?errors=1").content.decode("utf-8-sig").splitlines()
+    download = web.get(f"{url}?errors=1")
+    bad = download.content.decode("utf-8-sig").splitlines()
     assert bad[0] == "SKU,Quantity,Unit cost,Lot,Expiry,Lot quantity,Line,Reason"
     assert bad[1].startswith("NOBODY,<b>,,,,,4,")
     with account_context(account_a):
         assert ReplenishmentLine.objects.count() == 1
-    for _turn in range(2):  # sent twice, it is done once
-        answer = web.post(url, follow=True)
-        assert "2 lines are added." in answer.content.decode()
-        assert "1 row was left out." in answer.content.decode()
+    answer = web.post(url, follow=True).content.decode()
+    for words in ("2 lines are added.", "1 row was left out."):
+        assert words in answer
+    assert "before" not in answer
+    # Sent twice, it is done once, and says so; its page is what it did.
+    answer = web.post(url, follow=True).content.decode()
+    assert "This file was applied before: 2 lines are added. Nothing is added again." in answer
+    page = web.get(url, follow=True).content.decode()
+    assert "2 lines are added." in page
+    assert "There is no SKU of this name" in page
+    assert "Apply" not in page
+    assert web.get(f"{url}?errors=1").content == download.content
     with account_context(account_a):
         assert ReplenishmentLine.objects.count() == 3
 
