@@ -50,6 +50,11 @@ class Seen:
     """Serials that look like ranges or lists, but are one each, because a file has one a row."""
 
     @property
+    def lacks_columns(self) -> bool:
+        """No row was read, because required columns are not there."""
+        return not self.row_count
+
+    @property
     def cells(self) -> list[list[tuple[str, Any]]]:
         """The rows, each cell with its label."""
         return [list(zip(self.header, row, strict=True)) for row in self.rows]
@@ -275,12 +280,12 @@ def _check(upload: Upload, key: UUID) -> HttpResponse:
         if "errors" in request.GET:
             rows = upload_jobs.failed_file(upload.schema, file, seen.errors)
             return csv_file(f"{upload.name}-failed.csv", list(rows))
-    wrong = upload_jobs.line_count(seen.errors)
+    wrong = 0 if seen.lacks_columns else upload_jobs.line_count(seen.errors)
     own = upload.url(key=key)
     context = {
         **_around(upload),
-        "page_title": _("error processing csv file") if wrong else _("Check the upload"),
-        "page_icon": "alert-triangle" if wrong else "upload",
+        "page_title": _("Check the upload") if seen.good_count else _("error processing csv file"),
+        "page_icon": "alert-triangle" if seen.errors else "upload",
         "file": stored,
         "plan": seen,
         "wrong": wrong,
@@ -289,7 +294,7 @@ def _check(upload: Upload, key: UUID) -> HttpResponse:
         "alike_more": len(seen.alike[SHOWN:]),
         "as_one": seen.as_one[:SHOWN_SERIALS],
         "again_url": upload.url(),
-        "download_url": f"{own}{'&' if upload.query else '?'}errors=1",
+        "download_url": "" if seen.lacks_columns else f"{own}{'&' if upload.query else '?'}errors=1",
     }
     return render(request, "replenishment/upload_check.html", context)
 
