@@ -31,7 +31,9 @@ class TransportForm(forms.Form):
         input_formats=["%Y-%m-%d"],
         widget=forms.DateInput(attrs=DAY),
         error_messages={"invalid": gettext_lazy("Use the form yyyy-mm-dd.")},
-        help_text=gettext_lazy("When the goods should be there. After it the replenishment is marked late."),
+        help_text=gettext_lazy(
+            "When the goods should be there. Once it is submitted, the replenishment is marked late after this day."
+        ),
     )
     carrier = forms.CharField(
         label=gettext_lazy("Carrier"), max_length=80, required=False, validators=[validate_printable]
