@@ -29,9 +29,11 @@ from replenishment.line_forms import BLANK_ROWS
 from replenishment.models import Replenishment
 from replenishment.services import submitting
 from replenishment.services.accepting import acceptable
+from replenishment.services.lots import expired_words
 from replenishment.tables import LATE, STATUS_TONES
 
 SHOWN_CASES = 20
+SHOWN_EXPIRED = 20
 AT_ONCE = 5_000
 """Up to so many units are submitted while the page waits."""
 
@@ -121,6 +123,7 @@ def submit(request: AccountRequest, pk: int) -> HttpResponse:
         "found": found,
         "faults": told + faults,
         "is_blocked": bool(faults),
+        "expired": expired_words(found)[:SHOWN_EXPIRED],
         "lines": queries.lines_of(found),
         "cancel_url": address(request, "replenishment", pk=pk),
     }
