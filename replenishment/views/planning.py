@@ -94,7 +94,7 @@ def generated(request: AccountRequest, pk: int) -> HttpResponse:
 @require_GET
 @require_role(EVERYONE)
 def download(request: AccountRequest, pk: int) -> HttpResponseBase:
-    """All serials, or those of one SKU (?sku=), as a CSV file: SKU, Serial."""
+    """All serials, or those of one SKU (?sku=), as a CSV file: SKU, Serial, and Lot where it is known."""
     found, sku_id = _chosen(request, pk)
     name = f"{file_stem(found, sku_id)}-serials.csv"
     return csv_stream(request, name, lambda: serials_file(queries.serial_rows(found, sku_id)))
