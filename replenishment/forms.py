@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _, gettext_lazy, ngettext
 from oms.lines import LinesField
 from oms.models import Sku, WarehouseLink
 from oms.models.catalogue import validate_printable
+from replenishment import ranges
 from replenishment.models import MOST_UNITS
 from replenishment.queries import skus_by_code, warehouse_links
 
@@ -30,7 +31,9 @@ class TransportForm(forms.Form):
         input_formats=["%Y-%m-%d"],
         widget=forms.DateInput(attrs=DAY),
         error_messages={"invalid": gettext_lazy("Use the form yyyy-mm-dd.")},
-        help_text=gettext_lazy("When the goods should be there. After it the replenishment is marked late."),
+        help_text=gettext_lazy(
+            "When the goods should be there. Once it is submitted, the replenishment is marked late after this day."
+        ),
     )
     carrier = forms.CharField(
         label=gettext_lazy("Carrier"), max_length=80, required=False, validators=[validate_printable]
@@ -134,11 +137,21 @@ class SerialsForm(forms.Form):
         widget=forms.Textarea(attrs={"class": "mono", "rows": 6, "spellcheck": "false", "autocomplete": "off"}),
         help_text=gettext_lazy(
             "One a line, as many as the line has units. They are kept as you type them. A range such as A001-A050 is "
-            "written out if you say so."
+            "written out, and a line such as A1, A2, A3 taken apart, if you say so."
         ),
         error_messages={"required": gettext_lazy("Type or paste at least one serial.")},
     )
 
+    is_list = forms.ChoiceField(
+        label=gettext_lazy("Is each line one serial?"),
+        required=False,
+        choices=[
+            ("yes", gettext_lazy("No: take them apart at each comma and semicolon")),
+            ("no", gettext_lazy("Yes: the comma or semicolon is part of the serial")),
+        ],
+        widget=forms.RadioSelect,
+    )
+    asked_lists = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
     is_range = forms.ChoiceField(
         label=gettext_lazy("What are these?"),
         required=False,
@@ -151,14 +164,32 @@ class SerialsForm(forms.Form):
     asked = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
 
     def clean_serials(self) -> list[str]:
-        """The serials, blank lines left out."""
-        found = [text for text in self.cleaned_data["serials"].splitlines() if text.strip()]
+        """The lines, blank ones left out; a tab, as from a spreadsheet, begins another: no serial has one."""
+        found = [
+            text for text in re.split(r"[\t\n]", "\n".join(self.cleaned_data["serials"].splitlines())) if text.strip()
+        ]
         if not found:
             raise forms.ValidationError(_("Type or paste at least one serial."))
-        if len(found) > MOST_TYPED:
-            text = ngettext("Paste %(most)s serial at most.", "Paste %(most)s serials at most at a time.", MOST_TYPED)
-            raise forms.ValidationError(text % {"most": f"{MOST_TYPED:,}"})
+        _refuse_many(found)
         return found
+
+    def clean(self) -> dict[str, Any]:
+        """Adds `texts`, serials and ranges: the lines, or what is in them where the person says that they are lists."""
+        data: dict[str, Any] = self.cleaned_data
+        data["texts"] = data.get("serials") or []
+        if data.get("is_list") == "yes":
+            data["texts"] = ranges.split_all(data["texts"])
+            try:
+                _refuse_many(data["texts"])
+            except forms.ValidationError as error:
+                self.add_error("serials", error)
+        return data
+
+
+def _refuse_many(serials: list[str]) -> None:
+    if len(serials) > MOST_TYPED:
+        text = ngettext("Paste %(most)s serial at most.", "Paste %(most)s serials at most at a time.", MOST_TYPED)
+        raise forms.ValidationError(text % {"most": f"{MOST_TYPED:,}"})
 
 
 class UploadForm(forms.Form):

@@ -1,17 +1,15 @@
 """The labels of planned serials, and what files about them are called."""
 
 from collections.abc import Iterator, Mapping
-from datetime import date
 from typing import Any
 
-from django.db.models import F
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
 from oms.errors import DomainError
 from oms.models import Sku
-from replenishment.models import Replenishment, ReplenishmentLot
-from replenishment.queries import BATCH, planned_of
+from replenishment.models import Replenishment
+from replenishment.queries import BATCH, lots_of_all, planned_of
 from serials.labels import Label, LabelRun
 
 
@@ -33,16 +31,10 @@ def planned_labels(args: Mapping[str, Any]) -> LabelRun:
     rows = planned_of(found, sku_id)
 
     def labels() -> Iterator[Label]:
-        lots = _lots_of_all(found)
+        lots = lots_of_all(found)
         facts = rows.values_list("sku__code", "sku__name", "serial", "sku__gtin", "line_id", "sku_id")
         for code, sku_name, serial, gtin, line_id, own_sku_id in facts.iterator(chunk_size=BATCH):
             number, expires_on = lots.get(line_id, ("", None))
             yield Label(code, sku_name, serial, gtin, number, expires_on, own_sku_id)
 
     return LabelRun(title, name, count, labels, items=rows)
-
-
-def _lots_of_all(replenishment: Replenishment) -> dict[int, tuple[str, date | None]]:
-    """Line id → number and expiry of the lot that is ordered for all its units: which unit has another is not known."""
-    lots = ReplenishmentLot.objects.filter(line__replenishment=replenishment, quantity=F("line__quantity"))
-    return {line_id: (number, day) for line_id, number, day in lots.values_list("line_id", "number", "expires_on")}

@@ -1,7 +1,7 @@
-"""Ranges of serials as people type them: `A001-A050`. No database.
+"""Ranges of serials as people type them, `A001-A050`, and lists of them in one line, `A1, B2; C3`. No database.
 
-A serial may hold a dash itself, so a text is never taken for a range without asking: `find_ranges` says what looks like
-one, a person says whether it is.
+A serial may hold a dash or a comma itself, so a text is never taken for a range or a list without asking: `find_ranges`
+and `find_lists` say what looks like one, a person says whether it is.
 """
 
 import hashlib
@@ -15,6 +15,7 @@ from oms.errors import DomainError
 
 _DASH = re.compile(r"[-\u2013\u2014]")
 """Blanks around the dash, and the longer dashes that word processors put in its place, mean the same."""
+_BETWEEN = re.compile(r"[,;]")
 _DIGITS = "0123456789"
 LONGEST = 250
 """A longer text is no range: it is no two serials either."""
@@ -90,9 +91,24 @@ def find_ranges(texts: Iterable[str]) -> list[Range]:
     return [found for text in texts if (found := as_range(text))]
 
 
-def fingerprint(ranges: Iterable[Range]) -> str:
-    """What tells these ranges from others: a person's answer is about the ranges that they were shown."""
-    return hashlib.sha256("\n".join(each.text for each in ranges).encode("utf-8", "replace")).hexdigest()[:32]
+def split(text: str) -> list[str]:
+    """The serials that a text has between its commas and semicolons."""
+    return [part.strip() for part in _BETWEEN.split(text) if part.strip()]
+
+
+def find_lists(texts: Iterable[str]) -> list[str]:
+    """All that would be several serials, were a comma or a semicolon not part of them, in order."""
+    return [text for text in texts if len(split(text)) > 1]
+
+
+def split_all(texts: Iterable[str]) -> list[str]:
+    """The serials of all these texts, where those that look like lists are lists."""
+    return [serial for text in texts for serial in (split(text) if len(split(text)) > 1 else (text,))]
+
+
+def fingerprint(texts: Iterable[str]) -> str:
+    """What tells these texts from others: a person's answer is about what they were shown."""
+    return hashlib.sha256("\n".join(texts).encode("utf-8", "replace")).hexdigest()[:32]
 
 
 def expand(texts: Sequence[str], *, most: int) -> list[str]:

@@ -308,6 +308,6 @@ def _said(declared: django_filters.Filter, value: Any) -> str:
     if isinstance(value, slice):
         return " – ".join(f"{day:%Y-%m-%d}" if day else "" for day in (value.start, value.stop)).strip()
     if value is True:
-        return str(_("on"))
+        return ""  # the label of a switch says all
     choices = dict(declared.extra.get("choices", ()))
     return str(choices.get(value, value))

@@ -11,13 +11,13 @@ from replenishment.queries import serial_rows
 from replenishment.services.planning import generate_serials
 from serials.queries.schemes import low_schemes, low_words
 
-HEADER = ("SKU", "Serial")
+HEADER = ("SKU", "Serial", "Lot")
 STEP = 5_000
 
 
 def serials_file(rows: Iterable[tuple[str, str, str]]) -> Iterator[bytes]:
     """The file of serials, in pieces; `rows` are those of `queries.serial_rows`."""
-    return csvio.write(((code, serial) for code, _name, serial in rows), HEADER)
+    return csvio.write(rows, HEADER)
 
 
 def run_generate_job(progress: Progress) -> None:

@@ -41,10 +41,12 @@ def day(text: str) -> date:
 
 
 def money(text: str) -> Decimal:
-    """An amount with a point, four decimals at most."""
-    if not re.fullmatch(r"\d{1,8}(\.\d{1,4})?", text, re.ASCII):
-        raise DomainError(_("Use digits with a point, such as 12.50; four decimals at most."))
-    return Decimal(text)
+    """An amount with a point and four decimals at most, or with a comma and two: 1,234 may mean a thousand."""
+    if not re.fullmatch(r"\d{1,8}(\.\d{1,4}|,\d{1,2})?", text, re.ASCII):
+        raise DomainError(
+            _("Use digits with a point, such as 12.50; four decimals at most. After a comma two at most.")
+        )
+    return Decimal(text.replace(",", "."))
 
 
 def _lot(text: str) -> str:
@@ -237,7 +239,8 @@ def _check(line: NewLine) -> None:
     """Find what is wrong with the rows of a line together."""
     for row in line.rows[1:]:
         if not row.values["Lot"]:
-            line.errors.append(_error(row, "Lot", _("A row without a quantity names another lot.")))
+            text = _("No quantity. Without one the row is another lot of the line above it, but it names no lot.")
+            line.errors.append(_error(row, "Quantity", text))
         if row.values["Unit cost"] is not None:
             text = _("The unit cost belongs into the row that begins the line.")
             line.errors.append(_error(row, "Unit cost", text))

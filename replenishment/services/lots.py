@@ -3,12 +3,28 @@
 from collections.abc import Sequence
 
 from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from oms.errors import Conflict
 from oms.models import Person
 from oms.services import audit
-from replenishment.models import Replenishment, ReplenishmentLot
+from replenishment.models import Replenishment, ReplenishmentLine, ReplenishmentLot
 from replenishment.services.drafts import CHANGED, LotInput, in_words, locked_line, lots_in_words, touch, write_lots
+
+
+def expired_words(replenishment: Replenishment, line: ReplenishmentLine | None = None) -> list[str]:
+    """A sentence for each lot of a replenishment, or of one line, whose expiry day is over on the account's calendar.
+
+    It refuses nothing: it may be a slip of the year, or what is really on its way.
+    """
+    rows = ReplenishmentLot.objects.filter(line__replenishment=replenishment, expires_on__lt=timezone.localdate())
+    rows = rows.filter(line=line) if line else rows
+    text = _("Line %(line)s (%(sku)s): lot %(lot)s expired on %(day)s.")
+    found = rows.order_by("line__position", "pk").values_list(
+        "line__position", "line__sku__code", "number", "expires_on"
+    )
+    return [text % {"line": line, "sku": sku, "lot": lot, "day": day} for line, sku, lot, day in found]
 
 
 @transaction.atomic

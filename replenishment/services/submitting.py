@@ -223,6 +223,11 @@ def hold_workflows(found: Replenishment) -> None:
         cursor.execute(stock.LOCK_SKUS, {"account": current_account_id(), "sku_ids": sku_ids})
 
 
+def faults_of(replenishment: Replenishment) -> list[str]:
+    """A sentence for everything that Submit would refuse now; for before somebody submits, it locks nothing."""
+    return _faults(replenishment) or _taken(replenishment)
+
+
 def _faults(replenishment: Replenishment) -> list[str]:
     planned = Count("planned", filter=Q(planned__state=PlannedState.PLANNED))
     lines = list(
@@ -235,13 +240,29 @@ def _faults(replenishment: Replenishment) -> list[str]:
     for line in lines:
         words = {"line": line.position, "sku": skus[line.sku_id].code, "serials": line.serials, "units": line.quantity}
         if line.serials and line.serials != line.quantity:
-            text = _("Line %(line)s (%(sku)s) has %(serials)s serials for %(units)s units.") % words
-            found.append((line.position, text))
+            found.append((line.position, _miscounted(words, line.quantity - line.serials)))
         if line.serials and skus[line.sku_id].workflow != Workflow.IN_OUT:
             text = _("Line %(line)s (%(sku)s) has serials, but its SKU is not In/Out any more.") % words
             found.append((line.position, text))
     faults = [text for _line, text in sorted(found, key=itemgetter(0))]
     return faults + _taken(replenishment) if faults else []
+
+
+def _miscounted(words: dict[str, Any], lacking: int) -> str:
+    """What is to be done about a line with as many serials as `words` say, `lacking` units; negative: too many."""
+    if lacking > 0:
+        text = ngettext(
+            "Line %(line)s (%(sku)s) has %(serials)s serial for %(units)s units: add %(n)s more, or remove it.",
+            "Line %(line)s (%(sku)s) has %(serials)s serials for %(units)s units: add %(n)s more, or remove them.",
+            words["serials"],
+        )
+    else:
+        text = ngettext(
+            "Line %(line)s (%(sku)s) has %(serials)s serials for %(units)s unit: choose %(n)s to remove.",
+            "Line %(line)s (%(sku)s) has %(serials)s serials for %(units)s units: choose %(n)s to remove.",
+            words["units"],
+        )
+    return text % {**words, "n": abs(lacking)}
 
 
 def _faults_of_lots(lines: Sequence[ReplenishmentLine], skus: dict[int, Sku]) -> list[tuple[int, str]]:

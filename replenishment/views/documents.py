@@ -29,9 +29,11 @@ from replenishment.line_forms import BLANK_ROWS
 from replenishment.models import Replenishment
 from replenishment.services import submitting
 from replenishment.services.accepting import acceptable
+from replenishment.services.lots import expired_words
 from replenishment.tables import LATE, STATUS_TONES
 
 SHOWN_CASES = 20
+SHOWN_EXPIRED = 20
 AT_ONCE = 5_000
 """Up to so many units are submitted while the page waits."""
 
@@ -102,7 +104,7 @@ def _submit_job(request: AccountRequest, found: Replenishment, planned: int) -> 
 def submit(request: AccountRequest, pk: int) -> HttpResponse:
     """Submit Replenishment: one question, then it is on its way; exactly what the question said."""
     found = get_object_or_404(queries.documents(), pk=pk)
-    faults: list[str] = []
+    told: list[str] = []
     if request.method == "POST":
         planned, version = queries.planned_count(found), posted_version(request)
         if planned > AT_ONCE and found.status == Status.INCOMPLETE and found.version == version:
@@ -110,20 +112,24 @@ def submit(request: AccountRequest, pk: int) -> HttpResponse:
         try:
             submitting.submit(replenishment_id=pk, version=version, actor=request.user)
         except DomainError as error:
-            faults = error.faults if isinstance(error, submitting.CannotSubmit) else [str(error)]
+            told = [] if isinstance(error, submitting.CannotSubmit) else [str(error)]
         else:
             messages.success(request, _("%(number)s is submitted. It is In-Transit.") % {"number": found.number})
             return redirect("replenishment", account_slug=request.account.slug, pk=pk)
         found = get_object_or_404(queries.documents(), pk=pk)  # it may have changed since
+    faults = submitting.faults_of(found) if may(Step.SUBMIT, found.status) else []
     context = {
         **around(request, found),
         "page_title": _("Submit Replenishment"),
         "found": found,
-        "faults": faults,
+        "faults": told + faults,
+        "is_blocked": bool(faults),
+        "expired": expired_words(found)[:SHOWN_EXPIRED],
         "lines": queries.lines_of(found),
         "cancel_url": address(request, "replenishment", pk=pk),
     }
-    return render(request, "replenishment/submit.html", context, status=422 if faults else 200)
+    status = 422 if request.method == "POST" else 200
+    return render(request, "replenishment/submit.html", context, status=status)
 
 
 @require_http_methods(["GET", "POST"])

@@ -21,11 +21,13 @@ from replenishment.forms import HeadForm, PasteForm
 from replenishment.lifecycle import Status
 from replenishment.line_forms import BaseLines, line_initial, lines_formset, said_of_lots
 from replenishment.models import Replenishment, ReplenishmentLine
-from replenishment.services import drafts as services
+from replenishment.services import drafts as services, submitting
 from replenishment.views.documents import more_rows
 from replenishment.views.once import made_once
 
 PREFIX = "lines"
+NAMED = 3
+"""How many faults that stand in the way of Submit it names after Save."""
 
 
 @dataclass
@@ -124,6 +126,8 @@ def lines(request: AccountRequest, pk: int) -> HttpResponseBase:
         bad = _change(request, found, draft)
         if bad is None:
             messages.success(request, _("Saved."))
+            if faults := submitting.faults_of(found):
+                messages.warning(request, " ".join(faults[:NAMED]))
             return redirect("replenishment", account_slug=request.account.slug, pk=pk)
         draft = bad
     return _page(request, draft, {"page_title": _("SKUs and quantities"), "submit_label": _("Save")}, found)

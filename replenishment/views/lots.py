@@ -18,6 +18,8 @@ from replenishment.services import lots as services
 from replenishment.views.documents import address, around, more_rows, posted_version
 
 PREFIX = "lots"
+NAMED = 3
+"""How many lots that have expired it names after Save."""
 
 
 @require_http_methods(["GET", "POST"])
@@ -43,6 +45,8 @@ def line_lots(request: AccountRequest, pk: int) -> HttpResponse:
                 version = Replenishment.objects.values_list("version", flat=True).get(pk=found.pk)
         else:
             messages.success(request, _("Saved."))
+            if expired := services.expired_words(found, line):
+                messages.warning(request, " ".join(expired[:NAMED]))
             return redirect(own_url)
     is_bad = is_sent and (bool(faults) or not rows.is_valid())
     context = {**_around(request, line), "rows": rows, "own": own, "faults": faults, "version": version}

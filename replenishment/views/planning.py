@@ -1,5 +1,6 @@
 """Serials before Submit: Generate Serials and its popup, downloads, labels, typed serials."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -93,7 +94,7 @@ def generated(request: AccountRequest, pk: int) -> HttpResponse:
 @require_GET
 @require_role(EVERYONE)
 def download(request: AccountRequest, pk: int) -> HttpResponseBase:
-    """All serials, or those of one SKU (?sku=), as a CSV file: SKU, Serial."""
+    """All serials, or those of one SKU (?sku=), as a CSV file: SKU, Serial, and Lot where it is known."""
     found, sku_id = _chosen(request, pk)
     name = f"{file_stem(found, sku_id)}-serials.csv"
     return csv_stream(request, name, lambda: serials_file(queries.serial_rows(found, sku_id)))
@@ -132,34 +133,57 @@ def line_serials(request: AccountRequest, pk: int) -> HttpResponse:
     is_removal = "remove" in request.POST or "remove_all" in request.POST
     form = SerialsForm(None if is_removal else request.POST or None)
     faults: list[planning.SerialFault] = []
-    asked: list[ranges.Range] = []
+    asks: dict[str, Any] = {}
     if is_removal:
         _remove(request, row)
         return redirect("replenishment_line_serials", account_slug=request.account.slug, pk=pk)
     if request.method == "POST" and form.is_valid():
-        asked = _to_ask(form)
-        faults = [] if asked else _add(request, row, form)
-        if not asked and not form.errors:
+        asks = _asks(form)
+        faults = [] if asks["is_open"] else _add(request, row, form)
+        if not asks["is_open"] and not form.errors:
             return redirect("replenishment_line_serials", account_slug=request.account.slug, pk=pk)
-    context = {**_line_context(request, row, form, faults), "ranges": asked[:SHOWN_RANGES]}
-    context |= {"ranges_count": len(asked), "asked": ranges.fingerprint(asked)}
+    context = {**_line_context(request, row, form, faults), **asks}
     return render(request, "replenishment/line_serials.html", context, status=422 if form.errors else 200)
 
 
-def _to_ask(form: SerialsForm) -> list[ranges.Range]:
-    """What looks like a range and nobody has said yet whether it is; the answer is about exactly these."""
+def _asks(form: SerialsForm) -> dict[str, Any]:
+    """What looks like lists and ranges, for the page, and whether somebody still has to say what they are.
+
+    Whether they are lists comes first: what is a range is seen when they are taken apart.
+    """
     data = form.cleaned_data
-    found = ranges.find_ranges(data["serials"])
-    if not found or (data["is_range"] and data["asked"] == ranges.fingerprint(found)):
-        return []
-    form.fields["is_range"].required = True  # for its label
-    # An answer about other ranges is none.
-    form.data = {name: value for name, value in form.data.items() if name != "is_range"}
-    return found
+    lists = ranges.find_lists(data["serials"])
+    is_open = _is_unanswered(form, "is_list", "asked_lists", asked_lists := ranges.fingerprint(lists), lists)
+    found = [] if is_open else ranges.find_ranges(data["texts"])
+    asked = ranges.fingerprint(each.text for each in found)
+    is_open = is_open or _is_unanswered(form, "is_range", "asked", asked, found)
+    return {
+        "is_open": is_open,
+        "lists": lists[:SHOWN_RANGES],
+        "lists_count": len(lists),
+        "asked_lists": asked_lists,
+        "ranges": found[:SHOWN_RANGES],
+        "ranges_count": len(found),
+        "asked": asked,
+    }
+
+
+def _is_unanswered(form: SerialsForm, name: str, token_name: str, token: str, found: Sequence[Any]) -> bool:
+    """Whether a question about what was found has no answer yet; it is about exactly these."""
+    data = form.cleaned_data
+    is_asked = data[token_name] == token
+    if not found or (is_asked and data[name]):
+        return False
+    form.fields[name].required = True  # for its label
+    # An answer about others is none.
+    form.data = {key: value for key, value in form.data.items() if key != name}
+    if is_asked:
+        form.add_error(name, _("Say what they are: choose one."))
+    return True
 
 
 def _add(request: AccountRequest, row: ReplenishmentLine, form: SerialsForm) -> list[planning.SerialFault]:
-    serials = form.cleaned_data["serials"]
+    serials = form.cleaned_data["texts"]
     try:
         if form.cleaned_data["is_range"] == "yes":
             room = max(0, row.quantity - planning.planned_counts([row])[row.pk])

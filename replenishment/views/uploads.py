@@ -15,18 +15,20 @@ from oms import csvio, files, jobs
 from oms.access import AccountRequest, require_role
 from oms.downloads import csv_file
 from oms.errors import DomainError
-from oms.models import OFFICE, StoredFile
+from oms.models import OFFICE, Job, JobState, StoredFile
 from oms.numbers import whole_number
 from oms.queries.jobs import readable_files
 from replenishment.forms import UploadForm
 from replenishment.lifecycle import Step, may
 from replenishment.models import Replenishment, ReplenishmentLine
+from replenishment.ranges import as_range, find_lists
 from replenishment.services import lines_csv, serials_csv, upload_jobs
 from replenishment.services.lookalikes import LookAlike, look_alikes_of
 from replenishment.views.documents import address, around
 
 AT_ONCE = 100_000
 """Files of up to so many bytes are applied while the person waits."""
+SHOWN_SERIALS = 10
 SHOWN = 50
 """How many errors and lines the page lists; all errors are in the file of bad rows."""
 
@@ -44,6 +46,13 @@ class Seen:
     rows: list[Sequence[Any]] = field(default_factory=list)
     has_more: bool = False
     alike: list[LookAlike] = field(default_factory=list)
+    as_one: list[str] = field(default_factory=list)
+    """Serials that look like ranges or lists, but are one each, because a file has one a row."""
+
+    @property
+    def lacks_columns(self) -> bool:
+        """No row was read, because required columns are not there."""
+        return not self.row_count
 
     @property
     def cells(self) -> list[list[tuple[str, Any]]]:
@@ -90,6 +99,14 @@ class Upload:
     def read(self, file: BinaryIO) -> csvio.Parsed:
         """The file by its schema. Raises FileRefused."""
         return self.schema.read(file)
+
+    def key(self, stored: StoredFile) -> str:
+        """What tells the job that applies this file here from others: it is done once."""
+        return f"{self.job}:{self.found.pk}:{self.params.get('line_id', '')}:{stored.key}"
+
+    def done_by(self, stored: StoredFile) -> Job | None:
+        """The job that applied this file here already."""
+        return Job.objects.filter(idempotency_key=self.key(stored), state=JobState.DONE).first()
 
     def url(self, **kwargs: Any) -> str:
         """The page that takes a file, or with `key` the one that says what that file would do."""
@@ -175,6 +192,7 @@ class SerialsUpload(Upload):
             [(line.position, line.sku.code, count, line.quantity) for line, count in plan.by_line[:SHOWN]],
             has_more=len(plan.by_line) > SHOWN,
             alike=look_alikes_of((row.line.sku_id, row.serial) for row in plan.serials),
+            as_one=[row.serial for row in plan.serials if as_range(row.serial) or find_lists([row.serial])],
         )
 
     def apply(self, parsed: csvio.Parsed) -> Mapping[str, Any]:
@@ -246,8 +264,11 @@ def _take(upload: Upload) -> HttpResponse:
 def _check(upload: Upload, key: UUID) -> HttpResponse:
     request = upload.request
     stored = get_object_or_404(readable_files(request.membership), key=key)
+    done = upload.done_by(stored)
     if request.method == "POST":
-        return _apply(upload, stored)
+        return _said_again(upload, done) if done else _apply(upload, stored)
+    if done and "errors" not in request.GET:
+        return redirect("job", account_slug=request.account.slug, pk=done.pk)
     if refused := _refused(upload):
         return refused
     with files.open_file(stored) as file:
@@ -259,20 +280,21 @@ def _check(upload: Upload, key: UUID) -> HttpResponse:
         if "errors" in request.GET:
             rows = upload_jobs.failed_file(upload.schema, file, seen.errors)
             return csv_file(f"{upload.name}-failed.csv", list(rows))
-    wrong = upload_jobs.line_count(seen.errors)
+    wrong = 0 if seen.lacks_columns else upload_jobs.line_count(seen.errors)
     own = upload.url(key=key)
     context = {
         **_around(upload),
-        "page_title": _("error processing csv file") if wrong else _("Check the upload"),
-        "page_icon": "alert-triangle" if wrong else "upload",
+        "page_title": _("Check the upload") if seen.good_count else _("error processing csv file"),
+        "page_icon": "alert-triangle" if seen.errors else "upload",
         "file": stored,
         "plan": seen,
         "wrong": wrong,
         "errors": seen.errors[:SHOWN],
         "alike": seen.alike[:SHOWN],
         "alike_more": len(seen.alike[SHOWN:]),
+        "as_one": seen.as_one[:SHOWN_SERIALS],
         "again_url": upload.url(),
-        "download_url": f"{own}{'&' if upload.query else '?'}errors=1",
+        "download_url": "" if seen.lacks_columns else f"{own}{'&' if upload.query else '?'}errors=1",
     }
     return render(request, "replenishment/upload_check.html", context)
 
@@ -286,7 +308,7 @@ def _apply(upload: Upload, stored: StoredFile) -> HttpResponse:
         % {"what": upload.title, "number": upload.found.number, "file": stored.name},
         "params": upload.params,
         "person": request.user,
-        "idempotency_key": f"{upload.job}:{upload.found.pk}:{upload.params.get('line_id', '')}:{stored.key}",
+        "idempotency_key": upload.key(stored),
         "input_file": stored,
     }
 
@@ -305,6 +327,13 @@ def _apply(upload: Upload, stored: StoredFile) -> HttpResponse:
     if count := job.result["error_count"]:
         said = ngettext("%(count)s row was left out.", "%(count)s rows were left out.", count)
         messages.warning(request, said % {"count": f"{count:,}"})
+    return redirect(upload.done_url)
+
+
+def _said_again(upload: Upload, done: Job) -> HttpResponse:
+    """The way on for who applies a file that is applied: what it did then, and that it does nothing now."""
+    said = _("This file was applied before: %(summary)s Nothing is added again.")
+    messages.info(upload.request, said % {"summary": done.result["summary"]})
     return redirect(upload.done_url)
 
 

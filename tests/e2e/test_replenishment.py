@@ -68,8 +68,8 @@ def test_the_seven_steps_of_the_seed_in_their_order(page_for, olga, account_a, g
     popup = page.get_by_role("dialog")
     popup.get_by_role("link", name="Download all serials").wait_for()
     assert_accessible(page)
-    rows = [*(f"LAP-1,{serial}" for serial in serials[:3]), *(f"LAP-2,{serial}" for serial in serials[3:])]
-    assert downloads(page, popup) == [["SKU,Serial", *rows], ["SKU,Serial", *rows[3:]]]
+    rows = [*(f"LAP-1,{serial}," for serial in serials[:3]), *(f"LAP-2,{serial}," for serial in serials[3:])]
+    assert downloads(page, popup) == [["SKU,Serial,Lot", *rows], ["SKU,Serial,Lot", *rows[3:]]]
     page.keyboard.press("Escape")
     # 5 Submit the replenishment.
     page.get_by_role("link", name="Submit Replenishment").click()

@@ -206,7 +206,7 @@ def test_submit_lists_the_faults_of_lots_with_the_others(in_a):
     with pytest.raises(submitting.CannotSubmit) as refused:
         submitting.submit(replenishment_id=made.pk, actor=None)
     assert refused.value.faults == [
-        "Line 1 (SER) has 1 serials for 2 units.",
+        "Line 1 (SER) has 1 serial for 2 units: add 1 more, or remove it.",
         "Line 2 (PLAIN): its lots add up to 7, but it has 5 units.",
         "Line 3 (PLAIN): lot L-1 has another expiry here than on line 2.",
     ]

@@ -2,6 +2,7 @@
 
 import io
 import random
+import re
 from decimal import Decimal
 
 import pytest
@@ -65,7 +66,8 @@ def test_a_row_with_a_quantity_is_a_line_and_rows_without_are_its_lots(in_a):
         ("AB,٣,,,,", "Quantity", "digits only"),
         ("AB,1,-1,,,", "Unit cost", "12.50"),
         ("AB,1,1.23456,,,", "Unit cost", "four decimals"),
-        ('AB,1,"1,5",,,', "Unit cost", "point"),
+        ('AB,1,"1,500",,,', "Unit cost", "point"),
+        ('AB,1,"1,500.00",,,', "Unit cost", "point"),
         ("AB,1,NaN,,,", "Unit cost", "point"),
         ("AB,1,1e9,,,", "Unit cost", "point"),
         ("AB,1,,L,31.1.2027,", "Expiry", "yyyy-mm-dd"),
@@ -98,7 +100,7 @@ def test_what_is_wrong_with_one_lot_leaves_out_its_whole_line(in_a):
     [
         ("AB,10,,L-1,,\nAB,,,L-2,,3\n", [(2, "Lot quantity"), (3, "")]),
         ("AB,10,,L-1,,4\nAB,,,L-1,,3\n", [(2, ""), (3, "Lot")]),
-        ("AB,10,,L-1,,4\nAB,,,,,\n", [(2, ""), (3, "Lot")]),
+        ("AB,10,,L-1,,4\nAB,,,,,\n", [(2, ""), (3, "Quantity")]),
         ("AB,10,,L-1,,4\nAB,,5,L-2,,1\n", [(2, ""), (3, "Unit cost")]),
         ("AB,10,,L-1,,4\nCD,1,,,,\nAB,,,L-2,,1\n", [(4, "Quantity")]),
         ("AB,10,,L-1,,4\nAB,,\nAB,,,L-3,,1\n", [(2, ""), (3, ""), (4, "")]),
@@ -107,6 +109,32 @@ def test_what_is_wrong_with_one_lot_leaves_out_its_whole_line(in_a):
 def test_what_lots_must_say(in_a, text, expected):
     make_sku(code="AB"), make_sku(code="CD")
     assert [(line, column) for line, column, _text in errors(text)] == expected
+
+
+def test_a_forgotten_quantity_is_told_as_that(in_a):
+    make_sku(code="AB")
+    (told,) = [text for _line, column, text in errors("AB,10,,,,\nAB,,,,,\n") if column == "Quantity"]
+    assert told.startswith("No quantity.")
+
+
+def test_a_cost_may_have_a_decimal_comma(in_a):
+    make_sku(code="AB")
+    file = lines_csv.SCHEMA.read(io.BytesIO(b"SKU;Quantity;Unit cost\nAB;1;129,50\nAB;1;7,5\n"))
+    found = lines_csv.plan_lines(file, line_count=0)
+    assert [line.as_input().unit_cost for line in found.lines] == [Decimal("129.50"), Decimal("7.5")]
+
+
+def test_a_file_without_its_columns_counts_no_rows(web, account_a):
+    with account_context(account_a):
+        made = make_replenishment()
+        make_sku(code="AB")
+    page = web.get(upload(web, made, b"Name,Number\nA,B\n").url).content.decode()
+    assert "No row can be read: columns are missing" in page
+    for words in ("0 rows", "left out", "Rows that are wrong", "errors=1"):
+        assert words not in page
+    page = web.get(upload(web, made, "AB,1,,,,\nAB,x,,,,\n").url).content.decode()
+    assert "1 row is left out" in page
+    assert re.search("<h1[^>]*>.*Check the upload", page, re.DOTALL)
 
 
 def lots(count):
@@ -170,15 +198,24 @@ def test_upload_check_apply(web, account_a):
     page = web.get(url).content.decode()
     for words in ("There is no SKU of this name", "NOBODY", "Apply the 2 good rows", "&lt;b&gt;", "4 of L-1"):
         assert words in page
-    bad = web.get(f"{url}?errors=1").content.decode("utf-8-sig").splitlines()
+    download = web.get(f"{url}?errors=1")
+    bad = download.content.decode("utf-8-sig").splitlines()
     assert bad[0] == "SKU,Quantity,Unit cost,Lot,Expiry,Lot quantity,Line,Reason"
     assert bad[1].startswith("NOBODY,<b>,,,,,4,")
     with account_context(account_a):
         assert ReplenishmentLine.objects.count() == 1
-    for _turn in range(2):  # sent twice, it is done once
-        answer = web.post(url, follow=True)
-        assert "2 lines are added." in answer.content.decode()
-        assert "1 row was left out." in answer.content.decode()
+    answer = web.post(url, follow=True).content.decode()
+    for words in ("2 lines are added.", "1 row was left out."):
+        assert words in answer
+    assert "before" not in answer
+    # Sent twice, it is done once, and says so; its page is what it did.
+    answer = web.post(url, follow=True).content.decode()
+    assert "This file was applied before: 2 lines are added. Nothing is added again." in answer
+    page = web.get(url, follow=True).content.decode()
+    assert "2 lines are added." in page
+    assert "There is no SKU of this name" in page
+    assert "Apply" not in page
+    assert web.get(f"{url}?errors=1").content == download.content
     with account_context(account_a):
         assert ReplenishmentLine.objects.count() == 3
 

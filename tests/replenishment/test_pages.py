@@ -60,6 +60,13 @@ def test_late_is_what_is_open_past_its_day(web, account_a, three):
     assert numbers(web, "late=on") == set()
 
 
+def test_the_switch_is_named_without_a_value_and_the_hint_says_when_it_begins(web):
+    page = " ".join(text_of(web.get("/acme/replenishments/?late=on")).split())
+    assert "<strong>Late only</strong>" in page
+    assert "Late only:" not in page
+    assert "Once it is submitted, the replenishment is marked late" in text_of(web.get("/acme/replenishments/new/"))
+
+
 def test_one_that_only_waits_for_a_review_is_not_late(web, account_a):
     yesterday = timezone.localdate() - timedelta(days=1)
     with account_context(account_a):
@@ -254,6 +261,21 @@ def test_lots_of_a_line_and_the_rest(web, account_a):
     assert stale.status_code == 422
     for words in ("Somebody changed", "Saved now", "L-9", "L-2"):
         assert words in text_of(stale)
+
+
+def test_a_lot_that_has_expired_is_warned_of_on_its_page_and_at_submit(web, account_a):
+    with account_context(account_a):
+        made = make_replenishment((make_sku(code="MILK"), 10))
+        line = line_of(made)
+    yesterday, today = (timezone.localdate() - timedelta(days=days) for days in (1, 0))
+    rows = [("OLD", yesterday.isoformat(), "4"), ("NEW", today.isoformat(), "6")]
+    url, words = f"/acme/replenishments/lines/{line.pk}/lots/", f"Line 1 (MILK): lot OLD expired on {yesterday}."
+    page = text_of(web.post(url, lot_data(*rows, version=made.version), follow=True))
+    assert words in page
+    assert "lot NEW" not in page
+    page = text_of(web.get(f"/acme/replenishments/{made.pk}/submit/"))
+    assert words in page
+    assert "10 by quantity" in page
 
 
 @pytest.mark.parametrize(

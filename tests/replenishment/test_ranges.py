@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from replenishment.ranges import BadRange, as_range, expand, find_ranges, fingerprint
+from replenishment.ranges import BadRange, as_range, expand, find_lists, find_ranges, fingerprint, split_all
 
 PREFIX = st.text(alphabet="ABCxyz-./ 19", max_size=8).filter(
     lambda text: text == text.strip() and not text[-1:].isdigit()
@@ -95,6 +95,14 @@ def test_a_hostile_text_is_answered_at_once():
 
 
 def test_an_answer_is_about_the_ranges_that_were_shown():
-    first, other = find_ranges(["A1-A2", "X"]), find_ranges(["A1-A3"])
-    assert fingerprint(first) == fingerprint(find_ranges(["Y", "A1-A2"]))
-    assert fingerprint(first) != fingerprint(other)
+    def token(*texts):
+        return fingerprint(each.text for each in find_ranges(texts))
+
+    assert token("A1-A2", "X") == token("Y", "A1-A2")
+    assert token("A1-A2", "X") != token("A1-A3")
+
+
+def test_what_looks_like_a_list():
+    texts = ["Y1, Y2, Y3", "A;B", "ONE", "X,", ",;", "a b"]
+    assert find_lists(texts) == ["Y1, Y2, Y3", "A;B"]
+    assert split_all(texts) == ["Y1", "Y2", "Y3", "A", "B", "ONE", "X,", ",;", "a b"]

@@ -239,49 +239,11 @@ def test_look_alikes_of_a_large_file_of_many_skus_are_one_statement(in_a, django
         assert len(look_alikes_of(serials)) == 200
 
 
-# --- typed ranges -----------------------------------------------------------------------------------------------------
-def test_a_range_is_asked_about_before_it_is_written_out(web, account_a):
+def test_the_page_of_a_file_says_that_a_range_is_one_serial_there(web, account_a):
     with account_context(account_a):
-        line = line_of(make_replenishment((make_serialized_sku(), 60)))
-    url = f"/acme/replenishments/lines/{line.pk}/serials/"
-    asked = web.post(url, {"serials": "A001-A050\nX-1"})
-    page = asked.content.decode()
-    assert "50 serials, A001 to A050" in page
-    token = asked.context["asked"]
-    with account_context(account_a):
-        assert planned() == []
-    # Another range than the one that was shown is asked about again, whatever was answered.
-    again = web.post(url, {"serials": "A001-A060", "is_range": "yes", "asked": token})
-    assert "60 serials, A001 to A060" in again.content.decode()
-    assert 'value="yes" checked' not in " ".join(again.content.decode().split())
-    assert web.post(url, {"serials": "A001-A050\nX-1", "is_range": "yes", "asked": token}).status_code == 302
-    with account_context(account_a):
-        found = [serial for _line, serial, _is in planned()]
-    assert (found[0], found[49], found[50], len(found)) == ("A001", "A050", "X-1", 51)
-
-
-def test_a_dash_number_is_kept_as_it_is(web, account_a):
-    with account_context(account_a):
-        line = line_of(make_replenishment())
-    url = f"/acme/replenishments/lines/{line.pk}/serials/"
-    token = web.post(url, {"serials": "1234-5678"}).context["asked"]
-    web.post(url, {"serials": "1234-5678", "is_range": "no", "asked": token})
-    web.post(url, {"serials": "12-345"})  # cannot be a range: nothing is asked
-    with account_context(account_a):
-        assert [serial for _line, serial, _is in planned()] == ["1234-5678", "12-345"]
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [("A001-A050", "50 serials, but 3 fit"), ("A3-A1", "comes after the last"), ("A1-A10", "as many digits")],
-)
-def test_a_range_that_cannot_be_says_why(web, account_a, text, words):
-    with account_context(account_a):
-        line = line_of(make_replenishment())
-    url = f"/acme/replenishments/lines/{line.pk}/serials/"
-    token = web.post(url, {"serials": text}).context["asked"]
-    answer = web.post(url, {"serials": text, "is_range": "yes", "asked": token})
-    assert answer.status_code == 422
-    assert words in answer.content.decode()
-    with account_context(account_a):
-        assert planned() == []
+        made = make_replenishment((make_serialized_sku(code="SER"), 9))
+    page = web.get(upload(web, made, 'SKU,Serial\nSER,U4-U9\nSER,"A,B"\nSER,C1\n').url).content.decode()
+    assert "2 rows look like ranges or lists, but each is one serial here" in page
+    assert "kept as it stands there: U4-U9 · A,B." in page
+    page = web.get(upload(web, made, "SKU,Serial\nSER,C1\n").url).content.decode()
+    assert "look like" not in page

@@ -1,5 +1,7 @@
 """Submit Replenishment: the question, what stands in its way, many units by a job."""
 
+import re
+
 import pytest
 
 from oms import jobs
@@ -12,6 +14,7 @@ from serials.models import Unit
 from tests.factories import make_serialized_sku, make_sku
 from tests.replenishment.browsing import fields_of, text_of
 from tests.replenishment.factories import generate, line_of, make_replenishment
+from tests.replenishment.samples import row_data
 
 pytestmark = pytest.mark.django_db
 
@@ -107,3 +110,32 @@ def test_every_fault_of_a_submit_is_on_the_page(web, account_a):
     page = text_of(submit(web, made))
     assert "Line 1 (A) has 2 serials for 5 units" in page
     assert "Line 2 (B) has 2 serials for 5 units" in page
+
+
+def test_what_would_be_refused_is_said_before_and_promised_nothing(web, account_a):
+    with account_context(account_a):
+        made = make_replenishment((make_serialized_sku(code="A"), 3), (make_serialized_sku(code="B"), 2))
+        generate(made)
+        planning.remove_serials(
+            line_id=line_of(made, 2).pk, planned_ids=[line_of(made, 2).planned.first().pk], actor=None
+        )
+    url = f"/acme/replenishments/{made.pk}/submit/"
+    page = text_of(web.get(url))
+    assert "Line 2 (B) has 1 serial for 2 units: add 1 more, or remove it." in page
+    assert "Incoming from now on" not in page
+    assert not re.search("<button[^>]*>Submit Replenishment", page)
+    with account_context(account_a):
+        planning.remove_serials(line_id=line_of(made, 2).pk, planned_ids=None, actor=None)
+    page = text_of(web.get(url))
+    assert "3 serials, Incoming from now on" in page
+    assert re.search("<button[^>]*>Submit Replenishment", page)
+
+
+def test_a_quantity_below_its_serials_says_what_is_to_be_done(web, account_a):
+    with account_context(account_a):
+        made = make_replenishment((make_serialized_sku(code="A"), 3))
+        generate(made)
+        line, version = line_of(made), Replenishment.objects.get().version
+    data = row_data((line.sku.code, 1, line.pk), initial=1, version=version)
+    page = text_of(web.post(f"/acme/replenishments/{made.pk}/lines/", data, follow=True))
+    assert "Line 1 (A) has 3 serials for 1 unit: choose 2 to remove." in page

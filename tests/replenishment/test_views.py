@@ -194,6 +194,10 @@ def test_generate_leads_to_the_popup_and_its_downloads(web, client_for, wes, acc
     with account_context(account_a):
         one, other = make_serialized_sku(code="=ONE"), make_serialized_sku(code="TWO")
         made = make_replenishment((one, 2), (other, 1))
+        # Which unit of the first line is of its lot is not known; on the other all are of one.
+        for position, number in ((1, "L-SOME"), (2, "L-24")):
+            version = Replenishment.objects.get().version
+            set_lots(line_id=line_of(made, position).pk, version=version, lots=[drafts.LotInput(number, 1)], actor=None)
         ids = list(made.lines.values_list("pk", flat=True))
     base = f"/acme/replenishments/{made.pk}/"
     answer = web.post(f"{base}generate/", {"line": ids}, follow=True)
@@ -206,11 +210,15 @@ def test_generate_leads_to_the_popup_and_its_downloads(web, client_for, wes, acc
     ):
         assert words in page
     rows = list(csv.reader(io.StringIO(text_of(web.get(f"{base}serials/download/")).removeprefix("\ufeff"))))
-    assert rows == [["SKU", "Serial"], ["'=ONE", "SN00000001"], ["'=ONE", "SN00000002"], ["TWO", "SN00000003"]]
+    assert rows == [
+        ["SKU", "Serial", "Lot"],
+        *(["'=ONE", f"SN0000000{number}", ""] for number in (1, 2)),
+        ["TWO", "SN00000003", "L-24"],
+    ]
     warehouse = client_for(wes)
     assert text_of(warehouse.get(f"{base}serials/download/?sku={other.pk}")).split() == [
-        "\ufeffSKU,Serial",
-        "TWO,SN00000003",
+        "\ufeffSKU,Serial,Lot",
+        "TWO,SN00000003,L-24",
     ]
     answers = [
         ask(f"{base}serials/{kind}/{query}")
