@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from oms import outbox
 from oms.errors import Conflict, DomainError, Text
-from oms.models import CaseState, Discrepancy, DiscrepancyKind, Person
+from oms.models import AuditEntry, CaseState, Discrepancy, DiscrepancyKind, Person
 from oms.services import audit
 
 CLOSED = "discrepancy.closed"
@@ -112,20 +112,29 @@ def _close(discrepancy_ids: Collection[int], reason: str, actor: Person | None, 
     Discrepancy.objects.filter(pk__in=[case.pk for case in cases]).update(
         is_open=False, reason=words, closed_at=now, closed_by=actor
     )
-    kinds = {case.kind for case in cases}
-    ends = {kind: CaseState.SETTLED if end == CaseState.REFUSED and not is_refusable(kind) else end for kind in kinds}
-    audit.record_many(
-        audit.entry(
-            actor=actor,
-            action=ends[case.kind].value,
-            kind="discrepancy",
-            object_id=case.pk,
-            label=case.summary,
-            changes={"reason": (None, words)},
-        )
-        for case in cases
-    )
+    refusable = {kind for kind in {case.kind for case in cases} if is_refusable(kind)}
+    entries = []
+    for case in cases:
+        if end == CaseState.ACCEPTED:
+            entries.append(_ended(case, actor, "accept"))
+        elif end == CaseState.REFUSED and case.kind in refusable:
+            entries.append(_ended(case, actor, "refuse"))
+        else:
+            entries.append(_ended(case, actor, "settle"))
+    audit.record_many(entries)
     return cases
+
+
+def _ended(case: Discrepancy, actor: Person | None, action: str) -> AuditEntry:
+    """The row of the audit log that says how it ended: `queries.discrepancies.with_state` reads it."""
+    return audit.entry(
+        actor=actor,
+        action=action,
+        kind="discrepancy",
+        object_id=case.pk,
+        label=case.summary,
+        changes={"reason": (None, case.reason)},
+    )
 
 
 @dataclass(frozen=True)

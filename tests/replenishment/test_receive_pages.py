@@ -160,7 +160,6 @@ def test_every_ordered_lot_is_shown(floor, account_a):
 
 @pytest.fixture
 def two_lots(account_a):
-    """Line 1 with two ordered lots, line 2 without."""
     with account_context(account_a):
         found = make_submitted((make_sku(), 6), (make_sku(), 5), planned=False)
         line = line_of(found)
@@ -170,7 +169,6 @@ def two_lots(account_a):
 
 
 def with_lots(found, *quantities, **fields):
-    """What the first line's form sends: its ordered lots with these quantities."""
     lots = {f"lot{place}_quantity": quantity for place, quantity in enumerate(quantities)}
     with account_context(found.account_id):
         return line_data(found, lots="2", lot0_number="L1", lot1_number="L2", **lots, **fields)
@@ -218,9 +216,8 @@ def test_errors_name_their_lots(floor, two_lots):
     page = text_of(post(floor, two_lots, with_lots(two_lots, "1", "", quantity="4")))
     assert "Quantity of lot L2 of line 1</a>: How many are of this lot?" in page
     assert "Quantity of lot L1" not in page
-    assert "The lots add up to 4, but 0 arrived" in text_of(
-        post(floor, two_lots, with_lots(two_lots, "4", "", quantity="0"))
-    )
+    page = text_of(post(floor, two_lots, with_lots(two_lots, "4", "", quantity="0")))
+    assert "The lots add up to 4, but 0 arrived" in page
 
 
 def test_all_as_expected_once(floor, account_a, made):
