@@ -49,7 +49,8 @@ class ExpectedColumn(Column):
             day: date | None = record.expected_on
             if day is None:
                 return "<td></td>"
-            return f"<td>{day.isoformat()}{mark if record.is_late else ''}</td>"
+            # One element, so that a card keeps the badge beside its day
+            return f"<td><span>{day.isoformat()}{mark if record.is_late else ''}</span></td>"
 
         return cell
 

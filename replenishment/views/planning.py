@@ -81,14 +81,22 @@ def _start_job(request: AccountRequest, found: Replenishment, ids: list[int], to
 @require_role(EVERYONE)
 def generated(request: AccountRequest, pk: int) -> HttpResponse:
     """The popup: download all serials or those of one SKU, labels for all or for one SKU."""
-    found = get_object_or_404(Replenishment, pk=pk)
+    return _popup(request, get_object_or_404(Replenishment, pk=pk))
+
+
+def _popup(
+    request: AccountRequest, found: Replenishment, *, fault: str = "", sku_id: int | None = None
+) -> HttpResponse:
+    """The popup, with why labels (of one SKU) could not be printed."""
     context = {
         **around(request, found),
         "page_title": _("Serials of %(number)s") % {"number": found.number},
         "found": found,
         "skus": queries.planned_skus(found),
+        "fault": fault,
+        "fault_sku": sku_id,
     }
-    return render(request, "replenishment/generated.html", context)
+    return render(request, "replenishment/generated.html", context, status=422 if fault else 200)
 
 
 @require_GET
@@ -104,12 +112,11 @@ def download(request: AccountRequest, pk: int) -> HttpResponseBase:
 @require_role(EVERYONE)
 def labels(request: AccountRequest, pk: int) -> HttpResponseBase:
     """Print the labels of all serials, or of one SKU (?sku=): a PDF, or the job that makes it."""
-    _found, sku_id = _chosen(request, pk)
+    found, sku_id = _chosen(request, pk)
     try:
         return labels_jobs.respond_or_start(request, "replenishment", {"replenishment_id": pk, "sku_id": sku_id})
     except DomainError as error:
-        messages.error(request, str(error))
-        return redirect("replenishment", account_slug=request.account.slug, pk=pk)
+        return _popup(request, found, fault=str(error), sku_id=sku_id)
 
 
 @require_http_methods(["GET", "POST"])

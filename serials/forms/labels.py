@@ -13,6 +13,14 @@ from serials.models import LabelSetting, LabelShift
 from serials.queries.prints import Choice, usual_choice
 from serials.services.prints import checked_logo
 
+_FAR = gettext_lazy("Use -20 to 20 mm.")
+_SHIFT_ERRORS = {
+    "invalid": gettext_lazy("Type a number of mm, such as 1.5."),
+    "min_value": _FAR,
+    "max_value": _FAR,
+    "max_decimal_places": gettext_lazy("Use one digit after the point."),
+}
+
 
 def sheet_choices() -> list[tuple[str, str]]:
     """The sheets by their keys."""
@@ -29,6 +37,7 @@ class PrintLabelsForm(forms.Form):
         help_text=gettext_lazy("Of a sheet that is part-used: counted by rows, from the top left."),
         min_value=1,
         required=False,
+        error_messages={"invalid": gettext_lazy("Type a whole number."), "min_value": gettext_lazy("Use at least 1.")},
         widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
     )
     format = forms.ChoiceField(label=gettext_lazy("File"), choices=Format.choices)
@@ -80,7 +89,9 @@ class LabelSettingForm(forms.Form):
     )
     logo = forms.FileField(
         label=gettext_lazy("Logo"),
-        help_text=gettext_lazy("A PNG or JPEG picture of up to 1 MB, for labels that have room. It is printed on PDF."),
+        help_text=gettext_lazy(
+            "A PNG or JPEG picture of up to 1 MB, for labels that have room. It is printed on PDF, in black and grey."
+        ),
         required=False,
         widget=forms.FileInput(attrs={"accept": ".png,.jpg,.jpeg,image/png,image/jpeg"}),
     )
@@ -104,6 +115,7 @@ class LabelSettingForm(forms.Form):
                     max_value=20,
                     decimal_places=1,
                     required=False,
+                    error_messages=_SHIFT_ERRORS,
                     widget=forms.NumberInput(attrs={"class": "input", "step": "0.1"}),
                 )
 

@@ -18,7 +18,14 @@ _MONO = {"class": "mono", "autocomplete": "off", "spellcheck": "false"}
 
 def _count(label: Any, most: int, **more: Any) -> forms.IntegerField:
     attrs = {"class": "mono", "inputmode": "numeric", "autocomplete": "off"}
-    return forms.IntegerField(label=label, min_value=1, max_value=most, widget=forms.TextInput(attrs=attrs), **more)
+    words = {
+        "required": gettext_lazy("Type a whole number."),
+        "invalid": gettext_lazy("Type a whole number."),
+        "min_value": gettext_lazy("Use at least 1."),
+        "max_value": gettext_lazy("Use at most %(limit_value)s."),
+    }
+    widget = forms.TextInput(attrs=attrs)
+    return forms.IntegerField(label=label, min_value=1, max_value=most, widget=widget, error_messages=words, **more)
 
 
 class LooksForm(forms.Form):
@@ -68,8 +75,13 @@ class LooksForm(forms.Form):
     scheme: schemes.Scheme
 
     def clean_prefix(self) -> str:
-        """In capitals, as numbers are compared."""
-        return normalise(self.cleaned_data["prefix"])
+        """In capitals, as numbers are compared; said at once where it cannot be, whatever else is wrong."""
+        prefix = normalise(self.cleaned_data["prefix"])
+        try:
+            schemes.check_prefix(prefix)
+        except schemes.BadScheme as error:
+            raise forms.ValidationError(str(error)) from error
+        return prefix
 
     def clean(self) -> dict[str, Any]:
         """A scheme that can be."""

@@ -79,7 +79,10 @@ def plain_ascii(serial: str) -> str:
     text = serial if serial.isascii() else unicodedata.normalize("NFKC", serial).strip()
     if not (text and text.isascii() and text.isprintable()):
         raise DomainError(
-            _("“%(serial)s” cannot be printed as a Code 128 barcode: it has characters that are not ASCII.")
+            _(
+                "“%(serial)s” cannot be printed as a Code 128 barcode: it has characters that are not ASCII. "
+                "Choose QR code, which has room for all of them."
+            )
             % {"serial": serial}
         )
     return text

@@ -47,6 +47,17 @@ class BadScheme(BadSerial):
         self.field = field
 
 
+def check_prefix(prefix: str) -> None:
+    """Raises BadScheme where no number can begin with it, whatever else the scheme says."""
+    if len(prefix) > LONGEST_PREFIX or not _PREFIX.fullmatch(prefix):
+        raise BadScheme(
+            _("Use capital letters, digits, dots, slashes, dashes and date parts, a letter or digit first."), "prefix"
+        )
+    unknown = [part for part in _PART.findall(prefix) if part not in DATE_PARTS]
+    if unknown:
+        raise BadScheme(_("There is no date part {%(part)s}.") % {"part": unknown[0]}, "prefix")
+
+
 @dataclass(frozen=True)
 class Scheme:
     """A prefix with date parts in braces, a counter of `width` symbols, a check character over all of it."""
@@ -58,14 +69,7 @@ class Scheme:
     is_gs1_safe: bool = False
 
     def __post_init__(self) -> None:
-        if len(self.prefix) > LONGEST_PREFIX or not _PREFIX.fullmatch(self.prefix):
-            raise BadScheme(
-                _("Use capital letters, digits, dots, slashes, dashes and date parts, a letter or digit first."),
-                "prefix",
-            )
-        unknown = [part for part in _PART.findall(self.prefix) if part not in DATE_PARTS]
-        if unknown:
-            raise BadScheme(_("There is no date part {%(part)s}.") % {"part": unknown[0]}, "prefix")
+        check_prefix(self.prefix)
         if self.width < 1 or len(self.alphabet) ** self.width - 1 > MOST_COUNTER:
             raise BadScheme(_("With these characters the counter has 1 to %(most)s.") % {"most": self._widest}, "width")
         if self.check is Check.LUHN and not self._is_numeric:

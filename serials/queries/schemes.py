@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from django.db.models import Count, OuterRef, QuerySet, Subquery, Value
+from django.db.models import Case, Count, Exists, OuterRef, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _, gettext_lazy
 
 from oms.errors import Text
+from oms.models import Sku, Workflow
 from serials.models import NumberScheme, SkuNumbering
 from serials.numbering.rules import ANYTHING, Rule
 from serials.numbering.schemes import Scheme
@@ -19,10 +20,16 @@ SHOWN = 5
 
 
 def scheme_rows() -> QuerySet[NumberScheme]:
-    """Every scheme of the account, read through the search view, with `sku_count`: the SKUs that name it."""
+    """Every scheme of the account, read through the search view, with `sku_count`: the SKUs that name it.
+
+    The default's are also the In/Out SKUs that name none.
+    """
     own = SkuNumbering.objects.filter(scheme=OuterRef("pk")).order_by().values("scheme")
+    named = SkuNumbering.objects.filter(sku=OuterRef("pk"), scheme__isnull=False)
+    others = Sku.objects.filter(~Exists(named), workflow=Workflow.IN_OUT).order_by().values("workflow")
+    counts = [Coalesce(Subquery(found.annotate(n=Count("pk")).values("n")), Value(0)) for found in (own, others)]
     return NumberScheme.objects.through_view().annotate(
-        sku_count=Coalesce(Subquery(own.annotate(n=Count("pk")).values("n")), Value(0))
+        sku_count=counts[0] + Case(When(is_default=True, then=counts[1]), default=Value(0))
     )
 
 

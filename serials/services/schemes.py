@@ -144,9 +144,14 @@ def _check(given: SchemeInput, row: NumberScheme | None) -> None:
     if not 1 <= given.first_counter <= given.scheme.last:
         words = _("The first number is from 1 to %(last)s.")
         raise BadField(words % {"last": f"{given.scheme.last:,}"}, "first_counter")
-    for other in NumberScheme.objects.exclude(pk=row.pk if row else 0):
+    check_looks(given.scheme, row.pk if row else None)
+
+
+def check_looks(scheme: Scheme, own_id: int | None) -> None:
+    """Raises BadField where numbers of this scheme could be those of one that has another id."""
+    for other in NumberScheme.objects.exclude(pk=own_id or 0):
         # An archived scheme that never gave a number stands in nobody's way.
-        if (other.is_used or not other.is_archived) and given.scheme.may_equal(other.scheme):
+        if (other.is_used or not other.is_archived) and scheme.may_equal(other.scheme):
             words = _("Its numbers could be those of “%(name)s” (%(looks)s). Change the prefix or the width.")
             raise BadField(words % {"name": other.name, "looks": other.scheme}, "prefix")
 

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any
 
+from django.core.exceptions import NON_FIELD_ERRORS
+from django.forms import Form
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -74,6 +76,7 @@ def _around(run: LabelRun, back: str) -> dict[str, Any]:
         "section_label": run.title,
         "section_url": back,
         "submit_label": _("Print"),
+        "failed_title": _("Nothing is printed yet. Please correct:"),
         "native": True,
         "wide": True,
         "cancel_url": back,
@@ -85,8 +88,7 @@ def _around(run: LabelRun, back: str) -> dict[str, Any]:
 def _preview(run: LabelRun, form: PrintLabelsForm) -> dict[str, Any]:
     """The picture of the first page, or why there is none."""
     if form.is_bound and not form.is_valid():
-        faults = [str(fault) for faults in form.errors.values() for fault in faults]
-        return {"preview_faults": faults}
+        return {"preview_faults": faults_in_words(form)}
     choice = form.choice
     sheet = SHEETS[choice.sheet]
     try:
@@ -100,6 +102,16 @@ def _preview(run: LabelRun, form: PrintLabelsForm) -> dict[str, Any]:
         "preview_is_roll": sheet.is_roll,
         "sheet_name": sheet.name,
     }
+
+
+def faults_in_words(form: Form) -> list[str]:
+    """What is wrong with a form where its fields are out of sight: each fault under the name of its field."""
+    words = _("%(field)s: %(fault)s")
+    return [
+        str(fault) if name == NON_FIELD_ERRORS else words % {"field": form.fields[name].label, "fault": fault}
+        for name, faults in form.errors.items()
+        for fault in faults
+    ]
 
 
 def _pages(run: LabelRun, choice: Choice) -> str:

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from oms.access import AccountRequest, require_role
 from oms.errors import DomainError
 from oms.models import ADMINS, EVERYONE
+from oms.numbers import whole_number
 from oms.ui.layouts import Layout
 from oms.ui.views import Empty, PageAction, TableView
 from serials.filters import SchemeFilter
@@ -23,6 +24,7 @@ from serials.queries import schemes as queries
 from serials.queries.schemes import Preview
 from serials.services import schemes as services
 from serials.tables import SchemeAdminTable, SchemeTable
+from serials.views.labels import faults_in_words
 
 
 class SchemeList(TableView):
@@ -75,6 +77,7 @@ def scheme_new(request: AccountRequest) -> HttpResponse:
         "page_title": _("Add number scheme"),
         "submit_label": _("Add number scheme"),
         "preview": _preview(form, None),
+        "faults": [] if form.is_bound else _clash(Scheme(), None),
     }
     return render(request, "serials/scheme.html", context, status=422 if form.errors else 200)
 
@@ -123,8 +126,10 @@ def archive(request: AccountRequest, pk: int) -> HttpResponse:
 def preview(request: AccountRequest) -> HttpResponse:
     """The next numbers of what the form says now, for the page that asks while somebody types."""
     form = LooksForm(request.GET)
-    form.is_valid()
-    return render(request, "serials/_scheme_preview.html", {"preview": _preview(form, None), "form": form})
+    faults = [] if form.is_valid() else faults_in_words(form)
+    faults = faults or _clash(form.scheme, whole_number(request.GET.get("scheme")))
+    shown = {"preview": None if faults else _preview(form, None), "faults": faults}
+    return render(request, "serials/_scheme_preview.html", shown)
 
 
 def _preview(form: LooksForm, row: NumberScheme | None) -> Preview | None:
@@ -137,6 +142,15 @@ def _preview(form: LooksForm, row: NumberScheme | None) -> Preview | None:
             return None
         return Preview(looks, row.next_counter if row and row.is_used else first, today)
     return Preview(row.scheme, row.next_counter, today) if row else Preview(Scheme(), 1, today)
+
+
+def _clash(scheme: Scheme, own_id: int | None) -> list[str]:
+    """Why an account cannot have this scheme beside its others."""
+    try:
+        services.check_looks(scheme, own_id)
+    except DomainError as error:
+        return [str(error)]
+    return []
 
 
 def _put(form: SchemeForm, error: DomainError) -> None:

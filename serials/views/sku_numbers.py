@@ -63,7 +63,7 @@ def numbers(request: AccountRequest, pk: int) -> HttpResponse:
         "page_title": _("Serial numbers of %(sku)s") % {"sku": sku.code},
         "submit_label": _("Save"),
     }
-    return render(request, "ui/form.html", context, status=422 if form.errors else 200)
+    return render(request, "serials/sku_numbers.html", context, status=422 if form.errors else 200)
 
 
 @require_GET

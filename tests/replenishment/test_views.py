@@ -12,7 +12,7 @@ from oms.models import Job, WarehouseLink
 from oms.tenancy import account_context
 from replenishment.lifecycle import Status
 from replenishment.models import PlannedSerial, Replenishment, ReplenishmentLine
-from replenishment.services import drafts, submitting
+from replenishment.services import drafts, planning, submitting
 from replenishment.services.lots import set_lots
 from replenishment.services.receiving import apply_receipt
 from tests.factories import make_serialized_sku, make_sku, make_warehouse_link
@@ -258,6 +258,27 @@ def test_more_labels_than_a_file_holds_are_refused_before_anybody_waits(web, acc
     assert "These are 3 labels, and one file holds 2" in text_of(answer)
     with account_context(account_a):
         assert not Job.objects.filter(kind="serials.labels").exists()
+
+
+def test_what_cannot_be_printed_keeps_the_popup_and_says_what_to_do(web, account_a):
+    with account_context(account_a):
+        made = make_replenishment((make_serialized_sku(), 1))
+        line = made.lines.get()
+        planning.add_serials(line_id=line.pk, serials=["żółć-1"], actor=None)
+    base = f"/acme/replenishments/{made.pk}/"
+    answer = web.post(f"{base}serials/labels/?sku={line.sku_id}")
+    assert answer.status_code == 422
+    page = text_of(answer)
+    for words in ("Choose QR code", "Download all serials", f"{base}serials/labels/options/?sku="):
+        assert words in page
+
+
+def test_its_pages_stay_within_replenishment(web, account_a):
+    with account_context(account_a):
+        made = make_replenishment()
+    for name in ("lines/csv/", "submit/", "edit/"):
+        page = text_of(web.get(f"/acme/replenishments/{made.pk}/{name}"))
+        assert re.search(r'href="/acme/replenishments/"\s+aria-current="page"', page), name
 
 
 def test_cancelling_says_who_is_told(web, account_a):

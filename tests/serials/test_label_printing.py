@@ -98,6 +98,7 @@ def test_the_preview_follows_the_choice(web, account_a):
         ({"symbology": "gs1-128"}, "has no GTIN"),
         ({"sheet": "a4-3x10", "start": 31}, "This sheet has 30 labels."),
         ({"sheet": "a4-3x10", "format": "zpl"}, "choose a roll"),
+        ({"sheet": "a4-3x10", "start": 0}, "Begin at label: Use at least 1."),
         ({"sheet": "9x9"}, "Select a valid choice"),
     ],
 )
@@ -108,7 +109,8 @@ def test_what_cannot_be_printed_is_said_in_the_dialog_and_changes_nothing(web, a
         headers = {"HX-Request": "true"} if do == "preview" else {}
         answer = web.post(label_url(unit), {**PRINT, **change, "do": do}, headers=headers)
         assert answer.status_code == status
-        assert words in answer.content.decode()
+        assert words in re.sub("<[^>]*>", "", answer.content.decode())
+        assert "Nothing is saved" not in answer.content.decode()
     with account_context(account_a):
         assert not LabelPrint.objects.exists()
 
@@ -217,6 +219,9 @@ def test_an_admin_sets_how_labels_are(client_for, ana, web, account_a):
         assert plan.resolver == "https://id.acme.example"
         assert plan.logo.startswith(b"\x89PNG")
         assert AuditEntry.objects.filter(kind="labels").count() == 1
+    assert 'src="data:image/png;base64,' in admin.get("/acme/settings/labels/").content.decode()
+    refused = admin.post("/acme/settings/labels/", settings_of(**{"right-a4-2x7": "21"})).content.decode()
+    assert "Use -20 to 20 mm." in refused
     chosen = {"symbology": "code128", "sheet": "a4-2x7", "format": "pdf"}
     answer = web.post(label_url(unit), {**chosen, "do": "print"})
     assert b"/Subtype /Image" in answer.content

@@ -13,13 +13,13 @@ from oms.models import AuditEntry
 from oms.tenancy import account_context
 from serials.models import NumberScheme, SchemeState, SkuNumbering
 from serials.numbering.check_characters import Check
-from serials.numbering.rules import Characters, Rule
+from serials.numbering.rules import ANYTHING, Characters, Rule
 from serials.numbering.schemes import Alphabet, Scheme
-from serials.queries.schemes import low_schemes, rules_of, schemes_of
+from serials.queries.schemes import low_schemes, rules_of, scheme_rows, schemes_of
 from serials.services import schemes
 from serials.services.numbers import NumbersExhausted, reserve_block
-from serials.services.schemes import BadField, SchemeInput
-from tests.factories import make_sku
+from serials.services.schemes import BadField, SchemeInput, set_numbering
+from tests.factories import make_serialized_sku, make_sku
 from tests.old_schema import old_schema
 from tests.serials.factories import make_scheme
 from tests.serials.test_attribute_races import waiting_for
@@ -237,6 +237,36 @@ def test_the_preview_follows_what_is_typed(client_for, ana, account_a):
         "Luhn is for digits" in client.get(address("scheme_preview"), {**FORM, "check_kind": "luhn"}).content.decode()
     )
     assert client.get(address("scheme_preview")).status_code == 200
+
+
+def test_the_preview_says_each_fault_once_under_its_field(client_for, ana, account_a):
+    shown = client_for(ana).get(address("scheme_preview"), {**FORM, "prefix": "a b", "width": "0"}).content.decode()
+    assert "Prefix: Use capital letters" in shown
+    assert shown.count("Counter width: Use at least 1.") == 1
+
+
+def test_the_preview_says_that_another_scheme_has_these_numbers(client_for, ana, account_a):
+    with account_context(account_a):
+        row = make_scheme()
+    client, same = client_for(ana), {"prefix": row.prefix, "width": str(row.width)}
+    assert "Its numbers could be those of" in client.get(address("scheme_preview"), {**FORM, **same}).content.decode()
+    own = client.get(address("scheme_preview"), {**FORM, **same, "scheme": row.pk}).content.decode()
+    assert "Its numbers could be those of" not in own
+
+
+def test_the_default_counts_the_skus_that_name_no_scheme(account_a):
+    with account_context(account_a):
+        named = make_scheme(Scheme("B", 4), name="Named")
+        skus = [make_serialized_sku() for _n in range(3)]
+        set_numbering(sku_id=skus[0].pk, scheme_id=named.pk, rule=ANYTHING, actor=None)
+        counts = {(row.is_default, row.name == "Named"): row.sku_count for row in scheme_rows()}
+    assert counts == {(True, False): 2, (False, True): 1}
+
+
+def test_a_skus_rules_say_what_they_are_for(client_for, ana, account_a):
+    with account_context(account_a):
+        sku = make_serialized_sku()
+    assert "Numbers from outside</h2>" in client_for(ana).get(address("sku_numbers", pk=sku.pk)).content.decode()
 
 
 def test_a_used_scheme_is_shown_and_only_its_name_changes(client_for, ana, account_a):
