@@ -9,9 +9,10 @@ from django.utils.translation import gettext as _, gettext_lazy, ngettext
 from oms.lines import LinesField
 from oms.models import Sku, WarehouseLink
 from oms.models.catalogue import validate_printable
+from oms.queries.catalogue import skus_by_code
 from replenishment import ranges
 from replenishment.models import MOST_UNITS
-from replenishment.queries import skus_by_code, warehouse_links
+from replenishment.queries import warehouse_links
 
 MOST_TYPED = 10_000
 """Serials that one page takes at once."""

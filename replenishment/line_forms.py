@@ -10,9 +10,10 @@ from django.utils.translation import gettext as _, gettext_lazy, ngettext
 
 from oms.models import Sku
 from oms.models.catalogue import validate_printable
+from oms.queries.catalogue import skus_by_code
 from replenishment.forms import CODE, DAY
 from replenishment.models import MOST_LOTS, MOST_UNITS, ReplenishmentLine, ReplenishmentLot
-from replenishment.queries import decimals, skus_by_code
+from replenishment.queries import decimals
 from replenishment.services.drafts import LotInput
 
 BLANK_ROWS = 4

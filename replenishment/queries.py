@@ -7,13 +7,12 @@ from datetime import date
 from decimal import Decimal
 
 from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
-from django.db.models.functions import Coalesce, Upper
+from django.db.models.functions import Coalesce
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from oms.errors import Blocker
-from oms.models import AuditEntry, Bin, Discrepancy, Sku, WarehouseLink, Workflow
-from oms.queries.catalogue import folded
+from oms.models import AuditEntry, Bin, Discrepancy, WarehouseLink, Workflow
 from oms.queries.discrepancies import with_state
 from replenishment.lateness import late
 from replenishment.lifecycle import OPEN, Status
@@ -359,27 +358,6 @@ def history(replenishment: Replenishment, limit: int = 20) -> QuerySet[AuditEntr
 def warehouse_links() -> QuerySet[WarehouseLink]:
     """The account's warehouses, by name."""
     return WarehouseLink.objects.select_related("warehouse").order_by("warehouse__name")
-
-
-def skus_by_code(codes: Collection[str]) -> dict[str, Sku]:
-    """Code as it was typed → the SKU that has it, whatever the case; two queries."""
-    keys = folded(code.strip() for code in codes)
-    found = {sku.key: sku for sku in Sku.objects.annotate(key=Upper("code")).filter(key__in=set(keys.values()))}
-    return {code: found[key] for code in codes if (key := keys[code.strip()]) in found}
-
-
-def matching_skus(text: str, limit: int = 20) -> QuerySet[Sku]:
-    """SKUs whose code, name or id contains the text, for suggestions; read through the search view."""
-    text = text.strip()[:80]
-    rows = Sku.objects.through_view()
-    if text:
-        rows = rows.filter(
-            Q(code__icontains=text)
-            | Q(name__icontains=text)
-            | Q(product_id__icontains=text)
-            | Q(product_id_wh__icontains=text)
-        )
-    return rows.order_by("code", "pk")[:limit]
 
 
 def workflow_blockers(sku_ids: Collection[int]) -> dict[int, list[Blocker]]:

@@ -1,9 +1,10 @@
 """Reads of the catalogue."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Upper
 
 from oms.models import AuditEntry, Sku, Stock
 
@@ -21,6 +22,27 @@ def folded(texts: Iterable[str]) -> dict[str, str]:
 def sku_rows() -> QuerySet[Sku]:
     """Every SKU of the account, read through the search view; filter and sort it, act on rows by their ids."""
     return Sku.objects.through_view()
+
+
+def skus_by_code(codes: Collection[str]) -> dict[str, Sku]:
+    """Code as it was typed → the SKU that has it, whatever the case; two queries."""
+    keys = folded(code.strip() for code in codes)
+    found = {sku.key: sku for sku in Sku.objects.annotate(key=Upper("code")).filter(key__in=set(keys.values()))}
+    return {code: found[key] for code in codes if (key := keys[code.strip()]) in found}
+
+
+def matching_skus(text: str, limit: int = 20) -> QuerySet[Sku]:
+    """SKUs whose code, name or id contains the text, for suggestions; read through the search view."""
+    text = text.strip()[:80]
+    rows = Sku.objects.through_view()
+    if text:
+        rows = rows.filter(
+            Q(code__icontains=text)
+            | Q(name__icontains=text)
+            | Q(product_id__icontains=text)
+            | Q(product_id_wh__icontains=text)
+        )
+    return rows.order_by("code", "pk")[:limit]
 
 
 def sku_stock(sku: Sku) -> QuerySet[Stock]:

@@ -20,10 +20,10 @@ from oms import csvio
 from oms.errors import DomainError
 from oms.models import Person, Sku
 from oms.models.catalogue import validate_printable
+from oms.queries.catalogue import skus_by_code
 from oms.services import audit
 from replenishment.lifecycle import Step
 from replenishment.models import MOST_LOTS, MOST_UNITS, Replenishment, ReplenishmentLine
-from replenishment.queries import skus_by_code
 from replenishment.services.drafts import MOST_LINES, LineInput, LotInput, add_lines, locked, touch
 
 MOST_ROWS = 10_000

@@ -117,8 +117,14 @@ def submit(request: AccountRequest, pk: int) -> HttpResponse:
             messages.success(request, _("%(number)s is submitted. It is In-Transit.") % {"number": found.number})
             return redirect("replenishment", account_slug=request.account.slug, pk=pk)
         found = get_object_or_404(queries.documents(), pk=pk)  # it may have changed since
+    status = 422 if request.method == "POST" else 200
+    return render(request, "replenishment/submit.html", _question(request, found, told), status=status)
+
+
+def _question(request: AccountRequest, found: Replenishment, told: list[str]) -> dict[str, Any]:
+    """What the page of Submit shows: the question, or all that stands in its way; `told` is why it was just refused."""
     faults = submitting.faults_of(found) if may(Step.SUBMIT, found.status) else []
-    context = {
+    return {
         **around(request, found),
         "page_title": _("Submit Replenishment"),
         "found": found,
@@ -126,10 +132,8 @@ def submit(request: AccountRequest, pk: int) -> HttpResponse:
         "is_blocked": bool(faults),
         "expired": expired_words(found)[:SHOWN_EXPIRED],
         "lines": queries.lines_of(found),
-        "cancel_url": address(request, "replenishment", pk=pk),
+        "cancel_url": address(request, "replenishment", pk=found.pk),
     }
-    status = 422 if request.method == "POST" else 200
-    return render(request, "replenishment/submit.html", context, status=status)
 
 
 @require_http_methods(["GET", "POST"])

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET
 
 from oms.access import AccountRequest, require_role
 from oms.models import EVERYONE, OFFICE
+from oms.queries.catalogue import matching_skus
 from oms.ui.views import Empty, PageAction, TableView
 from replenishment import queries
 from replenishment.filters import ExpectedFilter, ReplenishmentFilter
@@ -73,4 +74,4 @@ def find(request: AccountRequest) -> HttpResponse:
 def suggest(request: AccountRequest) -> HttpResponse:
     """SKUs that match what is being typed into a row, as options of its list."""
     text = next((str(value) for name, value in request.GET.items() if name.endswith("-sku")), "").replace("\0", "")
-    return render(request, "replenishment/_options.html", {"skus": queries.matching_skus(text)})
+    return render(request, "replenishment/_options.html", {"skus": matching_skus(text)})

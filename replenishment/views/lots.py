@@ -44,14 +44,18 @@ def line_lots(request: AccountRequest, pk: int) -> HttpResponse:
             if isinstance(error, Conflict):  # who was told has seen what is saved now
                 version = Replenishment.objects.values_list("version", flat=True).get(pk=found.pk)
         else:
-            messages.success(request, _("Saved."))
-            if expired := services.expired_words(found, line):
-                messages.warning(request, " ".join(expired[:NAMED]))
+            _say_saved(request, line)
             return redirect(own_url)
     is_bad = is_sent and (bool(faults) or not rows.is_valid())
     context = {**_around(request, line), "rows": rows, "own": own, "faults": faults, "version": version}
     context["is_bad"] = is_bad
     return render(request, "replenishment/line_lots.html", context, status=422 if is_bad else 200)
+
+
+def _say_saved(request: AccountRequest, line: ReplenishmentLine) -> None:
+    messages.success(request, _("Saved."))
+    if expired := services.expired_words(line.replenishment, line):
+        messages.warning(request, " ".join(expired[:NAMED]))
 
 
 def _around(request: AccountRequest, line: ReplenishmentLine) -> dict[str, Any]:
