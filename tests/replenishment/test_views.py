@@ -258,6 +258,7 @@ def test_what_cannot_be_printed_keeps_the_popup_and_says_what_to_do(web, account
         made = make_replenishment((make_serialized_sku(), 1))
         line = made.lines.get()
         planning.add_serials(line_id=line.pk, serials=["żółć-1"], actor=None)
+    assert "1 serial for 1 unit." in text_of(web.get(f"/acme/replenishments/lines/{line.pk}/serials/"))
     base = f"/acme/replenishments/{made.pk}/"
     answer = web.post(f"{base}serials/labels/?sku={line.sku_id}")
     assert answer.status_code == 422
