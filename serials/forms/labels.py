@@ -90,7 +90,7 @@ class LabelSettingForm(forms.Form):
     logo = forms.FileField(
         label=gettext_lazy("Logo"),
         help_text=gettext_lazy(
-            "A PNG or JPEG picture of up to 1 MB, for labels that have room. It is printed on PDF, in black and grey."
+            "A PNG or JPEG picture of up to 1 MB, for labels that have room. It is printed in black and grey."
         ),
         required=False,
         widget=forms.FileInput(attrs={"accept": ".png,.jpg,.jpeg,image/png,image/jpeg"}),
