@@ -11,7 +11,7 @@ from oms import demo
 READY_SECONDS = 60.0
 QUANTITY = 3
 SKU = "L2201308"
-TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="(\w+)"')
+HIDDEN = re.compile(r'<input type="hidden" name="(\w+)" value="([^"]*)"')
 
 
 class ChainBroken(Exception):
@@ -83,9 +83,9 @@ def _wait_until_ready(client: httpx.Client, grid: str, number: str, serials: set
 
 
 def _post(client: httpx.Client, form_at: str, to: str, fields: dict[str, str | list[str]]) -> httpx.Response:
-    """Send a page's form as a browser does. Raises ChainBroken where the answer is an error."""
-    token = TOKEN.search(client.get(form_at).text)
-    told = client.post(to, data={**fields, "csrfmiddlewaretoken": unescape(token[1]) if token else ""})
+    """Send a page's form as a browser does, with its hidden fields. Raises ChainBroken where the answer is an error."""
+    hidden = {name: unescape(value) for name, value in HIDDEN.findall(client.get(form_at).text)}
+    told = client.post(to, data={**hidden, **fields})
     if told.status_code >= httpx.codes.BAD_REQUEST:
         alerts = " ".join(re.findall(r'role="alert".*?</div>', told.text, re.DOTALL))
         words = re.sub(r"<[^>]+>|\s+", " ", alerts)
