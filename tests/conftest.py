@@ -16,6 +16,7 @@ from django.db import connections
 from django.test import Client
 from django.test.utils import setup_databases, teardown_databases
 from django.utils import timezone
+from hypothesis import HealthCheck, settings as hypothesis
 
 from oms.models import Account, Membership, Person, Role
 from oms.tenancy import account_context
@@ -25,6 +26,9 @@ BACKEND = "oms.services.people.PersonBackend"
 # What makes a test a transaction test. It must be an argument: what getfixturevalue() adds comes too late to be seen.
 TRANSACTIONAL = {"transactional_db", "live_server"}
 LEFT_OUT = pytest.StashKey[Counter]()
+# No test fails because the machine was busy for a moment: speed is for `manage.py bench`.
+hypothesis.register_profile("lotline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis.load_profile("lotline")
 
 
 # --- which tests run --------------------------------------------------------------------------------------------------
