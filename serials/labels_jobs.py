@@ -41,7 +41,7 @@ STEP = 50
 
 
 def respond_or_start(
-    request: AccountRequest, source: str, args: Mapping[str, Any], *, choice: Choice | None = None, key: str = ""
+    request: AccountRequest, source: str, args: Mapping[str, Any], *, choice: Choice | None = None
 ) -> HttpResponseBase:
     """The file of the labels that `source` gives for `args`, or a redirect to the page of the job that makes it.
 
@@ -50,7 +50,8 @@ def respond_or_start(
         source: a key of settings.LABEL_SOURCES; another raises ImproperlyConfigured.
         args: JSON-ready, for the source.
         choice: sheet, symbol, start and kind of file; without one, the account's usual.
-        key: up to 100 characters, the same for a form that is sent twice; see `jobs.start` for none.
+
+    The same that is asked for again while its job waits or runs is that job.
 
     Raises DomainError where there is nothing to print, or more than a file holds: before anybody waits for it.
     """
@@ -74,7 +75,6 @@ def respond_or_start(
         run.title,
         {"source": source, "args": dict(args), **choice.params},
         person=request.user,
-        idempotency_key=f"{KIND}:{key}" if key else "",
     )
     return redirect("job", account_slug=request.account.slug, pk=job.pk)
 

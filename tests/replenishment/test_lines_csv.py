@@ -183,11 +183,6 @@ def upload(web, made, content):
     return web.post(f"/acme/replenishments/{made.pk}/lines/csv/", {"file": file})
 
 
-@pytest.fixture
-def web(client_for, olga):
-    return client_for(olga)
-
-
 def test_upload_check_apply(web, account_a):
     with account_context(account_a):
         make_sku(code="AB"), make_sku(code="=CD")

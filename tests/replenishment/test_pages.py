@@ -22,11 +22,6 @@ from tests.replenishment.samples import row_data
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def web(client_for, olga):
-    return client_for(olga)
-
-
 def text_of(answer):
     return (answer.getvalue() if answer.streaming else answer.content).decode()
 

@@ -22,11 +22,6 @@ def in_a(account_a):
         yield account_a
 
 
-@pytest.fixture
-def web(client_for, olga):
-    return client_for(olga)
-
-
 def parsed(text, schema=serials_csv.SCHEMA):
     return schema.read(io.BytesIO(text.encode()))
 

@@ -19,11 +19,6 @@ from tests.replenishment.samples import row_data
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def web(client_for, olga):
-    return client_for(olga)
-
-
 def submit(web, made, **more):
     """Submit it as who saw it as it is now."""
     sent = fields_of(text_of(web.get(f"/acme/replenishments/{made.pk}/submit/")))

@@ -18,11 +18,6 @@ from tests.replenishment.factories import (
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def web(client_for, olga):
-    return client_for(olga)
-
-
 def test_what_arrived_and_what_waits_is_on_the_page(web, account_a):
     with account_context(account_a):
         sku = make_serialized_sku()

@@ -12,11 +12,6 @@ from tests.replenishment.factories import line_of, make_replenishment
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def web(client_for, olga):
-    return client_for(olga)
-
-
 def planned():
     return list(PlannedSerial.objects.filter(state="planned").order_by("pk").values_list("serial", flat=True))
 

@@ -27,11 +27,6 @@ from tests.replenishment.samples import row_data
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def web(client_for, olga):
-    return client_for(olga)
-
-
 # --- adding and changing ----------------------------------------------------------------------------------------------
 def test_rows_and_pasted_lines_become_one_replenishment(web, olga, account_a):
     with account_context(account_a):

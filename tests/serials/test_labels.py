@@ -245,8 +245,8 @@ def test_three_thousand_labels_are_a_job(rf, ana, account_a, source):
     request = request_of(rf, ana, account_a)
     with account_context(account_a):
         few = labels_jobs.respond_or_start(request, source, {"count": labels_jobs.AT_ONCE})
-        answer = labels_jobs.respond_or_start(request, source, {"count": 3_000}, key="once")
-        again = labels_jobs.respond_or_start(request, source, {"count": 3_000}, key="once")
+        answer = labels_jobs.respond_or_start(request, source, {"count": 3_000})
+        again = labels_jobs.respond_or_start(request, source, {"count": 3_000})
         job = Job.objects.get(kind="serials.labels")
     assert few["Content-Type"] == "application/pdf"
     assert (answer.status_code, answer.url, again.url) == (302, f"/acme/jobs/{job.pk}/", answer.url)
