@@ -1,6 +1,5 @@
 """The rows that people fill in: SKUs and quantities, and the lots of one line."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -8,8 +7,10 @@ from typing import Any, ClassVar
 from django import forms
 from django.utils.translation import gettext as _, gettext_lazy, ngettext
 
+from oms import identity
 from oms.models import Sku
-from oms.models.catalogue import validate_printable
+from oms.models.keys import validate_identity
+from oms.numbers import AmountField, WholeNumberField, whole_number
 from oms.queries.catalogue import skus_by_code
 from replenishment.forms import CODE, DAY
 from replenishment.models import MOST_LOTS, MOST_UNITS, ReplenishmentLine, ReplenishmentLot
@@ -27,8 +28,8 @@ _QUANTITY_ERRORS = {
 }
 
 
-def _quantity_field(label: Any, *, required: bool = True) -> forms.IntegerField:
-    return forms.IntegerField(
+def _quantity_field(label: Any, *, required: bool = True) -> WholeNumberField:
+    return WholeNumberField(
         label=label,
         min_value=1,
         max_value=MOST_UNITS,
@@ -44,7 +45,7 @@ def _lot_field(label: Any) -> forms.CharField:
         max_length=100,
         required=False,
         widget=forms.TextInput(attrs=CODE),
-        validators=[validate_printable],
+        validators=[validate_identity],
     )
 
 
@@ -61,7 +62,7 @@ def _expiry_field() -> forms.DateField:
 class LineForm(forms.Form):
     """One SKU with its quantity and, where all of it is one lot, that lot; several have a page of their own."""
 
-    line_id = forms.IntegerField(widget=forms.HiddenInput, required=False)
+    line_id = WholeNumberField(widget=forms.HiddenInput, required=False)
     sku = forms.CharField(
         label=gettext_lazy("SKU"),
         max_length=80,
@@ -69,7 +70,7 @@ class LineForm(forms.Form):
         error_messages={"required": gettext_lazy("Which SKU?")},
     )
     quantity = _quantity_field(gettext_lazy("Quantity"))
-    unit_cost = forms.DecimalField(
+    unit_cost = AmountField(
         label=gettext_lazy("Unit cost"),
         required=False,
         min_value=0,
@@ -93,8 +94,8 @@ class LineForm(forms.Form):
         for name in ("sku", "quantity", "unit_cost", "lot_number", "lot_expires_on"):
             words = {"field": self.fields[name].label, "place": place}
             self.fields[name].widget.attrs["aria-label"] = _("%(field)s of line %(place)s") % words
-        line_id = str(self["line_id"].value() or "")
-        self.kept_lots = (kept_lots or {}).get(int(line_id), "") if re.fullmatch(r"[0-9]{1,18}", line_id) else ""
+        line_id = whole_number(str(self["line_id"].value() or ""))
+        self.kept_lots = (kept_lots or {}).get(line_id, "") if line_id is not None else ""
         if self.kept_lots:
             del self.fields["lot_number"], self.fields["lot_expires_on"]
         widget = self.fields["sku"].widget
@@ -233,7 +234,7 @@ class BaseLots(forms.BaseFormSet):  # type: ignore[type-arg]  # generic in stubs
         rest = self.units - sum(form.cleaned_data.get("quantity") or 0 for form in rows)
         open_rows = [form for form in rows if not form.cleaned_data.get("quantity") and "quantity" not in form.errors]
         for form in rows:
-            number = form.cleaned_data["lot"]
+            number = identity.key(form.cleaned_data["lot"])
             if number in seen:
                 form.add_error("lot", _("This lot is named twice."))
             seen.add(number)

@@ -6,6 +6,7 @@ from typing import Any, cast
 from django import forms
 from django.utils.translation import gettext as _, gettext_lazy
 
+from oms import identity
 from oms.errors import DomainError
 from oms.lines import LinesField, plain_lines
 from serials.models import NOTE_LENGTH
@@ -67,7 +68,7 @@ class _AttributeFormSet(forms.BaseFormSet):  # type: ignore[type-arg]
     def clean(self) -> None:
         """No name twice."""
         names = [
-            form.cleaned_data["name"].casefold()
+            identity.key(form.cleaned_data["name"])
             for form in self.forms
             if form.is_valid() and form.cleaned_data.get("name") and not form.cleaned_data.get("DELETE")
         ]

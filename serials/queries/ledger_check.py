@@ -10,8 +10,10 @@ from typing import Any
 
 from django.db import connection
 
+from oms import identity
+from oms.models import Discrepancy, DiscrepancyKind
 from oms.tenancy import current_account_id
-from serials import lifecycle, numbering
+from serials import lifecycle
 from serials.lifecycle import Event
 
 NAMED = 200
@@ -67,7 +69,6 @@ _SAYINGS = ", ".join(
     f"', its history says ' || COALESCE({folded}::text, 'empty') END"
     for column, folded in _FOLDED.items()
 )
-_KEY = "upper(btrim(normalize(u.serial, NFKC)))"
 
 CHECKS = {
     "unit without history": f"""
@@ -154,24 +155,25 @@ CHECKS = {
         ) p {_PLACE_NAMES}
         WHERE p.units > p.quantity OR (k.workflow = 'in_out' AND p.units <> p.quantity)
     """,
-    "same serial twice": f"""
+    "same serial twice": """
         SELECT 'serial ' || d.key || ' of SKU ' || k.code, 'belongs to ' || d.units || ' units: ' || d.ids
         FROM (
-            SELECT u.sku_id, {_KEY} AS key, count(*) AS units, string_agg(u.id::text, ', ' ORDER BY u.id) AS ids
-            FROM serials_unit u WHERE u.account_id = %(account)s GROUP BY u.sku_id, {_KEY} HAVING count(*) > 1
+            SELECT u.sku_id, CASE WHEN u.serial ~ '^[ -~]*$' THEN upper(btrim(u.serial)) ELSE u.serial_key END AS key,
+                   count(*) AS units, string_agg(u.id::text, ', ' ORDER BY u.id) AS ids
+            FROM serials_unit u WHERE u.account_id = %(account)s GROUP BY 1, 2 HAVING count(*) > 1
         ) d
         JOIN oms_sku k ON k.account_id = %(account)s AND k.id = d.sku_id
     """,
 }
 
-# Capitals of other alphabets differ between PostgreSQL and Python, so those few are compared in Python.
+# PostgreSQL and Python agree on the capitals of ASCII; the keys of the few others are made in Python, as all keys are.
 _PLAIN_KEYS = f"""
     SELECT {_UNIT}, 'serial_key is ' || u.serial_key || ', its serial says ' || upper(btrim(u.serial))
     FROM serials_unit u {_SKU}
     WHERE u.account_id = %(account)s AND u.serial ~ '^[ -~]*$' AND u.serial_key <> upper(btrim(u.serial))
 """
 _OTHER_KEYS = f"""
-    SELECT {_UNIT}, u.serial, u.serial_key
+    SELECT {_UNIT}, u.id, u.serial, u.serial_key
     FROM serials_unit u {_SKU} WHERE u.account_id = %(account)s AND u.serial !~ '^[ -~]*$'
 """
 _COUNTS = """
@@ -196,6 +198,12 @@ def differences() -> Iterator[Difference]:
     yield from _other_keys()
 
 
+def two_spellings() -> list[str]:
+    """What an older release told apart and this one does not, until somebody settles it: known, and no difference."""
+    open_cases = Discrepancy.objects.filter(kind=DiscrepancyKind.TWO_SPELLINGS, is_open=True)
+    return list(open_cases.order_by("pk").values_list("summary", flat=True))
+
+
 def _found(kind: str, statement: str) -> Iterator[Difference]:
     with connection.cursor() as cursor:
         cursor.execute(
@@ -210,9 +218,10 @@ def _found(kind: str, statement: str) -> Iterator[Difference]:
 def _other_keys() -> Iterator[Difference]:
     with connection.cursor() as cursor:
         cursor.execute(_OTHER_KEYS, _parameters())
-        for what, serial, key in cursor.fetchall():
-            if numbering.normalise(serial) != key:
-                yield Difference(WRONG_KEY, what, f"serial_key is {key}, its serial says {numbering.normalise(serial)}")
+        for what, pk, serial, key in cursor.fetchall():
+            own = identity.key(serial)
+            if key not in {own, identity.apart(own, pk)}:
+                yield Difference(WRONG_KEY, what, f"serial_key is {key}, its serial says {own}")
 
 
 def _parameters() -> dict[str, Any]:
