@@ -110,7 +110,7 @@ class Lots:
         fresh = [
             Lot(sku_id=sku_id, number=number, expires_on=lot.expires_on, made_on=lot.made_on)
             for _key, ((sku_id, number), lot) in sorted(first.items(), key=itemgetter(0))
-            if is_lot_number(number)
+            if is_lot_number(lot.number)
         ]
         Lot.objects.bulk_create(fresh, ignore_conflicts=True)
 

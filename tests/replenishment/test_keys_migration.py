@@ -99,7 +99,7 @@ class Place:
         values = [
             False
             if name.startswith(("is_", "needs_"))
-            else self.values.get(name, "2026-01-01" if "_at" in name else "")
+            else {**self.values, **other}.get(name, "2026-01-01" if "_at" in name else "")
             for name in names
         ]
         if table == "serials_unit":
@@ -118,7 +118,7 @@ class Expectation:
         self.old, self.rows, self.cases = old, [], []
 
     def insert(self, place, table, *texts, keys=None, **values):
-        """Put the texts into a table of an account; the first has their key, the others their own, unless `keys` says."""
+        """Put the texts into a table of an account; the first has their key, others their own, unless `keys` says."""
         ids = [place.insert(self.old, table, text, **values) for text in texts]
         own = identity.key(texts[0])
         expected = keys or [own, *(identity.apart(own, pk) for pk in ids[1:])]
