@@ -4,7 +4,8 @@ from django.db import migrations, models
 
 from oms.rekeying import Rekey, new_key
 
-# A planned number is its unit's: where two spellings parted two units, each goes with its own.
+# A planned number is its unit's: where two spellings parted two units, each goes with its own. Twice, because one may
+# have to leave its key first.
 FOLLOW = """
 UPDATE replenishment_plannedserial p SET serial_key = u.serial_key
 FROM serials_unit u
@@ -27,7 +28,7 @@ class Migration(migrations.Migration):
             scope=["sku_id"],
             condition="state = 'planned'",
         ),
-        migrations.RunSQL(FOLLOW, migrations.RunSQL.noop),
+        migrations.RunSQL([FOLLOW, FOLLOW], migrations.RunSQL.noop),
         *new_key(
             "replenishmentlot",
             text="number",

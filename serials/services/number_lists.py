@@ -64,7 +64,7 @@ def read_list(data: bytes) -> list[Asked]:
             _("These are %(count)s numbers, and %(most)s at most are found at once. Split the list.")
             % {"count": f"{len(texts):,}", "most": f"{MOST:,}"}
         )
-    asked = [Asked(line, identity.storable(typed)[:LONGEST_SAID], _key(typed), sku) for line, typed, sku in texts]
+    asked = [Asked(line, _shown(typed), _key(typed), sku) for line, typed, sku in texts]
     if faults:
         raise DomainError(_said(sorted(faults)))
     if not asked:
@@ -75,6 +75,10 @@ def read_list(data: bytes) -> list[Asked]:
 def _key(typed: str) -> str:
     """What is longer than any serial stays so: no unit has it."""
     return identity.sought(typed)[: numbering.LONGEST + 1]
+
+
+def _shown(typed: str) -> str:
+    return "".join(letter for letter in typed if not identity.is_hidden(letter))[:LONGEST_SAID]
 
 
 def _cells(lines: Iterable[str]) -> Iterator[tuple[int, str]]:

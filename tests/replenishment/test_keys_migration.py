@@ -66,13 +66,12 @@ class Place:
         with account_context(account):
             self.account, place, unit = account, make_bin(), make_unit()
             line = line_of(make_replenishment((make_serialized_sku(), 5))).pk
-            self.other_sku = make_serialized_sku().pk
-            sku = make_serialized_sku().pk
+            self.sku, self.other_sku, self.unmade_sku = (make_serialized_sku().pk for _ in range(3))
         self.values = {
             "link_id": place.link_id,
             "location_id": place.location_id,
             "person_id": person.pk,
-            "sku_id": sku,
+            "sku_id": self.sku,
             "line_id": line,
             "unit_id": unit.pk,
             "kind": "pick",
@@ -154,7 +153,9 @@ def test_of_several_spellings_the_oldest_has_the_key_and_nothing_is_lost(account
         expectation = Expectation(old)
         for table, (_more, _column, texts) in TABLES.items():
             for place in (ours, theirs):
-                ids = expectation.insert(place, table, *texts)
+                # A planned serial follows its unit, so those here are of a SKU without units.
+                sku = place.unmade_sku if table == "replenishment_plannedserial" else place.sku
+                ids = expectation.insert(place, table, *texts, sku_id=sku)
                 if (place, table) == (ours, "serials_unit"):
                     give_history(old, place, ids)
         keys_of_full_length(expectation, ours)

@@ -142,7 +142,7 @@ def test_the_database_holds_what_the_services_promise(in_a):
         {"next_counter": 0},
         {"alphabet": "01"},
         {"check_kind": "mod10"},
-        {"name": "standard"},
+        {"name_key": "STANDARD"},
     ):
         with pytest.raises(IntegrityError), transaction.atomic():
             NumberScheme.objects.filter(pk=row.pk).update(**values)
