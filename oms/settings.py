@@ -172,14 +172,15 @@ AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_TEMPLATE = "people/locked_out.html"
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
-AXES_IPWARE_PROXY_COUNT = env.int("LOTLINE_PROXIES", default=0)
 
 # --- the browser ------------------------------------------------------------------------------------------------------
 IS_HTTPS = env.bool("LOTLINE_HTTPS", default=True)
+# How many proxies stand in front; oms/webserver.py believes so many of what they say of the client.
+LOTLINE_PROXIES = env.int("LOTLINE_PROXIES", default=0)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = IS_HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^healthz/$"]
 SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.int("LOTLINE_PROXIES", default=0) else None
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if LOTLINE_PROXIES else None
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "lotline_session", "lotline_csrf"
@@ -312,5 +313,8 @@ LOGGING = {
     "formatters": {"line": {"format": "%(levelname)s %(name)s %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
-    "loggers": {name: {"level": "WARNING"} for name in ("axes", "httpx")},  # httpx would log whole addresses
+    "loggers": {
+        **{name: {"level": "WARNING"} for name in ("axes", "httpx")},  # httpx would log whole addresses
+        "waitress.queue": {"level": "ERROR"},  # its warning says no more than that requests came together
+    },
 }
