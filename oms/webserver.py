@@ -35,7 +35,7 @@ OPTIONS = {
     "connection_limit": 1000,
     "channel_timeout": 60,  # since the last byte that came or went
     "asyncore_use_poll": True,  # select() ends at handle 1023
-    "max_request_body_size": 30 * 1024 * 1024,
+    "max_request_body_size": settings.LOTLINE_MOST_BODY,
     "max_request_header_size": 64 * 1024,
     # What a slow reader has not taken yet lies in a file above the first, and keeps a thread only above the second.
     "outbuf_overflow": 1024 * 1024,
