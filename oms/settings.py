@@ -316,13 +316,13 @@ JOBS = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"one_line": {"()": "oms.logs.OneLine"}},
+    "filters": {"refusals": {"()": "oms.logs.Refusals"}},
     "formatters": {"line": {"format": "%(levelname)s %(name)s %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
         **{name: {"level": "WARNING"} for name in ("axes", "httpx")},  # httpx would log whole addresses
-        "django.request": {"filters": ["one_line"]},
+        "django.request": {"filters": ["refusals"]},
         "waitress.queue": {"level": "ERROR"},  # its warning says no more than that requests came together
     },
 }

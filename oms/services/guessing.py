@@ -4,6 +4,7 @@ from typing import Any
 
 from axes.attempts import get_cool_off_threshold
 from axes.handlers.database import AxesDatabaseHandler
+from axes.helpers import get_failure_limit
 from axes.models import AccessAttempt
 from django.http import HttpRequest
 
@@ -15,9 +16,10 @@ MOST_PEOPLE = 30
 class GuessHandler(AxesDatabaseHandler):  # type: ignore[misc]  # axes ships no types
     """Locks a person at an address, as ever, and an address from which many people's passwords are tried."""
 
-    def is_locked(self, request: HttpRequest, credentials: dict[str, Any] | None = None) -> bool:
-        """Whether nobody may sign in as this person from this address now."""
-        return super().is_locked(request, credentials) or tries_many(request)
+    def get_failures(self, request: HttpRequest, credentials: dict[str, Any] | None = None) -> int:
+        """The wrong passwords that count against this person at this address; where it tries many, enough to lock."""
+        failures: int = super().get_failures(request, credentials)
+        return max(failures, get_failure_limit(request, credentials)) if tries_many(request) else failures
 
 
 def tries_many(request: HttpRequest) -> bool:

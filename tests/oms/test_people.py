@@ -4,11 +4,13 @@ import re
 from urllib.parse import quote
 
 import pytest
+from axes.models import AccessAttempt
 from django.urls import reverse
 
 from oms.errors import DomainError
 from oms.models import AuditEntry, Membership, Person, Role
 from oms.services import people
+from oms.services.guessing import MOST_PEOPLE
 from oms.tenancy import account_context
 from tests.conftest import PASSWORD
 
@@ -24,7 +26,7 @@ def test_sign_in_whatever_the_case_of_the_email(client, ana):
 
 def test_a_wrong_password_and_an_unknown_email_look_the_same(client, ana):
     wrong, unknown = sign_in(client, ana.email, "wrong"), sign_in(client, "nobody@example.com", "wrong")
-    assert wrong.status_code == unknown.status_code == 200
+    assert wrong.status_code == unknown.status_code == 422
     texts = [
         answer.content.decode().replace(email, "")
         for answer, email in ((wrong, ana.email), (unknown, "nobody@example.com"))
@@ -47,6 +49,39 @@ def test_guessing_is_locked_out_and_the_right_password_does_not_help_then(client
     assert sign_in(client, ana.email).status_code == 429
     elsewhere = client.post("/sign-in/", {"username": ana.email, "password": PASSWORD}, REMOTE_ADDR="203.0.113.9")
     assert elsewhere.status_code == 302, "a guesser does not lock Ana out everywhere"
+
+
+def test_one_address_that_tries_many_people_is_locked_out(client, ana):
+    guesses = [sign_in(client, f"person{number}@example.com", "guess").status_code for number in range(MOST_PEOPLE)]
+    assert guesses == [422] * (MOST_PEOPLE - 1) + [429]
+    locked = sign_in(client, ana.email)
+    assert locked.status_code == 429
+    assert "many people from your network" in locked.content.decode()
+    elsewhere = client.post("/sign-in/", {"username": ana.email, "password": PASSWORD}, REMOTE_ADDR="203.0.113.9")
+    assert elsewhere.status_code == 302
+
+
+def test_people_who_get_in_after_a_mistake_lock_nobody_out(client, ana, cast):
+    for number in range(MOST_PEOPLE - 1):
+        sign_in(client, f"person{number}@example.com", "guess")
+    for person in cast.values():
+        sign_in(client, person.email, "guess")
+        AccessAttempt.objects.filter(username=person.email).delete()  # as signing in does
+    assert sign_in(client, ana.email).status_code == 302
+
+
+def test_guessing_the_old_password_counts_as_guessing_at_the_sign_in(client_for, ana, settings):
+    here, new = client_for(ana), "a quite different sentence"
+    for _guess in range(settings.AXES_FAILURE_LIMIT - 1):
+        answer = here.post("/password/", {"old_password": "guess-1234", "new_password1": new, "new_password2": new})
+        assert answer.status_code == 422
+        assert "old password was entered incorrectly" in answer.content.decode()
+    here.post("/password/", {"old_password": "guess-1234", "new_password1": new, "new_password2": new})
+    right = here.post("/password/", {"old_password": PASSWORD, "new_password1": new, "new_password2": new})
+    assert right.status_code == 429
+    assert not any(
+        "guess-1234" in kept or new in kept for kept in AccessAttempt.objects.values_list("post_data", flat=True)
+    )
 
 
 def test_a_sign_in_does_not_lead_to_another_site(client, ana):
