@@ -56,7 +56,7 @@ class ConnectionForm(forms.Form):
         data: dict[str, Any] = super().clean() or self.cleaned_data
         if name := data.get("default_bin"):
             bins = Bin.objects.filter(link=data.get("link"), kind=BinKind.PICK)
-            found = rows_by_text(bins, [name], text="name").get(name)
+            found = rows_by_text(bins, [name], field="name").get(name)
             if found is None:
                 self.add_error("default_bin", _("There is no pick bin with this name in this warehouse."))
             data["default_bin"] = found

@@ -11,6 +11,7 @@ from typing import Any
 from django.db import migrations
 from django.db.migrations.operations.base import Operation
 from django.db.models import BaseConstraint
+from django.utils.translation import gettext as _
 
 from oms import identity
 from oms.models.keys import KeyField
@@ -131,15 +132,16 @@ class Rekey(Operation):
         return {(account, pk) for account, pk, *_rest in same}
 
     def _case(self, model: Any, table: str, account: int, pk: int, text: str, first: int, first_text: str) -> Any:
+        words = _(
+            "The %(what)s %(text)s (id %(id)s) is the same as %(first)s (id %(first_id)s), in another spelling. Both "
+            "stay as they are: use one of them from now on."
+        )
         said = [f"“{identity.shown(each, SHOWN)}”" for each in (text, first_text)]
         return model(
             account_id=account,
             kind="two_spellings",
             source=f"two spellings:{table}:{pk}",
-            summary=(
-                f"The {self.what} {said[0]} (id {pk}) is the same as {said[1]} (id {first}), in another spelling. Both "
-                "stay as they are: use one of them from now on."
-            ),
+            summary=words % {"what": self.what, "text": said[0], "id": pk, "first": said[1], "first_id": first},
             raw={"table": table, "id": pk, "text": text, "first_id": first, "first_text": first_text},
         )
 

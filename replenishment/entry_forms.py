@@ -244,5 +244,5 @@ class AllForm(forms.Form):
 
 def known_bins(link_id: int, names: set[str]) -> dict[str, str]:
     """Name as it was typed → the name of a bin of this warehouse: just that one, or one in another spelling."""
-    found = rows_by_text(Bin.objects.filter(link=link_id), names, text="name")
+    found = rows_by_text(Bin.objects.filter(link=link_id), names, field="name")
     return {typed: row.name for typed, row in found.items()}

@@ -15,7 +15,7 @@ def sku_rows() -> QuerySet[Sku]:
 
 def skus_by_code(codes: Collection[str]) -> dict[str, Sku]:
     """Code as it was typed → the SKU that has it, whatever the spelling; one query."""
-    return rows_by_text(Sku.objects.all(), codes, text="code")
+    return rows_by_text(Sku.objects.all(), codes, field="code")
 
 
 def matching_skus(text: str, limit: int = 20) -> QuerySet[Sku]:

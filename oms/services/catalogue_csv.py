@@ -131,7 +131,7 @@ def plan_import(parsed: csvio.Parsed, *, may_set_serial: bool) -> Plan:
 def _known(codes: Iterable[str], *, is_locked: bool = False) -> dict[str, Sku]:
     """Code → the SKU that has it, whatever the spelling; locked in one order where they are about to change."""
     rows = Sku.objects.order_by("pk").select_for_update() if is_locked else Sku.objects.all()
-    return rows_by_text(rows, set(codes), text="code")
+    return rows_by_text(rows, set(codes), field="code")
 
 
 def _change(row: csvio.Row, columns: Iterable[str], sku: Sku | None) -> Change:

@@ -41,7 +41,7 @@ class Bins:
         return self._found[plain_name(name) or self._default]
 
     def _read(self, names: Collection[str]) -> dict[str, int]:
-        found = rows_by_text(Bin.objects.filter(link=self.link), names, text="name")
+        found = rows_by_text(Bin.objects.filter(link=self.link), names, field="name")
         return {name: row.pk for name, row in found.items()}
 
     def _make(self, names: list[str]) -> None:

@@ -49,7 +49,7 @@ TABLES = {
 EVENT = """
 INSERT INTO serials_unitevent (account_id, unit_id, event, sku, prod_id, bin_name, serial, status, is_void, wms_notes,
     oms_notes, process_type, process_id, order_no, lot_number, occurred_at, recorded_at, source, reason)
-VALUES (%s, %s, 'expect', '', '', '', %s, 'incoming', false, '', '', 'Replenishment', '', '', '', '2026-01-01', now(),
+VALUES (%s, %s, 'expect', '', '', '', %s, 'incoming', false, '', '', 'replenishment', '', '', '', '2026-01-01', now(),
     '', '')
 """
 
@@ -89,7 +89,7 @@ class Place:
             "quantity": 1,
             "value": "x",
             "last_event": "expect",
-            "process_type": "Replenishment",
+            "process_type": "replenishment",
         }
 
     def insert(self, old, table, text, **other):
