@@ -9,7 +9,6 @@ import shutil
 from collections import Counter
 from contextlib import suppress
 
-import psycopg
 import pytest
 from django.conf import settings
 from django.db import connections
@@ -20,6 +19,7 @@ from hypothesis import HealthCheck, settings as hypothesis
 
 from oms.models import Account, Membership, Person, Role
 from oms.tenancy import account_context
+from tests import databases
 
 PASSWORD = "a plain long sentence"
 BACKEND = "oms.services.people.PersonBackend"
@@ -76,9 +76,12 @@ def _leave_out(config, items):
         items[:] = [item for item in items if item not in gone]
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session):
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["left_out"] = dict(session.config.stash.get(LEFT_OUT, {}))
+    elif str(os.getpid()) == settings.SESSION:  # else the template belongs to who gave the session its name
+        databases.drop_template()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -94,38 +97,17 @@ def pytest_terminal_summary(terminalreporter, config):
 
 
 # --- the database -----------------------------------------------------------------------------------------------------
-def _drop_databases_of_the_dead():
-    """A session that was killed could not drop its database; the next one on this machine does."""
-    parts = connections["owner"].settings_dict
-    with psycopg.connect(
-        dbname="postgres",
-        user=parts["USER"],
-        password=parts["PASSWORD"],
-        host=parts["HOST"],
-        port=parts["PORT"],
-        autocommit=True,
-    ) as admin:
-        for (name,) in admin.execute(r"SELECT datname FROM pg_database WHERE datname ~ '^test_lotline_\d+(_gw\d+)?$'"):
-            pid = int(name.split("_")[2])
-            try:
-                os.kill(pid, 0)
-            except ProcessLookupError:
-                with suppress(psycopg.Error):  # somebody else is doing the same, or it is in use on another machine
-                    admin.execute(f'DROP DATABASE "{name}"')
-            except PermissionError:
-                continue
-
-
 @pytest.fixture(scope="session")
 def django_db_setup(django_test_environment, django_db_blocker, django_db_modify_db_settings):
-    """Make the test database as its owner; `default` is a mirror of it with the app's role.
+    """Copy the migrated template as its owner; `default` is a mirror of the copy with the app's role.
 
     Without this override pytest-django would set up `default` only, whose mirror would then be the real database.
     """
     with django_db_blocker.unblock():
         connections["default"].close_pool()
         if os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0":
-            _drop_databases_of_the_dead()
+            databases.drop_databases_of_the_dead()
+        databases.make_template(int(settings.SESSION))
         before = setup_databases(verbosity=0, interactive=False, aliases=["owner"], serialized_aliases=[])
         names = {alias: connections[alias].settings_dict["NAME"] for alias in ("default", "owner")}
         assert names["default"] == names["owner"], f"default and owner must be one database: {names}"
