@@ -20,11 +20,14 @@ from hypothesis import HealthCheck, settings as hypothesis
 from oms.models import Account, Membership, Person, Role
 from oms.tenancy import account_context
 from tests import databases
+from tests.meta import tools
 
 PASSWORD = "a plain long sentence"
 BACKEND = "oms.services.people.PersonBackend"
-# What makes a test a transaction test. It must be an argument: what getfixturevalue() adds comes too late to be seen.
+# What makes a test a transaction test beside @pytest.mark.commits("why"): a server's thread looks at the rows, or the
+# fixture is the subject. It must be an argument: what getfixturevalue() adds comes too late to be seen.
 TRANSACTIONAL = {"transactional_db", "live_server"}
+TOOLS = settings.FILES_ROOT.parent / "tools"
 LEFT_OUT = pytest.StashKey[Counter]()
 # No test fails because the machine was busy for a moment: speed is for `manage.py bench`.
 hypothesis.register_profile("lotline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -52,18 +55,34 @@ def pytest_collection_modifyitems(config, items):
                 pytest.mark.skip(reason="no Chromium on PATH (LOTLINE_REQUIRE_BROWSER=1 makes this a failure)")
             )
         _let_the_owner_flush(item)
+    items.sort(key=_awaits_tools)  # they come last: until then the tools have run beside the others
     config.stash[LEFT_OUT] = Counter()
     if not is_on("LOTLINE_TEST_ALL"):
         _leave_out(config, items)
 
 
+def _awaits_tools(item):
+    return "tools_folder" in item.fixturenames
+
+
+def pytest_collection_finish(session):
+    is_first = os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0"
+    if is_first and not session.config.option.collectonly and any(map(_awaits_tools, session.items)):
+        tools.start(TOOLS)
+
+
+@pytest.fixture(scope="session")
+def tools_folder():
+    """Where the linters, which run in the background, leave what they came to."""
+    return TOOLS
+
+
 def _let_the_owner_flush(item):
     """Transaction tests are emptied by the owner: a mirror is never flushed, and the app may not TRUNCATE."""
     marker = item.get_closest_marker("django_db")
-    is_transactional = marker and (marker.kwargs.get("transaction") or (marker.args and marker.args[0]))
-    if is_transactional or TRANSACTIONAL & set(item.fixturenames):
-        kwargs = {**(marker.kwargs if marker else {}), "transaction": True, "databases": ["default", "owner"]}
-        item.add_marker(pytest.mark.django_db(**kwargs), append=False)
+    is_unexplained = marker and marker.kwargs.get("transaction")  # tests/meta/test_isolation.py asks for its reason
+    if is_unexplained or item.get_closest_marker("commits") or TRANSACTIONAL & set(item.fixturenames):
+        item.add_marker(pytest.mark.django_db(transaction=True, databases=["default", "owner"]), append=False)
 
 
 def _leave_out(config, items):
@@ -80,7 +99,9 @@ def _leave_out(config, items):
 def pytest_sessionfinish(session):
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["left_out"] = dict(session.config.stash.get(LEFT_OUT, {}))
-    elif str(os.getpid()) == settings.SESSION:  # else the template belongs to who gave the session its name
+        return
+    tools.stop(TOOLS)
+    if str(os.getpid()) == settings.SESSION:  # else the template belongs to who gave the session its name
         databases.drop_template()
 
 

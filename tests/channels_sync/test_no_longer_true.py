@@ -22,7 +22,7 @@ from tests.factories import make_bin, make_serialized_sku, make_sku, make_wareho
 from tests.replenishment.factories import incoming, incoming_line, make_submitted
 from tests.worker_process import wait_until
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.commits("the sync commits before and after it talks to the warehouse")
 
 
 @pytest.fixture
