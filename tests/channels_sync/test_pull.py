@@ -20,7 +20,7 @@ from replenishment.lifecycle import Status
 from replenishment.models import Receipt
 from replenishment.services import submitting
 from serials.models import UnitEvent
-from tests.channels_sync.warehouse import state_of, submitted, units
+from tests.channels_sync.warehouse import WAITING, state_of, submitted, units
 from tests.factories import make_serialized_sku, make_sku
 from tests.replenishment.factories import make_submitted
 from tests.worker_process import wait_until
@@ -225,7 +225,7 @@ def test_settings_that_are_just_being_changed_are_waited_for(account_a, warehous
 
         def is_waiting():
             cursor.execute("SELECT pg_stat_clear_snapshot()")
-            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+            cursor.execute(WAITING)
             return cursor.fetchone()[0] or not pulled.is_alive()
 
         wait_until(is_waiting, what="it waits for the change")

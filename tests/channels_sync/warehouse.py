@@ -26,6 +26,8 @@ from tests.replenishment.factories import make_submitted
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "a-token-of-tests"
+# How many wait for a lock in this database: those of other workers wait, too.
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 _number = count(1)
 
 
@@ -122,9 +124,9 @@ def connect(warehouse, **changes) -> Connection:
 
 @pytest.fixture
 def connection(warehouse, account_a):
-    """Account A's connection, committed."""
+    """Account A's connection, committed. Its turns come when a test asks, not by themselves on a slow machine."""
     with account_context(account_a):
-        return connect(warehouse)
+        return connect(warehouse, seconds=86_400)
 
 
 def submitted(connection, *lines, **more):
