@@ -100,8 +100,8 @@ def pytest_sessionfinish(session):
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["left_out"] = dict(session.config.stash.get(LEFT_OUT, {}))
         return
-    tools.stop(TOOLS)
-    if str(os.getpid()) == settings.SESSION:  # else the template belongs to who gave the session its name
+    if str(os.getpid()) == settings.SESSION:  # else all this belongs to who gave the session its name
+        tools.stop(TOOLS)
         databases.drop_template()
 
 
