@@ -126,6 +126,7 @@ def django_db_setup(django_test_environment, django_db_blocker, django_db_modify
     """
     with django_db_blocker.unblock():
         connections["default"].close_pool()
+        databases.be_patient()
         if os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0":
             databases.drop_databases_of_the_dead()
         databases.make_template(int(settings.SESSION))

@@ -16,6 +16,16 @@ def as_owner(name="postgres"):
     return psycopg.connect(dbname=name, autocommit=True, **found)
 
 
+def be_patient(seconds=60):
+    """Let no test of this process fail because the machine was too busy for a connection in 3 or 4 seconds.
+
+    A page must not wait so long, and the servers that tests start do not.
+    """
+    for alias in ("default", "owner"):
+        connections.settings[alias]["OPTIONS"]["connect_timeout"] = seconds
+    connections.settings["default"]["OPTIONS"]["pool"]["timeout"] = seconds
+
+
 def make_template(session):
     """Make the session's template, unless another worker has; the others wait for it."""
     name = connections.settings["owner"]["TEST"]["TEMPLATE"]
