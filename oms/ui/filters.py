@@ -262,7 +262,10 @@ class FilterSet(django_filters.FilterSet):
         return found + [Fault(name, str(self.form[name].label), words) for name in twice]
 
     def _is_there_twice(self, name: str) -> bool:
-        return any(len({*self.data.getlist(parameter)} - {""}) > 1 for parameter in self.parameters(name))
+        return any(len({*self._texts(parameter)} - {""}) > 1 for parameter in self.parameters(name))
+
+    def _texts(self, parameter: str) -> list[str]:
+        return self.data.getlist(parameter) if isinstance(self.data, QueryDict) else [self.data.get(parameter, "")]
 
     @cached_property
     def unknown(self) -> list[Fault]:
@@ -333,7 +336,7 @@ class FilterSet(django_filters.FilterSet):
 
     def _sent(self, name: str) -> str:
         """What was sent for a filter, as far as it fits."""
-        texts = [text for each in self.parameters(name) for text in self.data.getlist(each) if text]
+        texts = [text for each in self.parameters(name) for text in self._texts(each) if text]
         return " – ".join(text.replace("\0", "\ufffd")[:40] for text in texts[:2])
 
     def clear_url(self, query: QueryDict) -> str:

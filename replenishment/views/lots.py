@@ -43,6 +43,7 @@ def line_lots(request: AccountRequest, pk: int) -> HttpResponse:
             faults = [str(error)]
             if isinstance(error, Conflict):  # who was told has seen what is saved now
                 version = Replenishment.objects.values_list("version", flat=True).get(pk=found.pk)
+                rows, own = _rows(request, line, told_by=rows)
         else:
             _say_saved(request, line)
             return redirect(own_url)
@@ -71,9 +72,17 @@ def _around(request: AccountRequest, line: ReplenishmentLine) -> dict[str, Any]:
     }
 
 
-def _rows(request: AccountRequest, line: ReplenishmentLine) -> tuple[BaseLots, list[ReplenishmentLot]]:
-    """The rows as the lots are, or as they were sent, and the lots; "more" sends them back with more rows."""
+def _rows(
+    request: AccountRequest, line: ReplenishmentLine, told_by: BaseLots | None = None
+) -> tuple[BaseLots, list[ReplenishmentLot]]:
+    """The rows as the lots are, or as they were sent, and the lots; "more" sends them back with more rows. With
+    `told_by`, what was sent, they are about the lots as they are now, of which the person was just told.
+    """
     own = list(ReplenishmentLot.objects.filter(line=line).order_by("pk"))
     initial = [{"lot": lot.number, "expires_on": lot.expires_on, "quantity": lot.quantity} for lot in own]
+    about: dict[str, Any] = {"prefix": PREFIX, "units": line.quantity, "initial": initial}
+    if told_by is not None:
+        return lots_formset(told_by.told(initial), **about), own
     data = more_rows(request, PREFIX) if request.method == "POST" else None
-    return lots_formset(data, prefix=PREFIX, units=line.quantity, initial=initial), own
+    is_current = posted_version(request) == line.replenishment.version
+    return lots_formset(data, **about, is_current=is_current), own

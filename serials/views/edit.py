@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods
 from oms.access import AccountRequest, require_role
 from oms.errors import Conflict, DomainError
 from oms.models import EVERYONE, OFFICE
-from serials.forms import AttributeFormSet, NotesForm
+from serials.forms import AttributeFormSet, NotesForm, attribute_rows
 from serials.models import Unit
 from serials.services import attributes as services, notes
 from serials.services.attributes import by_person
@@ -63,7 +63,7 @@ def attributes(request: AccountRequest, pk: int) -> HttpResponse:
     unit = get_object_or_404(Unit, pk=pk)
     known = services.attributes_of(pk)
     seen = _seen(request, services.fingerprint(known))
-    formset = AttributeFormSet(request.POST or None, known=known)
+    formset = AttributeFormSet(request.POST or None, known=known, is_current=seen == services.fingerprint(known))
     context = {**around(request), "page_title": _("Attributes of %(serial)s") % {"serial": unit.serial}}
     if request.method == "POST" and formset.is_valid():
         try:
@@ -72,6 +72,7 @@ def attributes(request: AccountRequest, pk: int) -> HttpResponse:
         except Conflict as error:
             now = services.attributes_of(pk)
             seen = services.fingerprint(now)
+            formset = AttributeFormSet(formset.told(attribute_rows(now)), known=now)
             context |= {"faults": [error], "beside": formset.beside(now)}
         except DomainError as error:
             context["faults"] = [error]
