@@ -95,6 +95,7 @@ class DayRangeWidget(SuffixedMultiWidget):
     """Two fields side by side."""
 
     suffixes = SUFFIXES
+    use_fieldset = False  # each of the two refers to what is wrong with them
 
     def __init__(self, label: Any) -> None:
         def day(words: Any) -> forms.DateInput:
