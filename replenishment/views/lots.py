@@ -48,9 +48,8 @@ def line_lots(request: AccountRequest, pk: int) -> HttpResponse:
             _say_saved(request, line)
             return redirect(own_url)
     is_bad = is_sent and (bool(faults) or not rows.is_valid())
-    context = {**_around(request, line), "rows": rows, "own": own, "faults": faults, "version": version}
-    context["is_bad"] = is_bad
-    return render(request, "replenishment/line_lots.html", context, status=422 if is_bad else 200)
+    context = {"rows": rows, "own": own, "faults": faults, "version": version, "is_bad": is_bad}
+    return render(request, "replenishment/line_lots.html", _around(request, line) | context, status=422 if is_bad else 200)
 
 
 def _say_saved(request: AccountRequest, line: ReplenishmentLine) -> None:

@@ -71,8 +71,7 @@ def attributes(request: AccountRequest, pk: int) -> HttpResponse:
             return redirect(back_url(request))
         except Conflict as error:
             now = services.attributes_of(pk)
-            seen = services.fingerprint(now)
-            formset = AttributeFormSet(formset.told(attribute_rows(now)), known=now)
+            seen, formset = services.fingerprint(now), AttributeFormSet(formset.told(attribute_rows(now)), known=now)
             context |= {"faults": [error], "beside": formset.beside(now)}
         except DomainError as error:
             context["faults"] = [error]
