@@ -49,7 +49,9 @@ def line_lots(request: AccountRequest, pk: int) -> HttpResponse:
             return redirect(own_url)
     is_bad = is_sent and (bool(faults) or not rows.is_valid())
     context = {"rows": rows, "own": own, "faults": faults, "version": version, "is_bad": is_bad}
-    return render(request, "replenishment/line_lots.html", _around(request, line) | context, status=422 if is_bad else 200)
+    return render(
+        request, "replenishment/line_lots.html", _around(request, line) | context, status=422 if is_bad else 200
+    )
 
 
 def _say_saved(request: AccountRequest, line: ReplenishmentLine) -> None:
