@@ -32,10 +32,9 @@ def line_lots(request: AccountRequest, pk: int) -> HttpResponse:
     if found.status != Status.INCOMPLETE:
         messages.error(request, _("%(number)s is already submitted.") % {"number": found.number})
         return redirect(own_url)
-    rows, own = _rows(request, line)
+    (rows, own), faults = _rows(request, line), list[str]()
     is_sent = request.method == "POST" and "more" not in request.POST
     version = posted_version(request) if request.method == "POST" else found.version
-    faults: list[str] = []
     if is_sent and rows.is_valid():
         try:
             services.set_lots(line_id=pk, version=version, lots=rows.values(), actor=request.user)
@@ -49,9 +48,8 @@ def line_lots(request: AccountRequest, pk: int) -> HttpResponse:
             return redirect(own_url)
     is_bad = is_sent and (bool(faults) or not rows.is_valid())
     context = {"rows": rows, "own": own, "faults": faults, "version": version, "is_bad": is_bad}
-    return render(
-        request, "replenishment/line_lots.html", _around(request, line) | context, status=422 if is_bad else 200
-    )
+    context |= _around(request, line)
+    return render(request, "replenishment/line_lots.html", context, status=422 if is_bad else 200)
 
 
 def _say_saved(request: AccountRequest, line: ReplenishmentLine) -> None:
