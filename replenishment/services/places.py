@@ -9,7 +9,9 @@ from django.utils.translation import gettext as _
 from oms.models import Bin, BinKind, Location, WarehouseLink
 from oms.services import audit
 from replenishment.receiving import IncomingLot
+from serials.lot_dates import is_unlikely
 from serials.models import Lot
+from serials.queries.lots import lots_named
 
 NAME_LENGTH = 80
 LOT_LENGTH = 100
@@ -67,13 +69,16 @@ class LotKey:
 
 @dataclass(frozen=True)
 class Contradiction:
-    """A lot that came with another expiry date than it has; the first is kept."""
+    """A lot that came with another expiry date than it has, which is kept; or with one that is hardly meant."""
 
     key: LotKey
-    known: date
+    known: date | None
     sent: date
 
     def __str__(self) -> str:
+        if self.known is None:
+            text = _("Lot %(lot)s: expiry %(sent)s was sent, which is hardly meant. It is not taken over.")
+            return text % {"lot": self.key.number, "sent": self.sent}
         return _("Lot %(lot)s: expiry %(sent)s was sent, but %(known)s is known and kept.") % {
             "lot": self.key.number,
             "sent": self.sent,
@@ -82,10 +87,14 @@ class Contradiction:
 
 
 class Lots:
-    """The lots that a receipt names. `contradictions` are those whose expiry is another than the known one."""
+    """The lots that a receipt names. `contradictions` are those whose expiry is another than the known one.
 
-    def __init__(self, named: Iterable[tuple[int, IncomingLot]]) -> None:
+    `doubted_on` is the day of a fact that nobody could be asked about: what is hardly meant is not taken over.
+    """
+
+    def __init__(self, named: Iterable[tuple[int, IncomingLot]], *, doubted_on: date | None = None) -> None:
         self.contradictions: list[Contradiction] = []
+        self.doubted_on = doubted_on
         sent = [(LotKey(sku_id, lot.number.strip()), lot) for sku_id, lot in named if is_lot_number(lot.number)]
         self._rows = self._read_or_make(sent)
         self._complete(sent)
@@ -99,21 +108,24 @@ class Lots:
             return {}
         first = dict(reversed(sent))
         fresh = [
-            Lot(sku_id=key.sku_id, number=key.number, expires_on=first[key].expires_on, made_on=first[key].made_on)
+            Lot(sku_id=key.sku_id, number=key.number, expires_on=self._sure(first[key]), made_on=first[key].made_on)
             for key in sorted(first, key=lambda key: (key.sku_id, key.number))
         ]
         Lot.objects.bulk_create(fresh, ignore_conflicts=True)
-        rows = Lot.objects.filter(
-            sku__in={key.sku_id for key in first}, number__in={key.number for key in first}
-        ).order_by("pk")
+        rows = lots_named([(key.sku_id, key.number) for key in first])
         return {LotKey(lot.sku_id, lot.number): lot for lot in rows.select_for_update(of=("self",))}
+
+    def _sure(self, lot: IncomingLot) -> date | None:
+        """The expiry as it was sent; None where it is doubted."""
+        is_doubted = lot.expires_on and self.doubted_on and is_unlikely(lot.expires_on, self.doubted_on)
+        return None if is_doubted else lot.expires_on
 
     def _complete(self, sent: list[tuple[LotKey, IncomingLot]]) -> None:
         """A date that was not known is taken over; one that contradicts is not."""
         changed: dict[LotKey, Lot] = {}
         for key, lot in sent:
             row = self._rows[key]
-            if row.expires_on and lot.expires_on and row.expires_on != lot.expires_on:
+            if lot.expires_on and row.expires_on != lot.expires_on and (row.expires_on or not self._sure(lot)):
                 self.contradictions.append(Contradiction(key, row.expires_on, lot.expires_on))
                 continue
             for name in ("expires_on", "made_on"):

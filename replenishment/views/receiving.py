@@ -18,7 +18,7 @@ from replenishment import queries
 from replenishment.entry_forms import AllForm, Entries, EntryForm
 from replenishment.lifecycle import Status, Step, may
 from replenishment.models import MOST_LOTS, Receipt, Replenishment, ReplenishmentLine
-from replenishment.receiving import IncomingLine, IncomingUnit
+from replenishment.receiving import IncomingLine
 from replenishment.services import by_hand
 from replenishment.views.documents import address, around
 
@@ -94,10 +94,8 @@ def check(request: AccountRequest, pk: int) -> HttpResponse:
     line = get_object_or_404(ReplenishmentLine.objects.select_related("sku", "replenishment"), pk=pk)
     form = EntryForm(request.POST, line=line)
     form.is_valid()
-    serials = form.cleaned_data.get("serials") or []
-    entered = IncomingLine(line.position, line.sku.code, form.received, tuple(IncomingUnit(each) for each in serials))
-    found = by_hand.look_at(line.replenishment, [entered])[0] if serials else None
-    errors = list(form.errors.get("serials", ()))
+    found = by_hand.look_at(line.replenishment, [form.incoming({})])[0] if form.units else None
+    errors = [error for name, faults in form.errors.items() if name.endswith("serials") for error in faults]
     return render(request, "replenishment/_check.html", {"check": found, "line": line, "errors": errors})
 
 

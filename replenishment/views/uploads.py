@@ -22,7 +22,7 @@ from replenishment.forms import UploadForm
 from replenishment.lifecycle import Step, may
 from replenishment.models import Replenishment, ReplenishmentLine
 from replenishment.ranges import as_range, find_lists
-from replenishment.services import lines_csv, serials_csv, upload_jobs
+from replenishment.services import lines_csv, serials_csv, upload_jobs, work as at_work
 from replenishment.services.lookalikes import LookAlike, look_alikes_of
 from replenishment.views.documents import address, around
 
@@ -316,9 +316,10 @@ def _apply(upload: Upload, stored: StoredFile) -> HttpResponse:
         with files.open_file(stored) as file:
             return upload.apply(upload.read(file))
 
-    if stored.size > AT_ONCE:
-        return redirect("job", account_slug=request.account.slug, pk=jobs.start(**facts).pk)
     try:
+        if stored.size > AT_ONCE:
+            job = at_work.start(**facts, replenishment_id=upload.found.pk)
+            return redirect("job", account_slug=request.account.slug, pk=job.pk)
         job = jobs.do_now(**facts, work=work)
     except DomainError as error:
         messages.error(request, str(error))
