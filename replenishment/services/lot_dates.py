@@ -41,8 +41,15 @@ def questions(sku_id: int, lot: IncomingLot, known: Mapping[LotKey, date | None]
     return []
 
 
+def hold_lots(receipt: Receipt) -> None:
+    """Lock the lots that a receipt names, before the places that its goods leave: so do receipts that come."""
+    named = ReceivedLot.objects.filter(receipt_line__receipt=receipt, lot__isnull=False).values("lot")
+    list(Lot.objects.filter(pk__in=named).order_by("pk").select_for_update(of=("self",)).values_list("pk"))
+
+
 def take_back(receipt: Receipt, reason: str, actor: Person) -> None:
-    """Let lots forget the dates that only this receipt said, which is being undone; the first of the others says now.
+    """Let lots that are held forget the dates that only this receipt said, which is being undone; the first of the
+    others says now.
 
     An expiry that a person decided on stays.
     """
@@ -55,8 +62,7 @@ def take_back(receipt: Receipt, reason: str, actor: Person) -> None:
         rest[said.lot_id].append(said)
     corrected = AuditEntry.objects.filter(kind="lot", action=CORRECTED, object_id__in=list(own))
     decided = set(corrected.values_list("object_id", flat=True))
-    rows = Lot.objects.filter(pk__in=list(own)).select_related("sku").order_by("pk")
-    for lot in rows.select_for_update(of=("self",)):
+    for lot in Lot.objects.filter(pk__in=list(own)).select_related("sku").order_by("pk"):
         names = [name for name in NAMES if not (name == "expires_on" and lot.pk in decided)]
         changes = {
             name: _first(rest[lot.pk], name)

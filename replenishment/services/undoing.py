@@ -27,7 +27,7 @@ from replenishment.queries import open_discrepancies
 from replenishment.services.accepting import say_what_arrived
 from replenishment.services.by_hand import ENTERED, refuse_other_system
 from replenishment.services.drafts import locked
-from replenishment.services.lot_dates import take_back
+from replenishment.services.lot_dates import hold_lots, take_back
 from replenishment.services.receiving import add_received, excess_of
 from replenishment.services.submitting import NAMED, hold_workflows
 from serials.lifecycle import Actor, Event, ProcessType
@@ -92,6 +92,7 @@ def undo(*, receipt_id: int, reason: str, actor: Person) -> Receipt:
     refuse_other_system(found)
     hold_workflows(found)
     _refuse_other_workflow(receipt)
+    hold_lots(receipt)
     cause = {"actor_id": actor.pk, "process_id": found.number, "source": f"undo:{receipt.source}"}
     pieces = _take_units_back(receipt, reason, cause)
     pieces += _take_pieces_back(receipt, reason, cause)

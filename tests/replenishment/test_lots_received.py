@@ -75,7 +75,7 @@ def test_an_undone_receipt_takes_with_it_what_only_it_said(in_a, wes):
 
 
 def test_what_another_receipt_said_too_stays_and_settles_what_waited(in_a, wes):
-    made, other = expl(), make_submitted((make_sku(), 9), planned=False)
+    other = make_submitted((make_sku(), 9), planned=False)
     sku = line_of(other).sku
     first = enter(other, wes, incoming_line(sku, quantity=1, position=1, lots=[lot(TYPO)]))
     second = enter(other, wes, incoming_line(sku, quantity=1, position=1, lots=[lot(RIGHT)]), key="k2")
@@ -88,7 +88,6 @@ def test_what_another_receipt_said_too_stays_and_settles_what_waited(in_a, wes):
     assert other.status == Status.PARTIAL
     undo(receipt_id=second.pk, reason="Not ours", actor=wes)
     assert expiry() == RIGHT, "the third said so, too"
-    assert made.status == Status.IN_TRANSIT
 
 
 def test_a_unit_keeps_the_lot_that_it_had_before_the_receipt_that_is_undone(in_a, wes):
@@ -317,7 +316,7 @@ def test_what_another_line_of_the_form_brings_is_not_missing_and_is_no_room_twic
     sku = make_serialized_sku()
     made = make_replenishment((sku, 2), (sku, 1))
     planning.add_serials(line_id=line_of(made).pk, serials=["A", "B"], actor=None)
-    submitting.submit(replenishment_id=made.pk, actor=None)
+    made = submitting.submit(replenishment_id=made.pk, actor=None)
     checks = by_hand.look_at(
         made,
         [incoming_line(sku, serials=["A", "X"], position=1), incoming_line(sku, serials=["B", "Y", "Z"], position=2)],
