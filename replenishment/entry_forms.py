@@ -119,7 +119,7 @@ class EntryForm(forms.Form):
                 required=False,
                 max_length=2_000_000,
                 strip=False,
-                widget=forms.Textarea(attrs={**_SERIALS, "rows": 2}),
+                widget=forms.Textarea(attrs={**_SERIALS, "class": "input mono", "rows": 2}),
             )
         for name, field in fields.items():
             words = {"field": names[name], "place": place + 1, "line": self.line.position}

@@ -154,6 +154,7 @@ def _question(request: AccountRequest, found: Replenishment, told: list[str]) ->
         faults = [work.words_of(job)]
     return {
         **around(request, found),
+        "page_notice": "",  # it is among the faults
         "page_title": _("Submit Replenishment"),
         "found": found,
         "faults": told + faults,
