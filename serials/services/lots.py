@@ -107,7 +107,7 @@ def _take(cases: list[Discrepancy], reason: str) -> None:
 
 
 EXPIRY = Acceptance(
-    gettext_lazy("The lot has this expiry from now on, wherever it lies."),
+    gettext_lazy("The lot has the expiry that was sent from now on, wherever it lies."),
     gettext_lazy("The lot stays as it is."),
     _take,
     answers=_answers,
