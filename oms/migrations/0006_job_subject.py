@@ -1,4 +1,8 @@
+"""What a job works on."""
+
 from django.db import migrations, models
+
+from oms.walls import DropAccountView, RefreshAccountTable
 
 
 class Migration(migrations.Migration):
@@ -7,10 +11,12 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        DropAccountView("job"),
         migrations.AddField(
             model_name="job",
             name="subject",
             field=models.CharField(blank=True, default="", max_length=80),
             preserve_default=False,
         ),
+        RefreshAccountTable("job"),
     ]
