@@ -49,8 +49,7 @@ def detail(request: AccountRequest, pk: int) -> HttpResponse:
     is_draft = found.status == Status.INCOMPLETE
     job = _job_card(request, found)
     context = {
-        **around(request, found),
-        "page_notice": "",  # the job itself is shown
+        **_place(request, found),
         "job": job,
         "page_title": found.number,
         "status": {"label": Status(found.status).label, **asdict(STATUS_TONES[Status(found.status)])},
@@ -153,8 +152,7 @@ def _question(request: AccountRequest, found: Replenishment, told: list[str]) ->
     if job := work.job_on(found.pk):
         faults = [work.words_of(job)]
     return {
-        **around(request, found),
-        "page_notice": "",  # it is among the faults
+        **_place(request, found),
         "page_title": _("Submit Replenishment"),
         "found": found,
         "faults": told + faults,
@@ -230,8 +228,12 @@ def _end(
 def around(request: AccountRequest, found: Replenishment) -> dict[str, Any]:
     """What every page of a replenishment says of where it stands, and of a job that works on it."""
     job = work.job_on(found.pk)
+    return {**_place(request, found), "page_notice": work.words_of(job) if job else ""}
+
+
+def _place(request: AccountRequest, found: Replenishment) -> dict[str, Any]:
+    """The same for a page that tells of the job itself."""
     return {
-        "page_notice": work.words_of(job) if job else "",
         "section_label": _("Replenishment"),
         "section_url": address(request, "replenishments"),
         "page_icon": "truck",
