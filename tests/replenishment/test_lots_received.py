@@ -393,7 +393,7 @@ def test_a_planned_day_that_is_hardly_meant_is_asked_about_once(office, account_
     with account_context(account_a):
         assert planned_days() == [TYPO]
         version = type(made).objects.get().version
-    data = {**own, "version": version, "lots-0-expires_on": str(LATE)}
+    data = {**own, "version": version, "lots-0-expires_on": str(LATE), "lots-INITIAL_FORMS": "1"}
     assert office.post(address, data | {"meant": "2208-01-31"}).status_code == 422, "another day is asked about again"
     assert office.post(address, data | {"meant": str(LATE)}).status_code == 302
     with account_context(account_a):
