@@ -7,10 +7,10 @@ from typing import Any
 
 from django.db import connection
 from django.db.models import Exists, OuterRef
-from django.utils.translation import gettext as _, gettext_lazy
+from django.utils.translation import gettext as _, gettext_lazy, ngettext
 
 from oms.models import DiscrepancyKind as Kind, Workflow
-from oms.services.discrepancies import Case
+from oms.services.discrepancies import SOURCE_LENGTH, Case, shortened
 from oms.tenancy import current_account_id
 from replenishment.models import Outcome, PlannedSerial, Receipt, Replenishment, ReplenishmentLine
 from replenishment.queries import LIVE
@@ -153,13 +153,14 @@ class Matcher:
         """A discrepancy of one line; `detail` tells two of a kind in one line apart."""
         return Case(
             kind=kind,
-            source=f"{self.receipt.source}#{result.place}:{detail or serial}",
+            source=case_source(self.receipt, result.place, detail or serial),
             summary=summary,
             sku_id=result.sku.pk if result.sku else None,
             serial=serial,
             process_type=ProcessType.REPLENISHMENT.value,
             process_id=self.replenishment.number,
             raw=as_sent(self.receipt, result.incoming, serial),
+            subject_line=result.place,
         )
 
     def _find_line(self, result: LineResult) -> None:
@@ -184,6 +185,14 @@ class Matcher:
         if any(line.position == incoming.position for line in self.lines):
             text = _("Line %(line)s of %(number)s is another SKU than %(sku)s.")
             result.cases.append(self.case(result, Kind.WRONG_SKU, text % words))
+        elif of_sku:
+            text = ngettext(
+                "Line %(line)s of the receipt: %(number)s has no line %(line)s (%(sku)s is its line %(lines)s).",
+                "Line %(line)s of the receipt: %(number)s has no line %(line)s (%(sku)s is on its lines %(lines)s).",
+                len(of_sku),
+            )
+            words["lines"] = ", ".join(str(line.position) for line in of_sku)
+            result.cases.append(self.case(result, Kind.UNKNOWN_LINE, text % words))
         else:
             text = _("%(sku)s is not on %(number)s.")
             result.cases.append(self.case(result, Kind.UNKNOWN_LINE, text % words))
@@ -312,6 +321,11 @@ class Matcher:
                 result.pieces[line.pk] += part
                 self.room[line.pk] -= part
                 quantity -= part
+
+
+def case_source(receipt: Receipt, place: int | None, detail: str) -> str:
+    """The source of a case of one line of a receipt, as it is stored."""
+    return shortened(f"{receipt.source}#{place}:{detail}", SOURCE_LENGTH)
 
 
 def as_sent(receipt: Receipt, line: IncomingLine, serial: str = "") -> dict[str, Any]:

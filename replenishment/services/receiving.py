@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 from django.db import connection, transaction
@@ -13,7 +14,7 @@ from oms.services import stock
 from oms.services.discrepancies import Case, open_discrepancies, shortened
 from oms.tenancy import current_account_id
 from replenishment.lifecycle import Status, Step, may
-from replenishment.models import Receipt, ReceiptLine, ReceivedLot, Replenishment, ReplenishmentLine
+from replenishment.models import OF_RECEIPT, Receipt, ReceiptLine, ReceivedLot, Replenishment, ReplenishmentLine
 from replenishment.receiving import IncomingReceipt, IncomingUnit
 from replenishment.services.drafts import recount, touch
 from replenishment.services.matching import LineResult, Matcher, SerialResult, clean
@@ -23,6 +24,7 @@ from serials.lifecycle import Actor, Event, ProcessType
 from serials.models import Lot
 from serials.services import Fact, Row, record_event
 
+SOURCE_LENGTH = 200
 SAVE_SERIALS = """
 INSERT INTO replenishment_receivedserial (account_id, receipt_line_id, serial, bin_id, lot_id, outcome)
 SELECT %(account)s, t.line, t.serial, t.bin, t.lot, t.outcome
@@ -52,18 +54,19 @@ def apply_receipt(receipt: IncomingReceipt, *, source: str, actor: Person | None
 
     Args:
         receipt: what was sent.
-        source: the unique id of the fact, such as "sandbox:7:receipt:R-88".
+        source: the unique id of the fact, such as "sandbox:7:receipt:R-88"; which document it is of says its `origin`.
         actor: the member of the warehouse; None is a warehouse system.
 
     Raises UnknownReplenishment where there is nothing to receive against.
     """
-    source = shortened(source, 200)
-    found = Replenishment.objects.select_for_update(of=("self",)).filter(number=receipt.replenishment_number).first()
+    source = shortened(source, SOURCE_LENGTH)
+    number = folded(receipt.replenishment_number)
+    found = Replenishment.objects.select_for_update(of=("self",)).filter(number=number).first()
     known: Receipt | None = Receipt.objects.filter(source=source).first()
     if known is not None:
         return known
     if found is None or found.status == Status.INCOMPLETE:
-        words = {"number": receipt.replenishment_number[:80]}
+        words = {"number": number[:80]}
         raise UnknownReplenishment(_("There is no submitted replenishment %(number)s to receive.") % words)
     if receipt.link_id is not None and receipt.link_id != found.link_id:
         words = {"number": found.number, "warehouse": found.link}
@@ -74,6 +77,7 @@ def apply_receipt(receipt: IncomingReceipt, *, source: str, actor: Person | None
     row = Receipt.objects.create(
         replenishment=found,
         source=source,
+        **asdict(receipt.origin),
         external_id=clean(receipt.external_id)[:120],
         occurred_at=receipt.occurred_at,
         actor=actor,
@@ -100,7 +104,8 @@ class _Application:
         self._move()
         self._save()
         self._count()
-        open_discrepancies([*(case for result in self.results for case in result.cases), *self._lot_cases()])
+        cases = [*(case for result in self.results for case in result.cases), *self._lot_cases()]
+        open_discrepancies([replace(case, subject_kind=OF_RECEIPT, subject_id=self.receipt.pk) for case in cases])
         if self.is_open:
             set_status(self.replenishment)
         touch(self.replenishment, "status", "quantity", "received_quantity")
@@ -276,6 +281,11 @@ class _Application:
             )
             for case in self.lots.contradictions
         ]
+
+
+def folded(reference: str) -> str:
+    """A replenishment's number as somebody else wrote it, as it is here: without blanks around it, in capitals."""
+    return reference.strip().upper()
 
 
 def add_received(pieces: Mapping[int, int], sign: int = 1) -> None:
