@@ -25,6 +25,10 @@ from tests.replenishment.factories import make_submitted
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "a-token-of-tests"
+LOCKS_WAITED_FOR = """
+SELECT count(*) FROM pg_locks WHERE NOT granted AND pid IN (
+    SELECT pid FROM pg_locks WHERE database = (SELECT oid FROM pg_database WHERE datname = current_database()))
+"""
 _number = count(1)
 
 
@@ -152,7 +156,7 @@ def ask(account_a):
     def pulled():
         with account_context(account_a):
             Cursor.objects.update(next_at=timezone.now())
-            Connection.objects.update(resting_until=None)
+            Connection.objects.update(resting_until=None, asked_until=None)
         return pull(account_a.pk)
 
     return pulled
