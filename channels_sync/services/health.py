@@ -51,7 +51,7 @@ def note_success(connection_id: int, flow: Flow) -> None:
     """
     rows = Connection.objects.filter(pk=connection_id)
     mended = {"failures": 0, "refusals": 0, "refused_flow": "", "resting_until": None, "error": "", "error_at": None}
-    elsewhere = Q(health=Health.SUSPECT) & ~Q(refused_flow=flow)
+    elsewhere = Q(health__in=[Health.SUSPECT, Health.STOPPED]) & ~Q(refused_flow__in=["", flow])
     was_away = rows.exclude(elsewhere).exclude(health=Health.OK).update(health=Health.OK, **mended)
     was_failing = rows.filter(health=Health.OK).exclude(failures=0).update(**mended)
     rows.update(ok_at=Now())
