@@ -10,12 +10,12 @@ from channels_sync.services import applying
 from oms.models import Discrepancy
 from oms.tenancy import account_context
 from replenishment.models import Receipt
-from replenishment.services import by_hand
+from replenishment.services import by_hand, submitting
 from tests.channels_sync.samples import make_connection
 from tests.channels_sync.warehouse import state_of
 from tests.factories import make_bin, make_discrepancy, make_serialized_sku, make_sku
 from tests.old_schema import old_schema
-from tests.replenishment.factories import incoming_line, make_replenishment, make_submitted
+from tests.replenishment.factories import generate, incoming_line, make_replenishment, make_submitted
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
 
@@ -47,6 +47,7 @@ def test_sources_of_before_begin_with_the_tenant(account_a, account_b):
         ("999999:receipts:RC-1", "999999:receipts:RC-1"),
     ]
     with old_schema("channels_sync", "0001_initial") as old:
+        old.migrate("replenishment", "0006_lot_of_a_received_serial")
         for before, _after in rows:
             old.run(RECEIPT, account_a.pk, made.pk, before)
         old.migrate("channels_sync", "0002_sources_of_tenants")
@@ -94,7 +95,9 @@ def test_every_fact_of_before_is_known_again(account_a, wes, capsys):
     """Receipts in parts, entered ones, cases of lines and of messages: found by their sources once, then replayed."""
     with account_context(account_a):
         plain, serialized = make_sku(code="PLAIN"), make_serialized_sku(code="UNIT")
-        made = make_submitted((plain, 50), (serialized, 3))
+        made = make_replenishment((plain, 50), (serialized, 3))
+        generate(made, 2)
+        made = submitting.submit(replenishment_id=made.pk, actor=None)
         make_bin(link=made.link)
         connection = make_connection(link=made.link)
         number = made.number

@@ -1,6 +1,6 @@
 """What a receipt costs in an account that is new: so much per unit, however many there are and whatever was counted.
 
-Told by the blocks that its statements read, which no busy machine changes.
+Told by the blocks and rows that its statements look at, which no busy machine changes.
 """
 
 import json
@@ -27,8 +27,15 @@ def stale(db):
         cursor.execute("ANALYZE")
 
 
-def blocks_of(work):
-    """Statement → the blocks that it reads; only those that find out which units are meant."""
+def looked_at(plan):
+    """The rows that a plan and all below it look at, those that they drop among them."""
+    dropped = sum(count for name, count in plan.items() if name.startswith("Rows Removed by"))
+    own = (plan["Actual Rows"] + dropped) * plan["Actual Loops"]
+    return own + sum(looked_at(inner) for inner in plan.get("Plans", ()))
+
+
+def work_of(work):
+    """Statement → what it looks at; only those that find out which units are meant."""
     found = {}
 
     def explained(execute, sql, params, many, context):
@@ -39,7 +46,7 @@ def blocks_of(work):
             (plan,) = context["cursor"].fetchone()
             transaction.savepoint_rollback(point)
             top = (json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]
-            found[name] = found.get(name, 0) + top["Shared Hit Blocks"] + top["Shared Read Blocks"]
+            found[name] = found.get(name, 0) + top["Shared Hit Blocks"] + top["Shared Read Blocks"] + looked_at(top)
         return execute(sql, params, many, context)
 
     with connection.execute_wrapper(explained):
@@ -48,15 +55,15 @@ def blocks_of(work):
 
 
 def costs(account, person, count):
-    """Blocks for each unit: of receiving and of taking back."""
+    """What is looked at for each unit: of receiving and of taking back."""
     with account_context(account):
         made = make_submitted((make_serialized_sku(), count))
         serials = list(Unit.objects.order_by("pk").values_list("serial", flat=True))
     with account_context(account):
         fact = incoming(made, incoming_line(made.lines.get().sku, serials=serials), origin=Origin(ENTERED))
-        received = blocks_of(lambda: apply_receipt(fact, source="entered:1", actor=person))
-        taken = blocks_of(lambda: undo(receipt_id=Receipt.objects.get().pk, reason="A mistake", actor=person))
-    return {name: blocks / count for found in (received, taken) for name, blocks in found.items()}
+        received = work_of(lambda: apply_receipt(fact, source="entered:1", actor=person))
+        taken = work_of(lambda: undo(receipt_id=Receipt.objects.get().pk, reason="A mistake", actor=person))
+    return {name: work / count for found in (received, taken) for name, work in found.items()}
 
 
 @pytest.mark.django_db(transaction=True, databases=["default", "owner"])
