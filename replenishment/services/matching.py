@@ -21,20 +21,29 @@ from serials.queries.schemes import rules_of
 
 MOST_PIECES = 1_000_000_000
 
-# Units that carry one of these numbers, locked in the ledger's order, with the line here that planned them.
+# Units that carry one of these numbers, locked in the ledger's order, with the line here that planned them. One look
+# into an index for each, whatever the statistics say: see `ledger_sql.LOCK_UNITS`.
 KNOWN = """
 SELECT u.sku_id, u.serial_key, CASE WHEN u.is_void THEN 'void' ELSE u.status END, u.process_id, p.line_id
-FROM unnest(%(skus)s::bigint[], %(keys)s::text[]) AS k (sku_id, key)
-JOIN serials_unit u ON u.account_id = %(account)s AND u.sku_id = k.sku_id AND u.serial_key = k.key
+FROM (
+    SELECT n.id FROM unnest(%(skus)s::bigint[], %(keys)s::text[]) AS k (sku_id, key)
+    CROSS JOIN LATERAL (
+        SELECT u.id FROM serials_unit u WHERE u.account_id = %(account)s AND u.sku_id = k.sku_id
+            AND u.serial_key BETWEEN k.key AND k.key ORDER BY u.serial_key OFFSET 0
+    ) AS n ORDER BY n.id
+) AS f
+CROSS JOIN LATERAL (
+    SELECT * FROM serials_unit u
+    WHERE u.account_id = %(account)s AND u.id BETWEEN f.id AND f.id ORDER BY u.id {fence}
+) AS u
 LEFT JOIN LATERAL (
     SELECT p.line_id FROM replenishment_plannedserial p
     JOIN replenishment_replenishmentline l ON l.account_id = %(account)s AND l.id = p.line_id
     WHERE p.account_id = %(account)s AND p.sku_id = u.sku_id AND p.serial_key = u.serial_key
       AND p.state = 'planned' AND l.replenishment_id = %(replenishment)s LIMIT 1
 ) AS p ON true
-ORDER BY u.id
 """
-LOCK = "FOR UPDATE OF u"
+LOCK, LOOK = "FOR UPDATE", "OFFSET 0"
 # Of these numbers, those that are another SKU's on this replenishment than the one they came with: it expects them, or
 # they were planned for it and came already.
 OTHER_SKUS = """
@@ -213,7 +222,7 @@ class Matcher:
             "keys": [key.encode("utf-8", "replace").decode() for _sku, key in pairs],
         }
         with connection.cursor() as cursor:
-            cursor.execute(KNOWN + ("" if self.is_trial else LOCK), params)
+            cursor.execute(KNOWN.format(fence=LOOK if self.is_trial else LOCK), params)
             return {(sku, key): (state, process, line) for sku, key, state, process, line in cursor.fetchall()}
 
     def _match_units(
