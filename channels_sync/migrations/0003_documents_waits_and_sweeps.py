@@ -99,7 +99,7 @@ def forget(_apps: object, schema_editor: BaseDatabaseSchemaEditor) -> None:
 class Migration(migrations.Migration):
     dependencies = [
         ("channels_sync", "0002_sources_of_tenants"),
-        ("replenishment", "0007_documents_of_receipts"),
+        ("replenishment", "0008_documents_of_receipts"),
     ]
 
     operations = [

@@ -31,6 +31,7 @@ class DiscrepancyKind(models.TextChoices):
     BAD_LOT = "bad_lot", _("Bad lot")
     LOT_EXPIRY = "lot_expiry", _("Lot dates differ")
     OVER_RECEIPT = "over_receipt", _("More than ordered")
+    TWO_SPELLINGS = "two_spellings", _("Two spellings")
     INBOUND_REFUSED = "inbound_refused", _("Message in not taken")
     FUTURE_DATE = "future_date", _("Date in the future")
     CONNECTION_STOPPED = "connection_stopped", _("Connection stopped")

@@ -17,7 +17,7 @@ from tests.factories import make_bin, make_discrepancy, make_serialized_sku, mak
 from tests.old_schema import old_schema
 from tests.replenishment.factories import generate, incoming_line, make_replenishment, make_submitted
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
+pytestmark = pytest.mark.commits("migrations change the schema as the owner")
 
 RECEIPT = """
 INSERT INTO replenishment_receipt
@@ -47,7 +47,7 @@ def test_sources_of_before_begin_with_the_tenant(account_a, account_b):
         ("999999:receipts:RC-1", "999999:receipts:RC-1"),
     ]
     with old_schema("channels_sync", "0001_initial") as old:
-        old.migrate("replenishment", "0006_lot_of_a_received_serial")
+        old.migrate("replenishment", "0007_keys")
         for before, _after in rows:
             old.run(RECEIPT, account_a.pk, made.pk, before)
         old.migrate("channels_sync", "0002_sources_of_tenants")
@@ -115,7 +115,7 @@ def test_every_fact_of_before_is_known_again(account_a, wes, capsys):
             applying.apply_message(message_id=fact.pk)
         before = columns()
     assert [kind for _source, kind, _pk, _line in before[1]] == ["receipt", "receipt", "message in"]
-    with old_schema("oms", "0005_membership_invited_name") as old:
+    with old_schema("oms", "0006_keys") as old:
         old.migrate("channels_sync", "0003_documents_waits_and_sweeps")
         with account_context(account_a):
             assert columns() == before
@@ -139,7 +139,7 @@ def test_documents_that_share_a_receipt_get_none_and_are_counted(account_a, caps
             message(connection, number, made.number, ("PLAIN", 2, ()))
         InboundMessage.objects.update(state=InboundState.APPLIED, applied_at=timezone.now())
         realm = tenant(connection)
-    with old_schema("oms", "0005_membership_invited_name") as old:
+    with old_schema("oms", "0006_keys") as old:
         for source in ("RC-1", "RC-1@1", "RC-2", "RC-2@1"):
             old.run(RECEIPT, account_a.pk, made.pk, f"{realm}:receipts:{source}")
         old.migrate("channels_sync", "0003_documents_waits_and_sweeps")

@@ -6,7 +6,7 @@ from oms.walls import DropAccountView, RefreshAccountTable
 
 
 class Migration(migrations.Migration):
-    dependencies = [("oms", "0005_membership_invited_name")]
+    dependencies = [("oms", "0006_keys")]
 
     operations = [
         DropAccountView("discrepancy"),

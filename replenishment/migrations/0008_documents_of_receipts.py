@@ -45,7 +45,7 @@ def link(_apps: object, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("replenishment", "0006_lot_of_a_received_serial"), ("oms", "0006_subject_of_a_discrepancy")]
+    dependencies = [("replenishment", "0007_keys"), ("oms", "0007_subject_of_a_discrepancy")]
 
     operations = [
         DropAccountView("receipt"),
