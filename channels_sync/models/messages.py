@@ -109,9 +109,13 @@ class InboundState(models.TextChoices):
 
 
 class InboundMessage(AccountModel):
-    """One document as the other side sent it, stored before anything is done with it."""
+    """One document as the other side sent it, stored before anything is done with it.
+
+    `realm` is whose documents these are (queries.tenants): with `stream` and `external_id` it names the document.
+    """
 
     connection = AccountKey(Connection, on_delete=models.PROTECT, related_name="messages")
+    realm = models.CharField(max_length=80)
     stream = models.CharField(_("Message"), max_length=24, choices=Flow)
     external_id = models.CharField(_("Their number"), max_length=120)
     version = models.BigIntegerField(default=0)
@@ -135,6 +139,7 @@ class InboundMessage(AccountModel):
         ]
         indexes: ClassVar = [
             models.Index(fields=["account", "-id"], name="inbound_newest"),
+            models.Index(fields=["account", "realm", "stream", "external_id", "id"], name="inbound_document"),
             models.Index(
                 fields=["account", "connection", "stream", "version", "id"],
                 condition=models.Q(state="new"),

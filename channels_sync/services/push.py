@@ -15,9 +15,9 @@ from django.conf import settings
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext as _, gettext_lazy
 
-from channels_sync.contract import Flow, Rejected, RemoteRef, Retry, SyncError, WmsAdapter
+from channels_sync.contract import Flow, Misconfigured, Rejected, RemoteRef, Retry, SyncError, WmsAdapter
 from channels_sync.models import Action, Connection, Delivery, DeliveryState, Fault
 from channels_sync.models.messages import OVER
 from channels_sync.payloads import from_json
@@ -31,7 +31,7 @@ from oms.tenancy import account_context
 
 SLICE_SECONDS = 20
 """How long one task sends over one connection before it lets others have the worker."""
-FAULTS = {"Rejected": Fault.REJECTED, "Misconfigured": Fault.MISCONFIGURED}
+OUR_FAULT = gettext_lazy("Something went wrong on our side. Whoever runs this installation finds it in the log.")
 
 log = logging.getLogger(__name__)
 
@@ -155,13 +155,13 @@ def _send(account_id: int, claim: Claim) -> bool:
     try:
         with open_adapter(claim.connection, seconds=settings.SYNC_LEASE_SECONDS * 0.6) as adapter:
             ref = _call(adapter, claim)
-    except Retry as error:
+    except (Retry, Misconfigured) as error:
         _later(account_id, claim, error)
     except SyncError as error:
-        _fail(account_id, claim, error, FAULTS[type(error).__name__])
-    except Exception as error:
+        _fail(account_id, claim, str(error), Fault(error.fault))
+    except Exception:
         log.exception("Message %s could not be sent", claim.pk)
-        _fail(account_id, claim, Rejected(f"{type(error).__name__}: {error}"), Fault.BROKEN)
+        _fail(account_id, claim, str(OUR_FAULT), Fault.BROKEN)
     else:
         return _done(account_id, claim, ref)
     return False
@@ -192,39 +192,44 @@ def _done(account_id: int, claim: Claim, ref: RemoteRef) -> bool:
             remote_id=ref.id[:120],
             answer={"id": ref.id, "note": ref.note},
         )
-        health.note_success(claim.connection.pk)
+        health.note_success(claim.connection.pk, Flow.PURCHASE_ORDERS)
         if is_ours:
-            outgoing.settle(f"delivery:{claim.pk}:", _("Sent after all."), None)
+            outgoing.settle(claim.pk, _("Sent after all."), None)
             outgoing.unpark(claim.connection.pk, claim.aggregate)
     return bool(is_ours)
 
 
-def _later(account_id: int, claim: Claim, error: Retry) -> None:
-    """Try again after what the other side asked for, else after a longer and longer wait."""
-    wait = timedelta(seconds=error.after) if error.after is not None else health.backoff(claim.attempt)
-    at = timezone.now() + min(wait, health.LONGEST_WAIT)
+def _later(account_id: int, claim: Claim, error: Retry | Misconfigured) -> None:
+    """Try again after what the other side asked for, else after a longer and longer wait.
+
+    Where nothing works with the connection it is the connection that waits, and this message with it.
+    """
+    own = {"state": DeliveryState.WAITING, "fault": error.fault, "error": str(error)[:600], "lease_until": None}
+    at, after = timezone.now(), None
+    if isinstance(error, Retry):
+        after = error.after
+        wait = timedelta(seconds=after) if after is not None else health.backoff(claim.attempt)
+        at += min(wait, health.LONGEST_WAIT)
     with account_context(account_id):
-        _own(claim).update(
-            state=DeliveryState.WAITING, fault=Fault.RETRY, error=str(error)[:600], lease_until=None, next_at=at
-        )
-        health.note_failure(claim.connection.pk, error, at_least=error.after)
+        _own(claim).update(next_at=at, **own)
+        health.note_failure(claim.connection.pk, error, Flow.PURCHASE_ORDERS, at_least=after)
         due(account_id, health.PUSH, at=at)
 
 
-def _fail(account_id: int, claim: Claim, error: SyncError, fault: Fault) -> None:
+def _fail(account_id: int, claim: Claim, why: str, fault: Fault) -> None:
     """Stop this message, and with it the later ones of its document, until somebody sees to it."""
     with account_context(account_id):
-        if not _own(claim).update(state=DeliveryState.FAILED, fault=fault, error=str(error)[:600], lease_until=None):
+        if not _own(claim).update(state=DeliveryState.FAILED, fault=fault, error=why[:600], lease_until=None):
             return
         outgoing.park(claim.connection.pk, claim.aggregate)
-        if fault == Fault.MISCONFIGURED:
-            health.note_failure(claim.connection.pk, error)
-        elif fault == Fault.REJECTED:
-            health.note_success(claim.connection.pk)
-        words = {"what": claim.label, "who": claim.connection.name, "why": str(error)}
+        if fault == Fault.REJECTED:
+            health.note_success(claim.connection.pk, Flow.PURCHASE_ORDERS)
+        words = {"what": claim.label, "who": claim.connection.name, "why": why}
         open_discrepancy(
             kind=DiscrepancyKind(f"push_{fault.value}"),
             source=f"delivery:{claim.pk}:{timezone.now():%Y%m%d%H%M%S%f}",
             summary=_("%(what)s did not reach %(who)s. %(why)s") % words,
             raw=claim.payload,
+            subject_kind=outgoing.SUBJECT,
+            subject_id=claim.pk,
         )

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections import Counter
 
 import pytest
 
@@ -16,6 +17,7 @@ from tests.meta.tree import (
     repository_files,
     templates,
     text,
+    tree,
 )
 
 MODULE, FUNCTION, VIEW, TEMPLATE = 400, 40, 25, 120
@@ -53,6 +55,8 @@ ALLOWED = {
     "send_task": {*SPANS_ACCOUNTS, "oms/smoke.py"},
     ".delay(": set(),
 }
+
+OVERRIDING = {"tests/settings.py", "tests/worker_settings.py"}  # the settings of the product, with others of their own
 
 TOP_LEVEL = """
 manage.py pyproject.toml requirements.txt requirements-dev.txt docker-compose.yml Dockerfile
@@ -114,7 +118,7 @@ def test_nothing_listens_to_signals():
 
 def test_names_are_imported_one_by_one():
     stars = [path for path in python_files() for node in nodes(path, ast.ImportFrom) if node.names[0].name == "*"]
-    assert {str(path) for path in stars} <= {"tests/settings.py", "tests/worker_settings.py"}
+    assert {str(path) for path in stars} <= OVERRIDING
 
 
 def test_imports_stand_at_the_top():
@@ -126,6 +130,41 @@ def test_imports_stand_at_the_top():
         if isinstance(node, ast.Import | ast.ImportFrom)
     }
     assert inline == set()
+
+
+def bound(statement):
+    """The names that a statement of a module binds; branches of an `if` or a `try` are alternatives."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return [statement.name]
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        return [alias.asname or alias.name for alias in statement.names]
+    targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+    names = [node for target in targets if target for node in ast.walk(target) if isinstance(node, ast.Name)]
+    return [name.id for name in names if isinstance(name.ctx, ast.Store)]
+
+
+def test_a_module_binds_a_name_once():
+    """The second one wins, also for what was written with the first one in mind."""
+    twice = [
+        f"{path}: {name}"
+        for path in python_files()
+        if str(path) not in OVERRIDING
+        for name, count in Counter(
+            name for node in tree(path).body if not isinstance(node, ast.AugAssign | ast.Expr) for name in bound(node)
+        ).items()
+        if count > 1
+    ]
+    assert twice == []
+
+
+def test_nothing_is_read_out_of_a_source():
+    """`source` is a key as a whole: vendors choose their ids, so a beginning or a part of it may be another's."""
+    pattern = re.compile(
+        r"source(__(i?startswith|i?endswith|i?contains|i?regex|like)\b|\.(startswith|endswith|r?partition|r?split|removep)"
+        r"|\[|\s+(LIKE|ILIKE|~|SIMILAR)\s)"
+        r"|(starts_with|split_part|strpos|left|substr(ing)?)\(\w*\.?source"
+    )
+    assert [str(path) for path in app_files() if pattern.search(text(path))] == []
 
 
 def test_only_the_wall_overrides_save_and_delete():
