@@ -65,7 +65,7 @@ def web(setting: Setting) -> Service:
     return Service(
         name="web",
         argv=(sys.executable, "-m", "gunicorn", *options, "oms.wsgi:application"),
-        env=setting.environment,
+        env={**setting.environment, "LOTLINE_PROCESS": "web"},
         cwd=ROOT,
         ready=lambda: is_healthy(setting.port),
         grace=15.0,
@@ -93,6 +93,7 @@ def worker(setting: Setting, name: str) -> Service:
         argv=(*_celery(setting, "worker"), *options),
         env={
             **setting.environment,
+            "LOTLINE_PROCESS": name,
             "PYTHONWARNINGS": ",".join(filter(None, [GIVEN.get("PYTHONWARNINGS"), AS_ROOT])),
             "CELERY_SKIP_CHECKS": "1",  # `prepare` has just made them; here they would load every view
         },
