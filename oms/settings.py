@@ -264,6 +264,13 @@ ACCEPTANCES = {
     "serial_void": "replenishment.services.accepting.VOID",
     "over_receipt": "replenishment.services.accepting.EXCESS",
 }
+# What gives numbers that are never given twice: kind -> oms.backup.counting.Numbers. A restore moves each on.
+COUNTERS = {
+    "replenishment": "replenishment.services.counting.REPLENISHMENTS",
+    "number scheme": "replenishment.services.counting.SCHEMES",
+}
+# Called inside each account after a restore; each returns what it did in words, empty for nothing.
+AFTER_RESTORE = ["channels_sync.services.restored.look_first"]
 # Which warehouses are run by another system: function(link_ids) -> {id of the warehouse link: the system's name}.
 WAREHOUSE_SYSTEMS = "channels_sync.queries.lists.systems_of"
 # What changed fields are called in the audit log: kind of thing -> function() -> {name: words}. See oms/ui/audit.py.

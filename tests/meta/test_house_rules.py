@@ -37,7 +37,7 @@ ALLOWED = {
     "oms_due": SPANS_ACCOUNTS,
     "lotline.account": {"oms/tenancy.py", "oms/walls.py", *OWN_CONNECTION},
     "set_config(": {"oms/tenancy.py", *OWN_CONNECTION},
-    'connections["owner"]': {"oms/management/commands/prepare.py"},
+    'connections["owner"]': {"oms/postgresql/owner.py"},
     'using("owner")': set(),
     "db_constraint": {
         "oms/tenancy.py",

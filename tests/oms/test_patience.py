@@ -1,4 +1,4 @@
-"""How long the database may take for each kind of process, told with the account; and what is said when it took longer."""
+"""How long the database may take for each kind of process, told with the account; and what is said after that."""
 
 import os
 import subprocess
@@ -102,7 +102,9 @@ def test_a_page_that_waits_too_long_for_somebody_says_so(settings, server_env, a
     client.force_login(ana, backend=BACKEND)
     with psycopg.connect(server_env["DATABASE_OWNER_URL"]) as somebody:
         somebody.execute("SELECT FROM oms_sku WHERE id = %s FOR UPDATE", [sku.pk])
-        answer = client.post(f"/acme/inventory/skus/{sku.pk}/", {"workflow": "out"})
+        answer = client.post(
+            f"/acme/inventory/skus/{sku.pk}/", {"code": "L1", "name": "L1", "workflow": "out", "version": "1"}
+        )
     assert answer.status_code == 503
     assert answer["Retry-After"]
 
