@@ -38,7 +38,7 @@ UNMARK = sql.SQL("DROP SCHEMA {}").format(sql.Identifier(RESTORING))
 IS_MARKED = "SELECT to_regnamespace(%s) IS NOT NULL"
 OTHERS = """
 SELECT count(*) FROM pg_stat_activity
-WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND usename IS NOT NULL
 """
 MISSING_ROLES = "SELECT name FROM unnest(%s::text[]) AS name WHERE to_regrole(name) IS NULL"
 IS_OURS = "SELECT pg_get_userbyid(datdba) = current_user FROM pg_database WHERE datname = current_database()"
@@ -92,8 +92,7 @@ def snapshot() -> Iterator[Snapshot]:
             raise BackupFailed("This database is not up to date. Run `manage.py prepare` first.") from error
         with owner.transaction():
             owner.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            row = owner.execute("SELECT pg_export_snapshot()").fetchone()
-            yield Snapshot(owner, row[0] if row else "")
+            yield Snapshot(owner, str(_said(owner.execute("SELECT pg_export_snapshot()"))))
 
 
 def count_rows(owner: "psycopg.Connection[Any]") -> dict[str, int]:
@@ -109,7 +108,7 @@ def refuse_unless_empty(owner: "psycopg.Connection[Any]") -> None:
     """Raise BackupFailed unless a backup can be restored into this database as it is; nothing is ever dropped."""
     if missing := [name for (name,) in owner.execute(MISSING_ROLES, [list(ROLES)])]:
         raise BackupFailed(f"This server has no role {' and no role '.join(missing)}. Make it first: docs/running.md.")
-    if not _is(owner, IS_OURS):
+    if not _said(owner.execute(IS_OURS)):
         raise BackupFailed(
             f"The database {owner.info.dbname} does not belong to {owner.info.user}. Make it with: "
             f"CREATE DATABASE {owner.info.dbname} OWNER {owner.info.user}"
@@ -122,9 +121,9 @@ def refuse_unless_empty(owner: "psycopg.Connection[Any]") -> None:
             f"DATABASE_URL and DATABASE_OWNER_URL name it; where `up` runs the servers, set LOTLINE_STATE to another "
             f"folder."
         )
-    if (row := owner.execute(OTHERS).fetchone()) and row[0]:
+    if others := _said(owner.execute(OTHERS)):
         raise BackupFailed(
-            f"{row[0]} other sessions use the database {owner.info.dbname}. Stop web, workers and beat first."
+            f"{others} other sessions use the database {owner.info.dbname}. Stop web, workers and beat first."
         )
 
 
@@ -140,9 +139,10 @@ def interrupted(owner: "psycopg.Connection[Any]") -> str:
 
 def is_marked(owner: "psycopg.Connection[Any]") -> bool:
     """Whether a restore into this database began and did not end."""
-    return _is(owner, IS_MARKED, RESTORING)
+    return bool(_said(owner.execute(IS_MARKED, [RESTORING])))
 
 
-def _is(owner: "psycopg.Connection[Any]", question: Any, *params: Any) -> bool:
-    row = owner.execute(question, params).fetchone()
-    return bool(row and row[0])
+def _said(answer: "psycopg.Cursor[Any]") -> Any:
+    """The one value of an answer; None without one."""
+    row = answer.fetchone()
+    return row[0] if row else None

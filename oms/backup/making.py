@@ -109,7 +109,7 @@ def _appearing(target: Path) -> Iterator[BinaryIO]:
     if target.exists():
         raise BackupFailed(f"{target} is there already, and a backup overwrites nothing. Give another name.")
     try:
-        with os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT, 0o600), "w+b") as file:
+        with os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "w+b") as file:
             _hold(file, part)
             try:
                 os.fchmod(file.fileno(), 0o600)

@@ -180,6 +180,10 @@ SELECT (SELECT count(*) FROM serials_unit WHERE account_id = %(account)s),
        (SELECT count(*) FROM oms_stock WHERE account_id = %(account)s)
 """
 WRONG_KEY = "serial is not normalised"
+FOUND = {
+    kind: f"SELECT what, how, count(*) OVER () FROM ({statement}) AS f (what, how) ORDER BY what, how LIMIT {NAMED}"
+    for kind, statement in {**CHECKS, WRONG_KEY: _PLAIN_KEYS}.items()
+}
 
 
 def counted() -> Counted:
@@ -191,17 +195,14 @@ def counted() -> Counted:
 
 def differences() -> Iterator[Difference]:
     """Everything in the current account that is not as its history says, check after check."""
-    for kind, statement in {**CHECKS, WRONG_KEY: _PLAIN_KEYS}.items():
-        yield from _found(kind, statement)
+    for kind in FOUND:
+        yield from _found(kind)
     yield from _other_keys()
 
 
-def _found(kind: str, statement: str) -> Iterator[Difference]:
+def _found(kind: str) -> Iterator[Difference]:
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT what, how, count(*) OVER () FROM ({statement}) AS f (what, how) ORDER BY what, how LIMIT {NAMED}",
-            _parameters(),
-        )
+        cursor.execute(FOUND[kind], _parameters())
         rows = cursor.fetchall()
     for number, (what, how, total) in enumerate(rows, start=1):
         yield Difference(kind, what, how, more=total - number if number == NAMED else 0)

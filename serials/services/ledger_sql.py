@@ -6,6 +6,8 @@ written. An account's units are looked up once, when they are locked: what a cal
 account.
 """
 
+from psycopg.sql import SQL
+
 MAKE_STAGES = """
 CREATE TEMP TABLE IF NOT EXISTS stage_in (
     n bigint GENERATED ALWAYS AS IDENTITY, serial_key text, unit_id bigint, sku_id bigint, serial text, bin_id bigint,
@@ -27,6 +29,8 @@ CREATE TEMP TABLE IF NOT EXISTS stage (
 TRUNCATE stage_in;
 """
 EMPTY_PLAN = "TRUNCATE stage_unit, stage"
+
+STAGE = "INSERT INTO stage_in (sku_id, serial, serial_key) {select}"
 
 COPY_STAGE = """
 COPY stage_in (serial_key, unit_id, sku_id, serial, bin_id, lot_id, order_line_id, wms_notes, oms_notes, source, reason,
@@ -132,10 +136,10 @@ _WRONG = """
 """
 # Only what the outcome asks for moves a unit: where it names no kind of bin, a unit in the warehouse stays in its own.
 # The line of a unit is what it is reserved for, or was shipped on; nothing else has one.
-PLAN = f"""
+PLAN = SQL("""
 INSERT INTO stage
 SELECT COALESCE(p.found_id, nextval('serials_unit_id_seq')), p.sku_id, p.serial, p.serial_key, p.before, o.after,
-       {_WRONG}, p.old_bin_id, p.old_lot_id, p.old_line_id,
+       {wrong}, p.old_bin_id, p.old_lot_id, p.old_line_id,
        CASE WHEN p.before = 'new' AND o.after = 'out' THEN p.bin_id END,
        CASE WHEN o.after = 'void' THEN 'incoming' ELSE o.after END,
        COALESCE(p.is_planned, false) OR %(event)s = 'expect',
@@ -152,7 +156,7 @@ SELECT COALESCE(p.found_id, nextval('serials_unit_id_seq')), p.sku_id, p.serial,
        CASE WHEN %(is_annotation)s THEN p.last_event ELSE %(event)s END,
        CASE WHEN %(is_annotation)s THEN p.last_source ELSE p.source END,
        p.source, p.reason, p.corrects_id
-FROM ({_NAMED}) AS p
+FROM ({named}) AS p
 LEFT JOIN oms_sku k ON k.account_id = %(account)s AND k.id = p.sku_id
 LEFT JOIN (
     SELECT id, sku_id FROM serials_lot WHERE account_id = %(account)s
@@ -166,11 +170,11 @@ LEFT JOIN (
     SELECT id, unit_id FROM serials_unitevent WHERE account_id = %(account)s
         AND id IN (SELECT corrects_id FROM stage_in WHERE corrects_id IS NOT NULL)
 ) AS c ON c.id = p.corrects_id
-LEFT JOIN ({_OUTCOME}) AS o ON o.before = p.before AND (o.bin_kind = '' OR o.bin_kind = p.bin_kind)
+LEFT JOIN ({outcome}) AS o ON o.before = p.before AND (o.bin_kind = '' OR o.bin_kind = p.bin_kind)
     AND (p.before <> 'new' OR (k.workflow = ANY(%(new_workflows)s::text[]) AND p.serial_key <> ''))
-    AND {_MEETS}
+    AND {meets}
 ORDER BY p.n
-"""
+""").format(wrong=SQL(_WRONG), named=SQL(_NAMED), outcome=SQL(_OUTCOME), meets=SQL(_MEETS))
 
 REFUSED = """
 SELECT COALESCE(NULLIF(serial, ''), '—'), before, why, count(*) OVER () FROM (

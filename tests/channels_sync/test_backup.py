@@ -3,6 +3,7 @@
 import os
 import shutil
 from contextlib import contextmanager
+from datetime import datetime
 from uuid import uuid4
 
 import pytest
@@ -120,50 +121,53 @@ def saved(tmp_path):
     return make
 
 
+class Past:
+    """What was done with a backup in the middle of it: each replenishment is named after what the backup knows of it."""
+
+    def __init__(self, acme, warehouse, saved):
+        self.known = acme.submit()
+        acme.send()
+        warehouse.receive(self.known.number)
+        acme.ask()
+        self.waiting, self.draft = acme.submit(), acme.draft()  # not told yet; not even submitted
+        self.path = saved()
+        acme.send()
+        with acme.inside():
+            submitting.submit(replenishment_id=self.draft.pk, actor=None)
+        outbox.drain(acme.account.pk)
+        self.unknown = acme.submit(50)
+        acme.send()
+        for made in (self.waiting, self.draft, self.unknown):
+            warehouse.receive(made.number)
+        acme.ask()
+        self.serials, self.told = acme.serials(), warehouse.counts()["by_reference"]
+        assert set(self.told.values()) == {1}
+
+
 def test_nothing_is_given_twice_lost_or_confused(acme, warehouse, saved, elsewhere, capsys):
-    first = acme.submit()
-    acme.send()
-    warehouse.receive(first.number)
-    acme.ask()
-    waiting, draft = acme.submit(), acme.draft()  # one is not told yet, one is not even submitted
-    path = saved()
-
-    # More work, which the backup knows nothing of.
-    acme.send()
-    with acme.inside():
-        submitting.submit(replenishment_id=draft.pk, actor=None)
-    outbox.drain(acme.account.pk)
-    later = acme.submit(50)
-    acme.send()
-    for made in (waiting, draft, later):
-        warehouse.receive(made.number)
-    acme.ask()
-    given, told = acme.serials(), warehouse.counts()["by_reference"]
-    assert set(told.values()) == {1}
-
+    past = Past(acme, warehouse, saved)
     with elsewhere():
-        restore(path)
+        restore(past.path)
         assert "The ledger is sound." in capsys.readouterr().out
         known = acme.serials()
-        assert known < given
+        assert known < past.serials
 
         # What had not been told is looked for, found, and received once, by the receipt that is there already.
         acme.send()
-        assert acme.state_of(waiting) == (DeliveryState.SENT, "")
+        assert acme.state_of(past.waiting) == (DeliveryState.SENT, "")
         acme.ask()
         with acme.inside():
-            assert Replenishment.objects.get(pk=waiting.pk).status == Status.COMPLETED
-            assert not Replenishment.objects.filter(number=later.number).exists()
-            unknown = InboundMessage.objects.filter(state=InboundState.DISCREPANCY)
-            assert {message.raw["reference"] for message in unknown} == {draft.number, later.number}
+            assert Replenishment.objects.get(pk=past.waiting.pk).status == Status.COMPLETED
+            assert not Replenishment.objects.filter(number=past.unknown.number).exists()
+            cases = InboundMessage.objects.filter(state=InboundState.DISCREPANCY)
+            assert {case.raw["reference"] for case in cases} == {past.draft.number, past.unknown.number}
 
         # New work gets new numbers, and is told.
         new = acme.submit(60)
         acme.send()
         assert acme.state_of(new) == (DeliveryState.SENT, "")
-        assert new.number not in told
-        assert (acme.serials() - known) & given == set()
-        assert int(new.number[2:]) - int(draft.number[2:]) > 1000
+        assert (acme.serials() - known) & past.serials == set()
+        assert int(new.number[2:]) - int(past.draft.number[2:]) > 1000
         warehouse.receive(new.number)
         acme.ask()
         with acme.inside():
@@ -171,12 +175,11 @@ def test_nothing_is_given_twice_lost_or_confused(acme, warehouse, saved, elsewhe
 
         # The draft of the backup was sent since, by nobody that the database knows: a person compares.
         with acme.inside():
-            submitting.submit(replenishment_id=draft.pk, actor=None)
+            submitting.submit(replenishment_id=past.draft.pk, actor=None)
         outbox.drain(acme.account.pk)
         acme.send()
-        assert acme.state_of(draft) == (DeliveryState.FAILED, pushing.SENT_BEFORE % {"number": draft.number})
-        counts = warehouse.counts()["by_reference"]
-        assert counts == {**told, new.number: 1}
+        assert acme.state_of(past.draft) == (DeliveryState.FAILED, pushing.SENT_BEFORE % {"number": past.draft.number})
+        assert warehouse.counts()["by_reference"] == {**past.told, new.number: 1}
         call_command("check_ledger")
 
 
@@ -259,7 +262,7 @@ def test_clocks_may_differ_by_minutes(acme, warehouse):
     acme.send()
     receipt = warehouse.receive(made.number)
     with acme.inside():
-        late = applying.datetime.fromisoformat(receipt["received_at"]) + applying.CLOCKS / 2
+        late = datetime.fromisoformat(receipt["received_at"]) + applying.CLOCKS / 2
         Replenishment.objects.update(submitted_at=late)
     acme.ask()
     with acme.inside():
