@@ -122,7 +122,7 @@ def saved(tmp_path):
 
 
 class Past:
-    """What was done with a backup in the middle of it: each replenishment is named after what the backup knows of it."""
+    """What was done, with a backup in the middle: each replenishment is named after what the backup knows of it."""
 
     def __init__(self, acme, warehouse, saved):
         self.known = acme.submit()
