@@ -181,7 +181,7 @@ SELECT (SELECT count(*) FROM serials_unit WHERE account_id = %(account)s),
 """
 WRONG_KEY = "serial is not normalised"
 FOUND = {
-    kind: f"SELECT what, how, count(*) OVER () FROM ({statement}) AS f (what, how) ORDER BY what, how LIMIT {NAMED}"
+    kind: f"SELECT what, how, count(*) OVER () FROM ({statement}) AS f (what, how) ORDER BY what, how LIMIT %(named)s"
     for kind, statement in {**CHECKS, WRONG_KEY: _PLAIN_KEYS}.items()
 }
 
@@ -225,6 +225,7 @@ def _parameters() -> dict[str, Any]:
     process_events, process_types = zip(*processes, strict=True)
     return {
         "account": current_account_id(),
+        "named": NAMED,
         "events": list(events),
         "befores": list(befores),
         "afters": list(afters),
