@@ -40,12 +40,11 @@ class Operator:
             [sys.executable, "manage.py", *map(str, arguments)],
             cwd=ROOT,
             env=self.env,
-            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-            **options,
+            **{"stdin": subprocess.DEVNULL, **options},
         )
 
     def runs(self, *arguments, status=0, **options):
@@ -237,7 +236,14 @@ def test_killed_while_it_loads_the_database_stays_empty_and_the_next_one_works(t
             pass
     assert there.counts() == {}
     assert "was interrupted" in there.runs("prepare", "--no-demo", "--no-static", status=1)
-    assert "Restored." in there.runs("restore", saved, "--yes")
+    person, terminal = os.openpty()
+    os.write(person, b"no\n")
+    assert "Nothing was changed." in there.runs("restore", saved, status=1, stdin=terminal)
+    assert there.counts() == {}
+    os.write(person, b"yes\n")
+    assert "Restored." in there.runs("restore", saved, stdin=terminal)
+    os.close(person)
+    os.close(terminal)
 
 
 def test_killed_later_the_next_one_says_what_to_do_and_nothing_starts(there, saved):
