@@ -36,6 +36,7 @@ def dump(snapshot: str, major: int) -> Iterator[bytes]:
 def restore(chunks: Iterable[bytes], major: int) -> None:
     """Load a dump into the empty database, all of it or nothing. Raises BackupFailed."""
     argv = [_program("pg_restore", major), "--single-transaction", "--exit-on-error", "--no-owner", "--no-tablespaces"]
+    argv.append("--no-comments")  # the only ones are on extensions, which a superuser may have made before
     with _running(argv, stdin=subprocess.PIPE) as (child, said):
         if child.stdin is None:
             raise TypeError("It was started with a pipe.")

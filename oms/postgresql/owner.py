@@ -17,5 +17,5 @@ def parameters() -> dict[str, Any]:
 
 
 def as_owner() -> "psycopg.Connection[Any]":
-    """A connection of its own, as the role that owns the tables; each statement is a transaction."""
+    """A connection of its own, as the role that owns the tables; each statement its own transaction."""
     return psycopg.connect(**parameters(), autocommit=True)

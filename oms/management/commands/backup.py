@@ -6,6 +6,7 @@ from getpass import getpass
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
@@ -55,6 +56,8 @@ class Command(BaseCommand):
             made = making.make(file, passphrase=passphrase, say=self.stdout.write)
         except BackupFailed as error:
             raise CommandError(str(error)) from error
+        except psycopg.Error as error:
+            raise CommandError(f"PostgreSQL refused, as the owner of the tables: {error}") from error
         self.stdout.write(f"{file}: {file.stat().st_size:,} bytes, the state of {made.taken_at}.")
         if not with_keys:
             self.stdout.write("The keys are not in it: keep SECRET_KEY and LOTLINE_SECRETS_KEYS in another place.")

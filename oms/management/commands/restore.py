@@ -5,6 +5,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
@@ -44,6 +45,8 @@ class Command(BaseCommand):
             raise CommandError(f"{file} is damaged, so nothing of it is used. {error}") from error
         except BackupFailed as error:
             raise CommandError(str(error)) from error
+        except psycopg.Error as error:
+            raise CommandError(f"PostgreSQL refused, as the owner of the tables: {error}") from error
         if not options["check"] and not settings.IS_CONFIGURED:
             sys.exit(own_servers.run(own_servers.of_this_copy(), "restore", [str(file), *_again(options)]))
 
