@@ -279,7 +279,12 @@ TEXTS = {
     "oms_membership": {"role", "invited_name"},
     "oms_warehouse": {"name"},
     "oms_due": {"kind"},
+    "oms_installation": set(),
 }
+
+
+def test_the_app_cannot_begin_an_epoch():
+    assert rights("oms_installation") == {"SELECT"}
 
 
 @pytest.mark.parametrize("model", OTHER_MODELS, ids=lambda model: model._meta.db_table)

@@ -308,3 +308,10 @@ def test_with_the_servers_of_up_it_starts_them_itself(saved, tmp_path):
         assert second.manifest.installation == first.manifest.installation
         assert second.manifest.epoch > first.manifest.epoch
         assert second.files == first.files
+
+
+def test_a_database_that_is_away_is_told_in_words(there, saved):
+    there.env["DATABASE_OWNER_URL"] = "postgres://lotline_owner:x@127.0.0.1:9/lotline"
+    said = there.runs("restore", saved, "--yes", status=1)
+    assert "PostgreSQL refused" in said
+    assert "Traceback" not in said
