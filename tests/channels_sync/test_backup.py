@@ -22,7 +22,7 @@ from oms.tenancy import account_context
 from replenishment.lifecycle import Status
 from replenishment.models import PlannedSerial, Replenishment
 from replenishment.services import submitting
-from serials.models import NumberScheme, Unit
+from serials.models import Unit
 from tests.factories import make_serialized_sku
 from tests.replenishment.factories import generate, make_replenishment, make_submitted
 
@@ -267,45 +267,6 @@ def test_clocks_may_differ_by_minutes(acme, warehouse):
     acme.ask()
     with acme.inside():
         assert InboundMessage.objects.get().state == InboundState.APPLIED
-
-
-def test_a_scheme_without_room_is_switched_off_and_named(acme, saved, elsewhere, capsys):
-    with acme.inside():
-        NumberScheme.objects.create(name="Narrow", prefix="N", width=3, next_counter=5, is_default=True)
-        NumberScheme.objects.create(name="Wide", prefix="W", width=9, next_counter=5)
-    path = saved()
-    with elsewhere():
-        restore(path)
-        said = capsys.readouterr().out
-        with acme.inside():
-            found = {row.name: row for row in NumberScheme.objects.all()}
-        assert (found["Narrow"].is_archived, found["Narrow"].is_default) == (True, False)
-        assert found["Wide"].next_counter == 1005
-    assert "acme: Number scheme Narrow: switched off, because it has no room for 1,000 numbers more" in said
-    assert "acme: Number scheme Wide: from W000000005 on by 1,000" in said
-    assert "acme: Number scheme Wide: the next number is W000001005." in said
-
-
-def test_counters_jump_by_twice_what_was_given_or_by_what_a_person_says(acme, account_b, saved, elsewhere):
-    acme.submit(700)
-    path = saved()
-    with elsewhere():
-        restore(path)
-        with acme.inside():
-            assert NumberScheme.objects.get().next_counter == 701 + 1400
-            assert make_replenishment().number == "R-2002"
-        # In an account that had given nothing yet, too: its first numbers may be given by now.
-        with account_context(account_b):
-            assert NumberScheme.objects.get().next_counter == 1001
-            assert make_replenishment().number == "R-2001"
-    with elsewhere() as name:
-        with as_owner() as owner:
-            owner.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public AUTHORIZATION pg_database_owner")
-            owner.execute("GRANT USAGE ON SCHEMA public TO lotline_app")
-        assert name
-        restore(path, jump=12)
-        with acme.inside():
-            assert NumberScheme.objects.get().next_counter == 701 + 12
 
 
 def test_files_come_back_and_what_the_disk_lost_is_told(acme, saved, elsewhere, capsys):
