@@ -6,7 +6,7 @@ from oms.walls import DropAccountView, RefreshAccountTable
 
 
 class Migration(migrations.Migration):
-    dependencies = [("channels_sync", "0002_sources_of_tenants"), ("oms", "0006_installation")]
+    dependencies = [("channels_sync", "0002_sources_of_tenants"), ("oms", "0007_installation")]
 
     operations = [
         DropAccountView("delivery"),

@@ -22,11 +22,11 @@ MAKE_STAGE = """
 CREATE TEMP TABLE IF NOT EXISTS stage_history (unit_id bigint) ON COMMIT DELETE ROWS;
 TRUNCATE stage_history;
 """
-# A name is the same whatever its case: of several spellings the first in order heads the column.
+# A name is the same whatever its spelling: of several the first in order heads the column.
 NAMES = """
-SELECT DISTINCT ON (upper(a.name)) a.name FROM stage_history s
+SELECT DISTINCT ON (a.name_key) a.name_key, a.name FROM stage_history s
 JOIN serials_unitattribute a ON a.account_id = %(account)s AND a.unit_id = s.unit_id
-ORDER BY upper(a.name), a.name LIMIT %(most)s
+ORDER BY a.name_key, a.name LIMIT %(most)s
 """
 COUNT = """
 SELECT count(*) FROM stage_history s JOIN serials_unitevent e ON e.account_id = %(account)s AND e.unit_id = s.unit_id
@@ -36,7 +36,7 @@ GUARD = r"""
 CASE WHEN {0} ~ '^''*[=+\-@\t\r\n＝＋－＠]' AND {0} !~ '^-\d+(\.\d+)?$' THEN '''' || {0} ELSE {0} END
 """
 LABEL = "COALESCE(({}::text[])[array_position({}::text[], {}::text)], '')"
-VALUE = "max(a.value) FILTER (WHERE a.name = upper({}))"
+VALUE = "max(a.value) FILTER (WHERE a.name = {})"
 TEXTS = ("sku", "prod_id", "bin_name", "serial", "wms_notes", "oms_notes", "process_id", "order_no")
 # Newest first within a unit, as on the page. OFFSET 0 keeps the pivot apart, so that it is made once, and so are the
 # capitals of each name in it.
@@ -54,7 +54,7 @@ PIVOT = """
 LEFT JOIN (
     SELECT a.unit_id, {values}
     FROM (
-        SELECT unit_id, upper(name) AS name, value
+        SELECT unit_id, name_key AS name, value
         FROM serials_unitattribute JOIN stage_history USING (unit_id) WHERE account_id = %(account)s OFFSET 0
     ) AS a GROUP BY a.unit_id OFFSET 0
 ) AS p ON p.unit_id = e.unit_id
@@ -77,7 +77,9 @@ class HistoryFile:
                 raise DomainError(_("You must check at least one"))
             cursor.execute("ANALYZE stage_history")
             cursor.execute(NAMES, {"account": current_account_id(), "most": MOST_NAMES + 1})
-            self.names: list[str] = [name for (name,) in cursor.fetchall()]
+            found = cursor.fetchall()
+        self.keys: list[str] = [key for key, _name in found]
+        self.names: list[str] = [name for _key, name in found]
         if len(self.names) > MOST_NAMES:
             raise DomainError(
                 _("These serials have more than %(most)s different attributes. Select fewer.") % {"most": MOST_NAMES}
@@ -138,7 +140,7 @@ class HistoryFile:
             "zone": str(timezone.get_current_timezone()),
             **_label_params("statuses", Status),
             **_label_params("processes", ProcessType),
-            **{f"name{place}": name for place, name in enumerate(self.names)},
+            **{f"name{place}": name for place, name in enumerate(self.keys)},
         }
         pivot = SQL(PIVOT).format(values=SQL(", ").join(values)) if values else SQL("")
         return SQL(FILE).format(columns=SQL(", ").join(columns), pivot=pivot), params

@@ -14,7 +14,7 @@ REVOKE INSERT, UPDATE, DELETE ON oms_installation FROM lotline_app;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("oms", "0005_membership_invited_name")]
+    dependencies = [("oms", "0006_keys")]
 
     operations = [
         migrations.CreateModel(
