@@ -323,7 +323,7 @@ TEXTS = {
 
 
 def test_the_app_cannot_begin_an_epoch():
-    assert rights("oms_installation") == {"SELECT"}
+    assert rights(["oms_installation"]) == {"oms_installation": {"SELECT"}}
 
 
 def test_platform_rows_hold_no_business_data():

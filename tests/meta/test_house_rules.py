@@ -176,7 +176,7 @@ def is_constant(node, function, path):
         )
         is_method = isinstance(node.func, ast.Attribute) and node.func.attr in {"format", "join"}
         of = node.func.value if is_method else None
-        return is_psycopg or (isinstance(of, ast.Call) and is_constant(of, function, path))
+        return is_psycopg or (is_called_or_small(of) and is_constant(of, function, path))
     name = node.id if isinstance(node, ast.Name) else getattr(node, "attr", "")
     if name.isupper():
         return True
@@ -186,6 +186,11 @@ def is_constant(node, function, path):
     return bool(declared & {"SQL", "Composable", "Composed"}) or (
         bool(values) and all(is_constant(value, function, path) or returns_sql(value, path) for value in values)
     )
+
+
+def is_called_or_small(node):
+    """What may be completed by `format`: psycopg's SQL, not a text."""
+    return isinstance(node, ast.Call) or (isinstance(node, ast.Name) and not node.id.isupper())
 
 
 def named_in(node):
@@ -202,7 +207,7 @@ def returns_sql(value, path):
 
 def test_sql_is_written_out_and_its_values_are_parameters():
     """Whatever is executed; not what builds tables from models, nor the sandbox, a program of its own with SQLite."""
-    left_out = {"oms/walls.py"}
+    left_out = {"oms/walls.py", "oms/rekeying.py"}  # operations of migrations
     found = [
         f"{where(path, call)}: {ast.unparse(call)[:100]}"
         for path in app_files()
