@@ -128,6 +128,13 @@ class SandboxWms(WmsAdapter):
             raise Rejected(words % {"number": po.number})
         return RemoteRef(id=str(found["id"]), reference=po.number)
 
+    def find_purchase_order(self, number: str) -> RemoteRef | None:
+        """See WmsAdapter."""
+        found = self._find(number)
+        if found and found["state"] == "cancelled":
+            raise Rejected(gettext("%(number)s is cancelled in the warehouse.") % {"number": number})
+        return RemoteRef(id=str(found["id"]), reference=number) if found else None
+
     def cancel_purchase_order(self, ref: RemoteRef) -> RemoteRef:
         """Cancel it, or what of it has not come; what is not there needs none."""
         pk = ref.id or str((self._find(ref.reference) or {}).get("id", ""))

@@ -82,7 +82,7 @@ class Flow(TextChoices):
 
 
 METHODS: Mapping[Flow, tuple[str, ...]] = {
-    Flow.PURCHASE_ORDERS: ("send_purchase_order", "cancel_purchase_order"),
+    Flow.PURCHASE_ORDERS: ("find_purchase_order", "send_purchase_order", "cancel_purchase_order"),
     Flow.RECEIPTS: ("fetch_receipts", "read_receipt"),
     Flow.SHIPMENTS: ("fetch_shipments", "read_shipment"),
     Flow.UNIT_EVENTS: ("fetch_unit_events", "read_unit_event"),
@@ -123,9 +123,7 @@ CHANNEL_CAPABILITIES = tuple(Capability)[6:]
 class PurchaseOrderLine:
     """`position` is the line's number in Lotline; vendors that can keep it give it back on receipts.
 
-    `lots` and `serials` are empty where there are none or the connection's option is off. `is_serialized`: each unit
-    must be registered by number when it arrives.
-    """
+    `lots`, `serials`: empty where there are none or the option is off. `is_serialized`: its units come by number."""
 
     position: int
     sku_code: str
@@ -180,9 +178,7 @@ class ShippedLots:
 
 @dataclass(frozen=True)
 class Payload:
-    """One document as the vendor sent it, under its id there. `version` grows with each change of the document (0 where
-    there is none), `updated_at` moves the stream's cursor.
-    """
+    """One document as the vendor sent it. `version` grows with each change (0: none), `updated_at` moves the cursor."""
 
     external_id: str
     raw: Json
@@ -316,10 +312,13 @@ class WmsAdapter(Adapter):
         """Make the purchase order there exactly once: it may be there already from a call whose answer was lost."""
         raise NotImplementedError
 
+    def find_purchase_order(self, number: str) -> RemoteRef | None:
+        """What is there under this number (asked after a restore), or None. Raises Rejected where it is cancelled."""
+        raise NotImplementedError
+
     def cancel_purchase_order(self, ref: RemoteRef) -> RemoteRef:
-        """Expect nothing more of it: it was cancelled or closed short. What was received stays; one that was cancelled,
-        received in full or never there is fine. Raises Rejected where the other side refuses: that waits for a person.
-        """
+        """Expect nothing more of it; what was received stays. One that was cancelled before, received in full or never
+        there is fine. Raises Rejected where the other side refuses: that waits for a person."""
         raise NotImplementedError
 
     def fetch_receipts(self, since: datetime | None) -> Iterator[Page]:

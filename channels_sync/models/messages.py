@@ -46,9 +46,10 @@ class Action(models.TextChoices):
 class Delivery(AccountModel):
     """One outbox message on its way to one connection.
 
-    `key` is the idempotency key that travels with it. `payload` is what is sent (never a secret), `notes` what was left
-    out of it. While it is SENDING it belongs to the worker that claimed it, until `lease_until`. `remote_id` and
-    `answer` are what the other side said.
+    `key` is the idempotency key that travels with it, made once. `look_first` says that it may have arrived already
+    without Lotline's knowledge, because a backup was restored since: its document is looked for before it is sent.
+    `payload` is what is sent (never a secret), `notes` what was left out of it. While it is SENDING it belongs to the
+    worker that claimed it, until `lease_until`. `remote_id` and `answer` are what the other side said.
     """
 
     message = AccountKey(OutboxMessage, on_delete=models.PROTECT, related_name="+")
@@ -61,6 +62,7 @@ class Delivery(AccountModel):
     notes = models.JSONField(default=list)
     state = models.CharField(_("State"), max_length=16, choices=DeliveryState, default=DeliveryState.WAITING)
     fault = models.CharField(max_length=16, choices=Fault, default=Fault.NONE, blank=True)
+    look_first = models.BooleanField(default=False, db_default=False)
     attempts = models.PositiveIntegerField(_("Tries"), default=0)
     lease_until = models.DateTimeField(null=True)
     next_at = models.DateTimeField(db_default=Now())

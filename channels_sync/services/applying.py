@@ -2,11 +2,13 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 
 from django.db import OperationalError, connection as database, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
-from django.utils.translation import gettext as _
+from django.utils import timezone
+from django.utils.translation import gettext as _, gettext_lazy
 
 from channels_sync.contract import Adapter, Capability, Flow, Misconfigured, Rejected, RemoteReceipt, WmsAdapter
 from channels_sync.models import InboundMessage, InboundState
@@ -26,12 +28,19 @@ from oms.models import Discrepancy, DiscrepancyKind, Person
 from oms.services import audit
 from oms.services.discrepancies import open_discrepancy, settle_open, shortened
 from oms.tenancy import account_context
-from replenishment.models import Receipt
+from replenishment.models import Receipt, Replenishment
 from replenishment.receiving import Origin
 from replenishment.services.receiving import SOURCE_LENGTH, apply_receipt, folded
 
 SUBJECT = "message in"
 """The `subject_kind` of a discrepancy that a message in left."""
+
+CLOCKS = timedelta(minutes=5)
+"""What two clocks may differ by."""
+OLDER = gettext_lazy(
+    "It was received on %(came)s, before %(number)s was submitted on %(asked)s: it may be of an earlier replenishment "
+    "with this number. If it is of this one, replay it."
+)
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +108,8 @@ def _apply_receipt(message: InboundMessage, adapter: type[Adapter]) -> None:
     origin, receipt = origin_of(message), adapter.read(Flow.RECEIPTS, message.raw)
     _refuse_other_document(origin, receipt)
     is_first = not _versions(message).filter(applied_at__isnull=False).exists()
+    if is_first:
+        _refuse_older_than_its_order(message, receipt)
     rest = receipt if is_first else _rest(message, receipt)
     if rest.lines or is_first:
         found = message.connection
@@ -129,6 +140,22 @@ def _refuse_other_document(origin: Origin, receipt: RemoteReceipt) -> None:
     if number not in {None, folded(receipt.reference)}:
         words = {"number": receipt.external_id, "known": number, "said": receipt.reference}
         raise Rejected(_("Receipt %(number)s was applied for %(known)s before, and now is for %(said)s.") % words)
+
+
+def _refuse_older_than_its_order(message: InboundMessage, receipt: RemoteReceipt) -> None:
+    """Raise Rejected where goods came before they were ordered: they may be of an earlier order with this number.
+
+    Not once a person was told just that, and replays it.
+    """
+    order = Replenishment.objects.filter(
+        number=folded(receipt.reference), submitted_at__gt=receipt.occurred_at + CLOCKS
+    ).first()
+    if order is None or order.submitted_at is None:
+        return
+    came, asked = (f"{timezone.localtime(at):%Y-%m-%d %H:%M}" for at in (receipt.occurred_at, order.submitted_at))
+    words = OLDER % {"number": order.number, "came": came, "asked": asked}
+    if message.error != words:
+        raise Rejected(words)
 
 
 APPLIERS: Mapping[Flow, Callable[[InboundMessage, type[Adapter]], None]] = {Flow.RECEIPTS: _apply_receipt}

@@ -14,6 +14,7 @@ from channels_sync.payloads import to_json
 from channels_sync.queries.purchase_orders import expected, purchase_order
 from channels_sync.registry import adapter_class, all_adapters
 from channels_sync.services.health import PUSH
+from channels_sync.services.restored import may_be_there
 from oms.dispatch import due
 from oms.errors import Conflict, DomainError
 from oms.models import Discrepancy, OutboxMessage, Person
@@ -97,7 +98,7 @@ def _enqueue(message: OutboxMessage, connection: Connection, replenishment: Repl
     action = ACTIONS[message.topic]
     aggregate = _aggregate(replenishment)
     earlier = open_deliveries(connection.pk, aggregate)
-    key = f"{connection.uid.hex}-{message.pk}"
+    key = f"{connection.uid.hex}-{message.epoch}-{message.pk}"
     payload, notes = _document(action, connection, replenishment, key)
     _row, is_new = Delivery.objects.get_or_create(
         message=message,
@@ -109,6 +110,7 @@ def _enqueue(message: OutboxMessage, connection: Connection, replenishment: Repl
             "key": key,
             "payload": payload,
             "notes": notes,
+            "look_first": may_be_there(message, replenishment),
             "state": DeliveryState.PARKED if earlier.filter(state=DeliveryState.FAILED).exists() else "waiting",
         },
     )

@@ -22,7 +22,7 @@ from channels_sync.models import Action, Connection, Delivery, DeliveryState, Fa
 from channels_sync.models.messages import OVER
 from channels_sync.payloads import from_json
 from channels_sync.queries.purchase_orders import why_not
-from channels_sync.services import health, outgoing, runs
+from channels_sync.services import health, outgoing, restored, runs
 from channels_sync.services.adapters import Opened, open_adapter, opened
 from oms.dispatch import due
 from oms.models import DiscrepancyKind
@@ -32,6 +32,11 @@ from oms.tenancy import account_context
 SLICE_SECONDS = 20
 """How long one task sends over one connection before it lets others have the worker."""
 OUR_FAULT = gettext_lazy("Something went wrong on our side. Whoever runs this installation finds it in the log.")
+# A draft of the backup that was submitted, and sent, before the backup was restored; and now once more.
+SENT_BEFORE = gettext_lazy(
+    "The warehouse has %(number)s already, from before a backup was restored. Compare the two: close this message if "
+    "they are the same; else cancel it there, and enter what is missing on a new replenishment."
+)
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +52,8 @@ class Claim:
     aggregate: str
     payload: dict[str, Any]
     remote_id: str
+    look_first: bool
+    is_restored: bool
     connection: Opened
 
 
@@ -124,7 +131,9 @@ def _next(connection: Connection) -> Delivery | None:
     while found := ripe.select_for_update(of=("self",)).first():
         if found.action == Action.CANCEL_PO:
             return found
-        if not (reason := why_not(outgoing.subject(found), connection, is_tried=found.attempts > 0)):
+        if not (
+            reason := why_not(outgoing.subject(found), connection, is_tried=found.attempts > 0 or found.look_first)
+        ):
             return found
         outgoing.withdraw(found, reason, None)
     return None
@@ -139,6 +148,8 @@ def _claimed(found: Delivery, connection: Connection) -> Claim:
         aggregate=found.aggregate,
         payload=found.payload,
         remote_id=found.remote_id or _sent_as(found),
+        look_first=found.look_first,
+        is_restored=found.look_first and restored.is_of_before(found.message),
         connection=opened(connection),
     )
 
@@ -172,6 +183,10 @@ def _call(adapter: Any, claim: Claim) -> RemoteRef:
         raise Rejected(_("This system takes no purchase orders."))
     if claim.action == Action.CANCEL_PO:
         return adapter.cancel_purchase_order(RemoteRef(id=claim.remote_id, reference=claim.label))
+    if claim.look_first and (there := adapter.find_purchase_order(claim.label)) is not None:
+        if claim.is_restored:
+            return there
+        raise Rejected(SENT_BEFORE % {"number": claim.label})
     return adapter.send_purchase_order(from_json(claim.payload))
 
 

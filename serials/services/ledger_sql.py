@@ -6,6 +6,8 @@ written. An account's units are looked up once, when they are locked: what a cal
 account.
 """
 
+from psycopg.sql import SQL
+
 MAKE_STAGES = """
 CREATE TEMP TABLE IF NOT EXISTS stage_in (
     n bigint GENERATED ALWAYS AS IDENTITY, serial_key text, unit_id bigint, sku_id bigint, serial text, bin_id bigint,
@@ -27,6 +29,8 @@ CREATE TEMP TABLE IF NOT EXISTS stage (
 TRUNCATE stage_in;
 """
 EMPTY_PLAN = "TRUNCATE stage_unit, stage"
+
+STAGE = "INSERT INTO stage_in (sku_id, serial, serial_key) {select}"
 
 COPY_STAGE = """
 COPY stage_in (serial_key, unit_id, sku_id, serial, bin_id, lot_id, order_line_id, wms_notes, oms_notes, source, reason,
@@ -149,10 +153,10 @@ _WRONG = """
 # Only what the outcome asks for moves a unit: where it names no kind of bin, a unit in the warehouse stays in its own.
 # The line of a unit is what it is reserved for, or was shipped on; nothing else has one. A receipt that is corrected
 # takes the lot with it that only it said: the unit has the lot of before again, unless it was given another since.
-PLAN = f"""
+PLAN = SQL("""
 INSERT INTO stage
 SELECT COALESCE(p.found_id, nextval('serials_unit_id_seq')), p.sku_id, p.serial, p.serial_key, p.before, o.after,
-       {_WRONG}, p.old_bin_id, p.old_lot_id, p.old_line_id,
+       {wrong}, p.old_bin_id, p.old_lot_id, p.old_line_id,
        CASE WHEN p.before = 'new' AND o.after = 'out' THEN p.bin_id END,
        CASE WHEN o.after = 'void' THEN 'incoming' ELSE o.after END,
        COALESCE(p.is_planned, false) OR %(event)s = 'expect',
@@ -170,7 +174,7 @@ SELECT COALESCE(p.found_id, nextval('serials_unit_id_seq')), p.sku_id, p.serial,
        CASE WHEN %(is_annotation)s THEN p.last_event ELSE %(event)s END,
        CASE WHEN %(is_annotation)s THEN p.last_source ELSE p.source END,
        p.source, p.reason, p.corrects_id
-FROM ({_NAMED}) AS p
+FROM ({named}) AS p
 LEFT JOIN oms_sku k ON k.account_id = %(account)s AND k.id = p.sku_id
 LEFT JOIN LATERAL (
     SELECT l.sku_id FROM serials_lot l
@@ -190,11 +194,11 @@ LEFT JOIN LATERAL (
         AND e.unit_id BETWEEN c.unit_id AND c.unit_id AND e.id < p.corrects_id
     ORDER BY e.unit_id DESC, e.id DESC LIMIT 1
 ) AS b ON true
-LEFT JOIN ({_OUTCOME}) AS o ON o.before = p.before AND (o.bin_kind = '' OR o.bin_kind = p.bin_kind)
+LEFT JOIN ({outcome}) AS o ON o.before = p.before AND (o.bin_kind = '' OR o.bin_kind = p.bin_kind)
     AND (p.before <> 'new' OR (k.workflow = ANY(%(new_workflows)s::text[]) AND p.serial_key <> ''))
-    AND {_MEETS}
+    AND {meets}
 ORDER BY p.n
-"""
+""").format(wrong=SQL(_WRONG), named=SQL(_NAMED), outcome=SQL(_OUTCOME), meets=SQL(_MEETS))
 
 REFUSED = """
 SELECT COALESCE(NULLIF(serial, ''), '—'), before, why, count(*) OVER () FROM (
