@@ -8,6 +8,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _, gettext_lazy, ngettext
+from psycopg.sql import SQL
 
 from oms import identity
 from oms.models import DiscrepancyKind as Kind, Workflow
@@ -27,7 +28,7 @@ UNDONE = "undone"
 # Units that carry one of these numbers, locked in the ledger's order, with the line here that planned them. One look
 # into an index for each, whatever the statistics say: see `ledger_sql.LOCK_UNITS`. One that is void because a receipt
 # of this very replenishment was undone is as good as new: nobody cancelled it.
-KNOWN = """
+KNOWN = SQL("""
 SELECT u.sku_id, u.serial_key, CASE
     WHEN u.is_void AND u.last_event = 'unreceive' AND u.process_id = %(number)s THEN 'undone'
     WHEN u.is_void THEN 'void' ELSE u.status END, u.process_id, p.line_id
@@ -48,8 +49,8 @@ LEFT JOIN LATERAL (
     WHERE p.account_id = %(account)s AND p.sku_id = u.sku_id AND p.serial_key = u.serial_key
       AND p.state = 'planned' AND l.replenishment_id = %(replenishment)s LIMIT 1
 ) AS p ON true
-"""
-LOCK, LOOK = "FOR UPDATE", "OFFSET 0"
+""")
+LOCKED, LOOKED_AT = KNOWN.format(fence=SQL("FOR UPDATE")), KNOWN.format(fence=SQL("OFFSET 0"))
 # Of these numbers, those that are another SKU's on this replenishment than the one they came with: it expects them, or
 # they were planned for it and came already.
 OTHER_SKUS = """
@@ -222,7 +223,7 @@ class Matcher:
             "keys": [key for _sku, key in pairs],
         }
         with connection.cursor() as cursor:
-            cursor.execute(KNOWN.format(fence=LOOK if self.is_trial else LOCK), params)
+            cursor.execute(LOOKED_AT if self.is_trial else LOCKED, params)
             return {(sku, key): (state, process, line) for sku, key, state, process, line in cursor.fetchall()}
 
     def _match_units(
