@@ -241,6 +241,12 @@ LABEL_SOURCES = {
     "selected bins": "serials.labels_jobs.selected_bins",
     "replenishment": "replenishment.label_runs.planned_labels",
 }
+# What a scan may name: kind -> functions(names) -> {name: [oms.queries.scans.Candidate]}, each with a constant number of
+# statements. See oms/queries/scans.py.
+SCAN_RESOLVERS = {
+    "sku": ["oms.queries.catalogue.skus_scanned"],
+    "serial": ["serials.queries.units.units_scanned"],
+}
 # What accepting a discrepancy means: kind -> oms.services.discrepancies.Acceptance. Other kinds are only settled.
 ACCEPTANCES = {
     "unexpected_serial": "replenishment.services.accepting.UNEXPECTED",
