@@ -241,8 +241,8 @@ LABEL_SOURCES = {
     "selected bins": "serials.labels_jobs.selected_bins",
     "replenishment": "replenishment.label_runs.planned_labels",
 }
-# What a scan may name: kind -> functions(names) -> {name: [oms.queries.scans.Candidate]}, each with a constant number of
-# statements. See oms/queries/scans.py.
+# What a scan may name: kind -> functions(names) -> {name: [oms.queries.scans.Candidate]}, each with a constant number
+# of statements. See oms/queries/scans.py.
 SCAN_RESOLVERS = {
     "sku": ["oms.queries.catalogue.skus_scanned"],
     "serial": ["serials.queries.units.units_scanned"],

@@ -8,12 +8,15 @@ from django import forms
 from django.db.models.functions import Upper
 from django.utils.translation import gettext as _, gettext_lazy
 
+from oms import identity
 from oms.models import Bin, Workflow
 from oms.models.catalogue import validate_printable
 from oms.numbers import whole_number
 from oms.queries.catalogue import folded
+from oms.queries.scans import Expected, SerialJudge
+from oms.scanning import Entry, Given, Inquiry, Taken, entries, refused_words
 from replenishment.models import MOST_LOTS, MOST_UNITS, ReplenishmentLine
-from replenishment.receiving import IncomingLine, IncomingLot, IncomingUnit
+from replenishment.receiving import IncomingLine, IncomingLot, IncomingUnit, with_scanned
 
 MOST_TYPED = 10_000
 LOT_ROWS = 1
@@ -49,7 +52,14 @@ class EntryForm(forms.Form):
         max_length=2_000_000,
         strip=False,
         widget=forms.Textarea(
-            attrs={"class": "mono", "rows": 4, "spellcheck": "false", "autocomplete": "off", "autocapitalize": "off"}
+            attrs={
+                "class": "mono",
+                "rows": 4,
+                "spellcheck": "false",
+                "autocomplete": "off",
+                "autocapitalize": "off",
+                "data-scan": "lines",
+            }
         ),
         help_text=gettext_lazy("Scan, type or paste: one a line."),
     )
@@ -59,6 +69,7 @@ class EntryForm(forms.Form):
         super().__init__(*args, **{**kwargs, "prefix": f"line{line.pk}"})
         self.line, self.ordered = line, list(line.lots.all())
         self.has_units = line.sku.workflow == Workflow.IN_OUT
+        self.scanned: list[Taken] = []
         self.lot_rows = self._lot_rows()
         self.fields["lots"].initial = self.lot_rows
         if self.has_units:
@@ -131,13 +142,24 @@ class EntryForm(forms.Form):
             yield [self[f"lot{place}_{name}"] for name in ("number", "expires", "quantity")]
 
     def clean_serials(self) -> list[str]:
-        """The serials, blank lines left out; what is wrong with one is for the check to say."""
-        found = [text.strip() for text in self.cleaned_data["serials"].splitlines() if text.strip()]
+        """What was entered, blank lines left out; what each is, `take` says."""
+        found = entries(self.cleaned_data["serials"])
         if len(found) > MOST_TYPED:
             raise forms.ValidationError(_("At most %(most)s serials at a time.") % {"most": f"{MOST_TYPED:,}"})
         return found
 
-    def clean(self) -> None:
+    @property
+    def expected(self) -> Expected:
+        """What scans are held against: the SKU of the line, and the lots that are named here."""
+        rows = [self._lot(place) for place in range(self.lot_rows)]
+        return Expected(self.line.sku, tuple((lot.number, lot.expires_on) for lot in rows if lot.number))
+
+    def take(self, scanned: Sequence[Taken]) -> None:
+        """The serials that the entered texts are."""
+        self.scanned = list(scanned)
+        self.cleaned_data["serials"] = [each.text for each in scanned]
+
+    def check_lots(self) -> None:
         """Lots need a number, and quantities that fit the line's. Of a line that is not used nothing is asked."""
         if not self.is_used:
             return
@@ -146,8 +168,8 @@ class EntryForm(forms.Form):
             if not row.number and (row.expires_on or row.quantity) and f"lot{place}_number" not in self.errors:
                 self.add_error(f"lot{place}_number", _("Name the lot."))
         named = [(place, row) for place, row in enumerate(rows) if row.number and row.quantity != 0]
-        counted = self._counted()
-        if len(named) > 1 and counted < self.received:
+        counted = sum(lot.quantity or 0 for lot in self._lots())
+        if len(named) > 1 and self._counted() < self.received and not self.has_lots_scanned:
             for place, row in named:
                 if row.quantity is None and f"lot{place}_quantity" not in self.errors:
                     self.add_error(f"lot{place}_quantity", _("How many are of this lot?"))
@@ -158,6 +180,17 @@ class EntryForm(forms.Form):
     def _counted(self) -> int:
         """How many pieces the lots name."""
         return sum(self.cleaned_data.get(f"lot{place}_quantity") or 0 for place in range(self.lot_rows))
+
+    @property
+    def has_lots_scanned(self) -> bool:
+        """Whether every scan says its lot."""
+        return bool(self.scanned) and all(each.lot for each in self.scanned)
+
+    def _lots(self) -> list[IncomingLot]:
+        """The lots that are entered or scanned, each with its quantity; one without is the lot of all that is left."""
+        rows = [self._lot(place) for place in range(self.lot_rows)]
+        named = [lot for lot in rows if lot.number and lot.quantity != 0]
+        return with_scanned(named, [(each.lot, each.expires_on) for each in self.scanned if each.lot], self.received)
 
     def _lot(self, place: int) -> IncomingLot:
         data = self.cleaned_data
@@ -179,43 +212,63 @@ class EntryForm(forms.Form):
 
     def incoming(self, bins: Mapping[str, str]) -> IncomingLine:
         """The line of a valid form; one lot without a quantity is the lot of all of it, beside others it is none."""
-        rows = [self._lot(place) for place in range(self.lot_rows)]
-        lots = [lot for lot in rows if lot.number and lot.quantity != 0]
-        if len(lots) == 1 and lots[0].quantity is None:
-            lots = [IncomingLot(lots[0].number, lots[0].expires_on, None, self.received)]
-        lots = [lot for lot in lots if lot.quantity is not None]
+        lots = self._lots()
+        numbers = {identity.key(lot.number): lot.number for lot in lots}
         name = self.cleaned_data["bin"].strip()
         return IncomingLine(
             position=self.line.position,
             sku_code=self.line.sku.code,
             quantity=self.received,
-            units=tuple(IncomingUnit(serial) for serial in self.cleaned_data.get("serials") or ()),
+            units=tuple(
+                IncomingUnit(each.text, lot_number=numbers.get(identity.key(each.lot), "")) for each in self.scanned
+            ),
             lots=tuple(lots),
             bin_name=bins.get(name, ""),
         )
 
 
 class Entries:
-    """The lines of one page of the form, and the bins that they name."""
+    """The lines of one page of the form, what is asked about their serials, and the bins that they name."""
 
-    def __init__(self, forms_of_lines: Sequence[EntryForm], link_id: int) -> None:
-        self.forms, self.link_id = forms_of_lines, link_id
+    def __init__(self, forms_of_lines: Sequence[EntryForm], link_id: int, given: Given | None = None) -> None:
+        self.forms, self.link_id, self.given = forms_of_lines, link_id, given or Given()
         self.bins: dict[str, str] = {}
+        self.inquiry: Inquiry | None = None
 
     def is_valid(self) -> bool:
-        """Whether every line makes sense and names bins of this warehouse; two queries."""
+        """Whether every line makes sense, nothing is left to be asked, and bins are of this warehouse; few queries."""
         are_valid = [form.is_valid() for form in self.forms]
+        self.inquiry = ask(self.forms, self.given)
+        for form in self.forms:
+            if not self.inquiry.is_open:
+                form.check_lots()
         named = {(form.cleaned_data.get("bin") or "").strip() for form in self.forms} - {""}
         self.bins = known_bins(self.link_id, named)
         for form in self.forms:
             name = (form.cleaned_data.get("bin") or "").strip()
             if name and name not in self.bins:
                 form.add_error("bin", _("There is no bin %(bin)s in this warehouse.") % {"bin": name})
-        return all(are_valid) and not any(form.errors for form in self.forms)
+        return all(are_valid) and not self.inquiry.is_open and not any(form.errors for form in self.forms)
 
     def lines(self) -> list[IncomingLine]:
         """What was entered, of a valid page."""
         return [form.incoming(self.bins) for form in self.forms if form.is_used]
+
+
+def ask(entered: Sequence[EntryForm], given: Given) -> Inquiry:
+    """What the serials of these lines are, and what has to be asked about them; each form takes its own."""
+    places = {form.line.pk: form for form in entered}
+    texts = [Entry(text, form.line.pk) for form in entered for text in form.cleaned_data.get("serials") or ()]
+    judge = SerialJudge({pk: form.expected for pk, form in places.items()})
+    inquiry = Inquiry(texts, judge, given, most=MOST_TYPED)
+    taken: dict[int, list[Taken]] = {pk: [] for pk in places}
+    for pk, each in inquiry.taken:
+        taken[pk].append(each)
+    for pk, form in places.items():
+        form.take(taken[pk])
+        for words in refused_words([refused for place, refused in inquiry.refused if place == pk]):
+            form.add_error("serials", words)
+    return inquiry
 
 
 class AllForm(forms.Form):

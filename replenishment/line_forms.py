@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _, gettext_lazy, ngettext
 
 from oms.models import Sku
 from oms.models.catalogue import validate_printable
-from oms.queries.catalogue import skus_by_code
-from replenishment.forms import CODE, DAY
+from oms.queries.catalogue import skus_named
+from replenishment.forms import CODE, DAY, LONGEST_LINE, no_sku
 from replenishment.models import MOST_LOTS, MOST_UNITS, ReplenishmentLine, ReplenishmentLot
 from replenishment.queries import decimals
 from replenishment.services.drafts import LotInput
@@ -64,7 +64,7 @@ class LineForm(forms.Form):
     line_id = forms.IntegerField(widget=forms.HiddenInput, required=False)
     sku = forms.CharField(
         label=gettext_lazy("SKU"),
-        max_length=80,
+        max_length=LONGEST_LINE,
         widget=forms.TextInput(attrs=CODE),
         error_messages={"required": gettext_lazy("Which SKU?")},
     )
@@ -143,13 +143,14 @@ class BaseLines(forms.BaseFormSet):  # type: ignore[type-arg]  # generic in stub
         return {**super().get_form_kwargs(index), **own}
 
     def clean(self) -> None:
-        """Find every SKU in one query; an unknown one is an error at its field."""
+        """Find every SKU at once, by its code or a barcode; an unknown one is an error at its field."""
         rows = [form for form in self.used() if form.cleaned_data.get("sku")]
-        self.skus = skus_by_code([form.cleaned_data["sku"] for form in rows])
+        known = skus_named([form.cleaned_data["sku"] for form in rows])
+        self.skus = {name: sku for name, sku in known.items() if sku}
         for form in rows:
-            code = form.cleaned_data["sku"]
-            if code not in self.skus:
-                form.add_error("sku", _("There is no SKU “%(sku)s” in this account.") % {"sku": code})
+            name = form.cleaned_data["sku"]
+            if name not in self.skus:
+                form.add_error("sku", no_sku(name, known) % {"text": name[:80]})
 
     def used(self) -> Iterator[LineForm]:
         """The rows that somebody filled and did not remove."""

@@ -6,7 +6,6 @@ from typing import Any
 
 from django.db import connection
 from django.db.models import Q, QuerySet
-from django.db.models.functions import Upper
 
 from oms.models import AuditEntry, Sku, Stock
 from oms.queries.scans import Candidate, Kind, resolve

@@ -5,15 +5,17 @@ whether there is one name or ten thousand. Exactly one candidate of the kind tha
 several, or only one of another kind, are asked about.
 """
 
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
+from typing import Any
 
 from django.conf import settings
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
+from oms import identity
 from oms.models import Sku
 from oms.scanning import (
     ANY_SCANNER,
@@ -118,7 +120,7 @@ class SerialJudge:
     A serial that its SKU has already is taken for it, whatever it looks like. Two lookups for all texts of a round.
     """
 
-    expected: Mapping[Hashable, Expected]
+    expected: Mapping[Any, Expected]
     reader: Settings = field(default=ANY_SCANNER)
 
     def __call__(self, entries: Sequence[Entry]) -> list[Verdict]:
@@ -208,7 +210,7 @@ def _is_other(gtin: str, sku: Sku, skus: Mapping[str, Sequence[Candidate]]) -> b
 
 def _is_other_lot(verdict: Taken, lots: Sequence[tuple[str, date | None]]) -> bool:
     """Whether a scan says another lot than its place, or another expiry of that lot."""
-    same = [expires_on for number, expires_on in lots if number.strip().upper() == verdict.lot.upper()]
+    same = [expires_on for number, expires_on in lots if identity.key(number) == identity.key(verdict.lot)]
     if not same:
         return bool(lots)
     return bool(verdict.expires_on and same[0] and same[0] != verdict.expires_on)

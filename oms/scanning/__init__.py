@@ -7,7 +7,7 @@
 What needs the database, such as the SKU that a GTIN names, is looked up in `oms.queries.scans`.
 """
 
-from oms.scanning.asking import Entry, Given, Inquiry, Question, answers_of
+from oms.scanning.asking import Entry, Given, Inquiry, Judge, Question, answers_of, refused_words
 from oms.scanning.ranges import Range
 from oms.scanning.reading import (
     ANY_SCANNER,
@@ -37,6 +37,7 @@ __all__ = [
     "Entry",
     "Given",
     "Inquiry",
+    "Judge",
     "Option",
     "Question",
     "Range",
@@ -51,4 +52,5 @@ __all__ = [
     "parse",
     "plain",
     "readings",
+    "refused_words",
 ]

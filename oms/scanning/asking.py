@@ -1,8 +1,7 @@
 """The questions that the texts of a page or a file raise, one for each kind, and the answers to them. No database."""
 
 import hashlib
-from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +14,7 @@ from oms.scanning.reading import LEAVE, PROPOSED, TAKE, Asked, Refused, Taken, V
 SHOWN = 20
 """How many texts a question names."""
 _ROUNDS = 8
-"""A list may hold ranges, and a scan may be asked about in several ways; so many answers after one another are taken."""
+"""A list may hold ranges, and a scan may be asked about in several ways: so many answers follow one another."""
 ANSWER, ASKED = "answer-", "asked"
 _LEAVE_OUT = gettext_lazy("Leave them out")
 
@@ -25,7 +24,7 @@ class Entry:
     """A text, where it stands (a line of a document, a row of a file) and the questions answered by "as it is"."""
 
     text: str
-    place: Hashable = None
+    place: Any = None
     settled: frozenset[str] = frozenset()
 
 
@@ -200,17 +199,19 @@ class Inquiry:
     def __init__(self, entries: Iterable[Entry], judge: Judge, given: Given, *, most: int) -> None:
         self.given, self.most = given, most
         self.questions: list[Question] = []
-        self.refused: list[tuple[Hashable, Refused]] = []
-        self.taken: list[tuple[Hashable, Taken]] = []
-        items: list[Entry | tuple[Hashable, Taken]] = list(entries)
+        self.refused: list[tuple[Any, Refused]] = []
+        self.unanswered: list[tuple[Any, Asked]] = []
+        self._written = 0
+        items: list[Entry | tuple[Any, Taken]] = list(entries)
+        count = len(items)
         for _round in range(_ROUNDS):
             waiting = [item for item in items if isinstance(item, Entry)]
             if not waiting:
                 break
             items = self._round(items, dict(zip(map(id, waiting), judge(waiting), strict=True)))
         self.taken = [item for item in items if not isinstance(item, Entry)]
-        if len(self.taken) > most and not self.refused:
-            self._refuse_many(len(self.taken))
+        if len(self.taken) > max(most, count) and not self.refused:
+            self._refuse_many(len(self.taken), self.taken[-1][0])
 
     @property
     def is_open(self) -> bool:
@@ -227,16 +228,16 @@ class Inquiry:
         """The fields and values of the answers that count, to be sent again."""
         return [(question.name, question.chosen) for question in self.questions if question.chosen]
 
-    def of(self, place: Hashable) -> list[Taken]:
+    def of(self, place: Any) -> list[Taken]:
         """What is taken at one place."""
         return [taken for where, taken in self.taken if where == place]
 
     def _round(
-        self, items: Sequence[Entry | tuple[Hashable, Taken]], verdicts: Mapping[int, Verdict]
-    ) -> list[Entry | tuple[Hashable, Taken]]:
+        self, items: Sequence[Entry | tuple[Any, Taken]], verdicts: Mapping[int, Verdict]
+    ) -> list[Entry | tuple[Any, Taken]]:
         asked = [(entry, verdict) for entry in items if isinstance(verdict := verdicts.get(id(entry)), Asked)]
         chosen = self._ask([verdict for _entry, verdict in asked])
-        after: list[Entry | tuple[Hashable, Taken]] = []
+        after: list[Entry | tuple[Any, Taken]] = []
         for item in items:
             if not isinstance(item, Entry):
                 after.append(item)
@@ -266,9 +267,11 @@ class Inquiry:
             chosen[code] = answer
         return chosen
 
-    def _answered(self, entry: Entry, asked: Asked, choice: str) -> Iterator[Entry | tuple[Hashable, Taken]]:
+    def _answered(self, entry: Entry, asked: Asked, choice: str) -> Iterator[Entry | tuple[Any, Taken]]:
         """What becomes of a text by an answer; nothing while there is none."""
         option = next((option for option in asked.options if option.choice == choice), None)
+        if not choice:
+            self.unanswered.append((entry.place, asked))
         if option is None or choice == LEAVE:
             return
         if choice == TAKE:
@@ -280,19 +283,19 @@ class Inquiry:
         else:
             yield from (Entry(text, entry.place) for text in option.texts)
 
-    def _written_out(self, entry: Entry, found: Range) -> Iterator[tuple[Hashable, Taken]]:
+    def _written_out(self, entry: Entry, found: Range) -> Iterator[tuple[Any, Taken]]:
         if found.fault:
             self.refused.append((entry.place, Refused(found.text, found.fault)))
-        elif found.count > self.most:
-            self._refuse_many(found.count, entry.place)
+            return
+        self._written += found.count
+        if self._written > self.most:
+            self._refuse_many(self._written, entry.place)
         else:
             yield from ((entry.place, Taken(serial, serial)) for serial in found.serials())
 
-    def _refuse_many(self, total: int, place: Hashable = None) -> None:
+    def _refuse_many(self, total: int, place: Any) -> None:
         words = _("With its ranges and lists this is %(total)s serials, but %(most)s fit.")
-        said = Refused("", words % {"total": f"{total:,}", "most": f"{self.most:,}"})
-        where = place if place is not None else self.taken[-1][0] if self.taken else None
-        self.refused.append((where, said))
+        self.refused.append((place, Refused("", words % {"total": f"{total:,}", "most": f"{self.most:,}"})))
 
 
 def _token(code: str, texts: Iterable[str]) -> str:
@@ -301,16 +304,11 @@ def _token(code: str, texts: Iterable[str]) -> str:
     return hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()[:32]
 
 
-def counted(questions: Iterable[Question]) -> Counter[str]:
-    """Kind of question → how many texts it is about."""
-    return Counter({question.title: len(question.words) for question in questions})
-
-
 def refused_words(refused: Sequence[Refused], shown: int = SHOWN) -> list[str]:
     """What is wrong with some texts, the first of them, each said once."""
     words = list(dict.fromkeys(each.words for each in refused))
     more = len(words) - shown
     if more > 0:
-        said = ngettext("%(count)s more cannot be taken.", "%(count)s more cannot be taken.", more)
+        said = ngettext("%(count)s more of them.", "%(count)s more of them.", more)
         return [*words[:shown], said % {"count": f"{more:,}"}]
     return words

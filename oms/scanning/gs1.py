@@ -37,8 +37,8 @@ _CONFIG = ParseConfig(gs1_element_strings_verify_date=False)
 class Elements:
     """What a symbol says of one good: empty where it says nothing about it.
 
-    `is_declared`: it says of itself that it is GS1, by its AIM prefix, by brackets, separators or as an address. `whole`
-    is all of it without separators. `repeats` are the parts, where it is several scans in one text.
+    `is_declared`: it says of itself that it is GS1, by its AIM prefix, by brackets, separators or as an address.
+    `whole` is all of it without separators. `repeats` are the parts, where it is several scans in one text.
     """
 
     gtin: str = ""

@@ -17,13 +17,16 @@ _BLANKS = " \t\r\n\v\f\u00a0\ufeff"
 """What is around a text without being part of it; a group separator may be part of it."""
 _FORMULA = re.compile(r'=\s*"(?P<text>[^"]*)"')
 _RUINED = re.compile(r"[+-]?\d+(?:[.,]\d+)?E\+\d+|[+-]?\d[.,]\d+E-?\d+", re.IGNORECASE | re.ASCII)
-_FAULTS = frozenset(
-    "#N/A #NA #REF! #VALUE! #NAME? #NUM! #NULL! #DIV/0! #SPILL! #CALC! #GETTING_DATA #FIELD! #BLOCKED!".split()
-)
-_PLACEHOLDERS = frozenset(
-    "NA N.A. N/A NONE NULL NIL NAN TBD TBA TBC TODO UNKNOWN UNBEKANNT MISSING PENDING EMPTY VOID NO NOT SERIAL SN S/N"
-    " XXX".split()
-) | {"NO SERIAL", "NOT AVAILABLE", "NOT APPLICABLE", "NO SN"}
+# fmt: off
+_FAULTS = frozenset([
+    "#N/A", "#NA", "#REF!", "#VALUE!", "#NAME?", "#NUM!", "#NULL!", "#DIV/0!", "#SPILL!", "#CALC!", "#FIELD!",
+])
+"""What spreadsheets write where a formula has no result."""
+_PLACEHOLDERS = frozenset([
+    "NA", "N.A.", "N/A", "NONE", "NULL", "NIL", "NAN", "TBD", "TBA", "TBC", "TODO", "UNKNOWN", "MISSING", "PENDING",
+    "EMPTY", "VOID", "NO", "SERIAL", "SN", "S/N", "XXX", "NO SERIAL", "NO SN", "NOT AVAILABLE", "NOT APPLICABLE",
+])
+# fmt: on
 _NOTHING = re.compile(r"[\W_0]*")
 """Neither a letter nor a digit but zero."""
 _DECIMAL = re.compile(r"(?P<whole>\d+)[.,]0+", re.ASCII)

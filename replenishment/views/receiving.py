@@ -14,11 +14,12 @@ from oms.access import AccountRequest, require_role
 from oms.errors import DomainError
 from oms.models import WAREHOUSE
 from oms.numbers import whole_number
+from oms.scanning import Given, answers_of
 from replenishment import queries
-from replenishment.entry_forms import AllForm, Entries, EntryForm
+from replenishment.entry_forms import AllForm, Entries, EntryForm, ask
 from replenishment.lifecycle import Status, Step, may
 from replenishment.models import MOST_LOTS, Receipt, Replenishment, ReplenishmentLine
-from replenishment.receiving import IncomingLine, IncomingUnit
+from replenishment.receiving import IncomingLine, IncomingUnit, with_scanned
 from replenishment.services import by_hand
 from replenishment.views.documents import address, around
 
@@ -36,7 +37,7 @@ def receive(request: AccountRequest, pk: int) -> HttpResponse:
         return render(request, "replenishment/receive_off.html", {**_head(request, found), "why": why}, status=200)
     page = _lines(request, found)
     data = _filled(request, found, page) if request.method == "POST" else None
-    entries = Entries([_entry(request, line, data) for line in page], found.link_id)
+    entries = Entries([_entry(request, line, data) for line in page], found.link_id, answers_of(request.POST))
     context = {**_head(request, found), "page": page, "entries": entries, "key": uuid4().hex}
     if data is None or _only_fills(request):
         return render(request, "replenishment/receive.html", _drawn(context, found))
@@ -94,11 +95,17 @@ def check(request: AccountRequest, pk: int) -> HttpResponse:
     line = get_object_or_404(ReplenishmentLine.objects.select_related("sku", "replenishment"), pk=pk)
     form = EntryForm(request.POST, line=line)
     form.is_valid()
+    inquiry = ask([form], Given())
     serials = form.cleaned_data.get("serials") or []
     entered = IncomingLine(line.position, line.sku.code, form.received, tuple(IncomingUnit(each) for each in serials))
-    found = by_hand.look_at(line.replenishment, [entered])[0] if serials else None
-    errors = list(form.errors.get("serials", ()))
-    return render(request, "replenishment/_check.html", {"check": found, "line": line, "errors": errors})
+    context = {
+        "check": by_hand.look_at(line.replenishment, [entered])[0] if serials else None,
+        "line": line,
+        "errors": list(form.errors.get("serials", ())),
+        "questions": inquiry.questions,
+        "lots": with_scanned((), [(each.lot, each.expires_on) for each in form.scanned if each.lot], form.received),
+    }
+    return render(request, "replenishment/_check.html", context)
 
 
 def _why_not(found: Replenishment) -> str:
