@@ -24,12 +24,14 @@ from oms.ui.filters import ChoiceFilter, DayRangeFilter, FilterSet, SearchFilter
 class SkuFilter(FilterSet):
     """Filters of the SKU list."""
 
-    q = SearchFilter("code", "name", "product_id", "product_id_wh", "gtin", placeholder=_("Search SKUs"))
+    q = SearchFilter(
+        "code", "name", "product_id", "product_id_wh", "gtin", placeholder=_("Search SKUs"), is_scanned=True
+    )
     sku = TextFilter("code", label=_("SKU"), placeholder=_("Sku"))
     name = TextFilter("name", label=_("Name"), placeholder=_("Name"))
     product_id = TextFilter("product_id", label=_("ProductID"), placeholder=_("ProductID"))
     product_id_wh = TextFilter("product_id_wh", label=_("ProductIDWH"), placeholder=_("ProductIDWH"))
-    gtin = TextFilter("gtin", label=_("GTIN"), placeholder=_("GTIN"))
+    gtin = TextFilter("gtin", label=_("GTIN"), placeholder=_("GTIN"), is_scanned=True)
     serial = ChoiceFilter(field_name="workflow", label=_("Serial"), choices=Workflow.choices)
     update = DayRangeFilter(field_name="updated_at", label=_("Update"))
 

@@ -25,7 +25,6 @@ from oms.scanning import (
     Asked,
     Entry,
     Option,
-    Refused,
     Settings,
     Taken,
     Verdict,
@@ -214,11 +213,3 @@ def _is_other_lot(verdict: Taken, lots: Sequence[tuple[str, date | None]]) -> bo
     if not same:
         return bool(lots)
     return bool(verdict.expires_on and same[0] and same[0] != verdict.expires_on)
-
-
-def doubt(text: str) -> str:
-    """Why a text from another system may be no serial, which somebody must look at; empty where it is one."""
-    verdict = parse(text)
-    if isinstance(verdict, Refused):
-        return verdict.words
-    return verdict.words if isinstance(verdict, Asked) else ""

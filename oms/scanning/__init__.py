@@ -7,7 +7,7 @@
 What needs the database, such as the SKU that a GTIN names, is looked up in `oms.queries.scans`.
 """
 
-from oms.scanning.asking import Entry, Given, Inquiry, Judge, Question, answers_of, refused_words
+from oms.scanning.asking import Entry, Given, Inquiry, Judge, Question, answers_of, looks_like, refused_words
 from oms.scanning.ranges import Range
 from oms.scanning.reading import (
     ANY_SCANNER,
@@ -26,6 +26,7 @@ from oms.scanning.reading import (
     parse,
     plain,
     readings,
+    scans,
 )
 
 __all__ = [
@@ -49,8 +50,10 @@ __all__ = [
     "entries",
     "gtin_of",
     "lines",
+    "looks_like",
     "parse",
     "plain",
     "readings",
     "refused_words",
+    "scans",
 ]

@@ -53,12 +53,14 @@ def answers_of(data: Any) -> Given:
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
+    what: Text
     title: Any
     labels: Mapping[str, Text]
 
 
 _KINDS = {
     "list": _Kind(
+        gettext_lazy("a list of serials"),
         ngettext_lazy("%(n)s entry looks like a list of serials", "%(n)s entries look like lists of serials", "n"),
         {
             PROPOSED: gettext_lazy("Lists: take them apart"),
@@ -66,10 +68,12 @@ _KINDS = {
         },
     ),
     "scans": _Kind(
+        gettext_lazy("several scans in one"),
         ngettext_lazy("%(n)s entry is several scans in one", "%(n)s entries are several scans in one", "n"),
         {PROPOSED: gettext_lazy("Take them apart")},
     ),
     "range": _Kind(
+        gettext_lazy("a range of serials"),
         ngettext_lazy("%(n)s entry looks like a range", "%(n)s entries look like ranges", "n"),
         {
             PROPOSED: gettext_lazy("Ranges: take every serial from the first to the last"),
@@ -77,12 +81,14 @@ _KINDS = {
         },
     ),
     "placeholder": _Kind(
+        gettext_lazy("a word for “no serial”"),
         ngettext_lazy(
             "%(n)s entry looks like the word for “no serial”", "%(n)s entries look like words for “no serial”", "n"
         ),
         {TAKE: gettext_lazy("They are serials")},
     ),
     "decimal": _Kind(
+        gettext_lazy("a number that a spreadsheet wrote"),
         ngettext_lazy(
             "%(n)s entry looks like a number that a spreadsheet wrote",
             "%(n)s entries look like numbers that a spreadsheet wrote",
@@ -91,6 +97,7 @@ _KINDS = {
         {PROPOSED: gettext_lazy("Take them without the decimals"), TAKE: gettext_lazy("Take them as they are")},
     ),
     "rounded": _Kind(
+        gettext_lazy("a long number that a spreadsheet rounded"),
         ngettext_lazy(
             "%(n)s entry is a long number that ends in zeros, as a spreadsheet rounds it",
             "%(n)s entries are long numbers that end in zeros, as a spreadsheet rounds them",
@@ -99,6 +106,7 @@ _KINDS = {
         {TAKE: gettext_lazy("The zeros are right: take them as they are")},
     ),
     "separator": _Kind(
+        gettext_lazy("a GS1 scan without the separator between lot and serial"),
         ngettext_lazy(
             "%(n)s GS1 scan came without the separator between lot and serial",
             "%(n)s GS1 scans came without the separator between lot and serial",
@@ -107,6 +115,7 @@ _KINDS = {
         {PROPOSED: gettext_lazy("Take lot and serial as they are told apart here")},
     ),
     "transparency": _Kind(
+        gettext_lazy("an Amazon Transparency code"),
         ngettext_lazy(
             "%(n)s scan looks like an Amazon Transparency code",
             "%(n)s scans look like Amazon Transparency codes",
@@ -115,9 +124,12 @@ _KINDS = {
         {TAKE: gettext_lazy("It is the serial: take what stands behind the GTIN")},
     ),
     "product": _Kind(
-        ngettext_lazy("%(n)s GS1 scan has no serial in it", "%(n)s GS1 scans have no serial in them", "n"), {}
+        gettext_lazy("a GS1 scan without a serial"),
+        ngettext_lazy("%(n)s GS1 scan has no serial in it", "%(n)s GS1 scans have no serial in them", "n"),
+        {},
     ),
     "code": _Kind(
+        gettext_lazy("the barcode of a product"),
         ngettext_lazy(
             "%(n)s scan is the barcode of a product, not of a unit",
             "%(n)s scans are barcodes of a product, not of a unit",
@@ -126,14 +138,17 @@ _KINDS = {
         {TAKE: gettext_lazy("They are serials")},
     ),
     "sku": _Kind(
+        gettext_lazy("the name of a SKU"),
         ngettext_lazy("%(n)s entry names a SKU, not a unit", "%(n)s entries name a SKU, not a unit", "n"),
         {TAKE: gettext_lazy("They are serials")},
     ),
     "other_gtin": _Kind(
+        gettext_lazy("a scan of another GTIN"),
         ngettext_lazy("%(n)s scan is of another GTIN", "%(n)s scans are of another GTIN", "n"),
         {TAKE: gettext_lazy("They are of this SKU: take their serials")},
     ),
     "lot": _Kind(
+        gettext_lazy("a scan of another lot"),
         ngettext_lazy(
             "%(n)s scan says another lot or expiry than the line",
             "%(n)s scans say another lot or expiry than the line",
@@ -296,6 +311,11 @@ class Inquiry:
     def _refuse_many(self, total: int, place: Any) -> None:
         words = _("With its ranges and lists this is %(total)s serials, but %(most)s fit.")
         self.refused.append((place, Refused("", words % {"total": f"{total:,}", "most": f"{self.most:,}"})))
+
+
+def looks_like(asked: Asked) -> str:
+    """What a text looks like, in words that go on with "it looks like"."""
+    return str(_KINDS[asked.code].what)
 
 
 def _token(code: str, texts: Iterable[str]) -> str:

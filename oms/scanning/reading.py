@@ -34,6 +34,8 @@ _ROUNDED = re.compile(r"\d{15}0+|\d{14,}00", re.ASCII)
 """A spreadsheet keeps 15 digits of a number and writes zeros for the others; programs, 17."""
 _TRANSPARENCY = re.compile(r"[AZ][ZA]:[A-Z0-9]{26}", re.IGNORECASE | re.ASCII)
 _SGTIN_LENGTH = 38
+_EAN_LENGTH = 12
+"""Shorter digits with a right check digit are mostly no product's."""
 _TWICE = re.compile(r"(?P<one>.{6,})(?P=one)", re.DOTALL)
 _RUN_TOGETHER = re.compile(r"(?P<prefix>[A-Z]{2,}[-_]?)(?P<first>\d{4,})(?P=prefix)(?P<second>\d{4,})", re.IGNORECASE)
 
@@ -115,12 +117,23 @@ def plain(text: str) -> str:
     return formula["text"].strip(_BLANKS) if formula else text
 
 
+def scans(text: str, settings: Settings = ANY_SCANNER) -> list[str]:
+    """The GS1 scans that a line is: one, or several that ran together; none where it is no such scan."""
+    found = gs1.read(plain(text), separators=settings.separators)
+    return [] if found is None else list(found.repeats) or [plain(text)]
+
+
 def readings(text: str, settings: Settings = ANY_SCANNER) -> tuple[str, ...]:
     """All that a text may name, for a look that asks nothing: itself first, then what its scan says."""
     typed = plain(text)
+    body = gs1.without_prefix(typed)[0]
     found = gs1.read(typed, separators=settings.separators)
-    said = (found.serial, found.gtin if not found.serial else "") if found else ()
-    return tuple(dict.fromkeys(each for each in (typed, gs1.without_prefix(typed)[0], *said) if each))
+    said = [body]
+    if found:
+        said.append(found.serial or found.gtin.lstrip("0"))
+    elif len(body) >= _EAN_LENGTH and gs1.is_gtin(body):
+        said.append(body.lstrip("0"))
+    return tuple(dict.fromkeys(each for each in (typed, *said) if each))
 
 
 def gtin_of(text: str, settings: Settings = ANY_SCANNER) -> str:

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 from django.db import connection, transaction
 from django.utils.translation import gettext as _, gettext_lazy
 
-from oms import csvio, files
+from oms import csvio, files, scanning
 from oms.errors import DomainError
 from oms.jobs import Progress
 from oms.models.catalogue import validate_printable
@@ -39,12 +39,13 @@ KEPT = 1_000
 """How many errors of a file its job keeps."""
 
 
-def _serial(text: str) -> str:
+def _serial(text: str) -> tuple[str, str, str]:
+    """The cell, its key, and the key of what it says as a scan: nothing is asked, the unit that is there is meant."""
+    said = scanning.readings(text)[-1]
     try:
-        numbering.check(text)
+        return text, numbering.normalise(text), numbering.check(said)
     except numbering.BadSerial as error:
         raise DomainError(str(error)) from error
-    return text
 
 
 SCHEMA = csvio.Schema(
@@ -56,7 +57,7 @@ SCHEMA = csvio.Schema(
             example="L2201308",
             help=gettext_lazy("The SKU of the serial, whatever the case."),
         ),
-        csvio.Column("Serial", _serial, is_required=True, max_length=numbering.LONGEST, example="SN00000001"),
+        csvio.Column("Serial", _serial, is_required=True, example="SN00000001"),
         csvio.Column(
             "Attribute",
             csvio.checked(validate_printable),
@@ -76,12 +77,12 @@ FAILED_HEADER = (*SCHEMA.header, "Line", "Reason")
 
 MAKE_STAGES = """
 CREATE TEMP TABLE IF NOT EXISTS stage_file (
-    line int, sku text, serial text, serial_key text, name text, value text
+    line int, sku text, serial text, serial_key text, scan_key text, name text, value text
 ) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS stage_sku (code text, sku_id bigint) ON COMMIT DELETE ROWS;
 TRUNCATE stage_file, stage_sku;
 """
-COPY_ROWS = "COPY stage_file (line, sku, serial, serial_key, name, value) FROM STDIN"
+COPY_ROWS = "COPY stage_file (line, sku, serial, serial_key, scan_key, name, value) FROM STDIN"
 FIND_SKUS = """
 ANALYZE stage_file;
 INSERT INTO stage_sku
@@ -94,6 +95,14 @@ INSERT INTO stage_attribute (unit_id, name, value, line)
 SELECT u.id, f.name, f.value, f.line FROM stage_file f
 JOIN stage_sku k ON k.code = upper(f.sku)
 JOIN serials_unit u ON u.account_id = %(account)s AND u.sku_id = k.sku_id AND u.serial_key = f.serial_key
+ORDER BY u.id
+"""
+FIND_SCANNED = """
+INSERT INTO stage_attribute (unit_id, name, value, line)
+SELECT u.id, f.name, f.value, f.line FROM stage_file f
+JOIN stage_sku k ON k.code = upper(f.sku)
+JOIN serials_unit u ON u.account_id = %(account)s AND u.sku_id = k.sku_id AND u.serial_key = f.scan_key
+WHERE f.scan_key <> f.serial_key AND NOT EXISTS (SELECT FROM stage_attribute a WHERE a.line = f.line)
 ORDER BY u.id
 """
 UNKNOWN = """
@@ -257,7 +266,7 @@ def _stage(file: BinaryIO, progress: Progress | None) -> csvio.Parsed:
                     errors.extend(each)
                     continue
                 sku, serial, name, value = each.values.values()
-                copy.write_row((each.line, sku, serial, numbering.normalise(serial), name, value))
+                copy.write_row((each.line, sku, *serial, name, value))
                 if progress and count % STEP == 0:
                     progress.step(min(each.line, total), total, _("Reading"))
         errors.extend(_faults(cursor))
@@ -276,6 +285,7 @@ def _faults(cursor: Any) -> Iterator[csvio.RowError]:
     params = {"account": current_account_id()}
     cursor.execute(FIND_SKUS, params)
     cursor.execute(FIND_UNITS, params)
+    cursor.execute(FIND_SCANNED, params)
     cursor.execute(UNKNOWN)
     for line, sku, serial, is_sku_known in cursor.fetchall():
         if is_sku_known:

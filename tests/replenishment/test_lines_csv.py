@@ -195,8 +195,8 @@ def test_upload_check_apply(web, account_a):
         assert words in page
     download = web.get(f"{url}?errors=1")
     bad = download.content.decode("utf-8-sig").splitlines()
-    assert bad[0] == "SKU,Quantity,Unit cost,Lot,Expiry,Lot quantity,Line,Reason"
-    assert bad[1].startswith("NOBODY,<b>,,,,,4,")
+    assert bad[0] == "SKU,Quantity,Unit cost,Lot,Expiry,Lot quantity,GTIN,Line,Reason"
+    assert bad[1].startswith("NOBODY,<b>,,,,,,4,")
     with account_context(account_a):
         assert ReplenishmentLine.objects.count() == 1
     answer = web.post(url, follow=True).content.decode()

@@ -42,7 +42,7 @@ def test_a_range_is_asked_about_before_it_is_written_out(send, account_a):
     # Another range than the one that was shown is asked about again, whatever was answered.
     again = send("A001-A055", asked, range="proposed")
     assert "55 serials, A001 to A055" in again.content.decode()
-    assert " checked" not in again.content.decode()
+    assert "required checked" not in again.content.decode()
     assert send("A001-A050\nX-1", range="proposed").status_code == 302
     with account_context(account_a):
         found = planned()
@@ -93,7 +93,7 @@ def test_a_list_with_a_range_in_it_is_asked_about_both(web, line, account_a):
     asked = web.post(url, {"serials": text} | first)
     page = " ".join(asked.content.decode().split())
     assert "2 serials, A1 to A2" in page
-    assert page.count(" checked") == 1, "the first answer stays"
+    assert page.count("required checked") == 1, "the first answer stays"
     both = answers(asked.context["inquiry"].questions, list="proposed", range="proposed")
     assert web.post(url, {"serials": text} | both).status_code == 302
     with account_context(account_a):
