@@ -65,7 +65,7 @@ class LineForm(forms.Form):
     sku = forms.CharField(
         label=gettext_lazy("SKU"),
         max_length=LONGEST_LINE,
-        widget=forms.TextInput(attrs=CODE),
+        widget=forms.TextInput(attrs={**CODE, "data-scan": "one"}),
         error_messages={"required": gettext_lazy("Which SKU?")},
     )
     quantity = _quantity_field(gettext_lazy("Quantity"))

@@ -137,6 +137,15 @@ _KINDS = {
         ),
         {TAKE: gettext_lazy("They are serials")},
     ),
+    "unread": _Kind(
+        gettext_lazy("a GS1 scan that cannot be read"),
+        ngettext_lazy(
+            "%(n)s GS1 scan cannot be read: see what its scanner sends between the elements",
+            "%(n)s GS1 scans cannot be read: see what their scanner sends between the elements",
+            "n",
+        ),
+        {TAKE: gettext_lazy("They are serials")},
+    ),
     "sku": _Kind(
         gettext_lazy("the name of a SKU"),
         ngettext_lazy("%(n)s entry names a SKU, not a unit", "%(n)s entries name a SKU, not a unit", "n"),

@@ -22,7 +22,7 @@ SUBSTITUTES = ("<GS>", "{GS}", "[GS]", "<FNC1>", "{FNC1}", r"\x1d", r"\u001d", r
 """What others send in its place, because they type it like a keyboard."""
 _PLAIN_SIGNS = frozenset("~|")
 """Those that may well stand in a text that is no GS1."""
-_AIM = re.compile(r"\](?P<code>[A-Za-z])(?P<modifier>[0-9A-Fa-f])")
+_AIM = re.compile(r"\](?P<code>[A-VX-Zcdeopsz])(?P<modifier>[0-9A-F])")
 _SAYS_GS1 = frozenset({"C1", "d2", "Q3", "e0", "J1"})
 _SAYS_PRODUCT = frozenset({"E0", "E1", "E2", "E3", "E4"})
 """EAN and UPC."""
@@ -81,7 +81,7 @@ def read(text: str, *, separators: Sequence[str] = SUBSTITUTES) -> Elements | No
         return _of_brackets(body)
     data = _with_fnc1(body, separators)
     is_declared = says == "gs1"
-    if not is_declared and not _begins_with_gtin(data) and not _is_parted(body, data):
+    if not is_declared and not begins_with_gtin(data) and not _is_parted(body, data):
         return None
     if repeats := _repeats(data, says):
         return Elements(is_declared=True, whole=data, repeats=repeats)
@@ -104,7 +104,8 @@ def _is_parted(body: str, data: str) -> bool:
     return FNC1 in data and not _PLAIN_SIGNS & set(body) and data[:2] in {"00", "02", "10", "11", "15", "17", "21"}
 
 
-def _begins_with_gtin(data: str) -> bool:
+def begins_with_gtin(data: str) -> bool:
+    """Whether a text begins as most GS1 scans do, with (01) and a GTIN whose check digit is right."""
     return data.startswith("01") and len(data) >= 16 and is_gtin(data[2:16])
 
 

@@ -205,8 +205,10 @@ def _of_elements(typed: str, body: str, found: gs1.Elements) -> Verdict:
 
 def _of_text(body: str, says: str, settled: Collection[str]) -> Verdict:
     """What other text is where a serial is asked: the first question that it raises and nobody answered."""
-    if says and "code" not in settled:
+    if says == "product" and "code" not in settled:
         return Asked("code", body, body[:SHOWN], (Option(TAKE, (body,)), Option(LEAVE)))
+    if (says == "gs1" or (gs1.begins_with_gtin(body) and len(body) > 16)) and "unread" not in settled:
+        return Asked("unread", body, body[:SHOWN], (Option(TAKE, (body,)), Option(LEAVE)))
     if body.upper() in _PLACEHOLDERS or _NOTHING.fullmatch(body):
         return Asked("placeholder", body, body[:SHOWN], (Option(TAKE, (body,)), Option(LEAVE)))
     if match := _DECIMAL.fullmatch(body):

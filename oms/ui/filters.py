@@ -51,6 +51,7 @@ class TextFilter(django_filters.CharFilter):
         **kwargs: Any,
     ) -> None:
         attrs = {"placeholder": placeholder, "autocomplete": "off", "spellcheck": "false"}
+        attrs |= {"data-scan": "one"} if is_scanned else {}
         super().__init__(
             field_name=fields[0], label=label, max_length=LONGEST, widget=forms.TextInput(attrs=attrs), **kwargs
         )
@@ -60,8 +61,10 @@ class TextFilter(django_filters.CharFilter):
         """The rows in which one of the fields contains the text, or what it says as a scan."""
         if not value:
             return qs
-        conditions = [self._condition(qs.model, self.fields, name) for name in self._names(value)]
-        return qs.filter(Q.create(conditions, connector=Q.OR))
+        found = Q()
+        for name in self._names(value):
+            found |= self._condition(qs.model, self.fields, name)
+        return qs.filter(found)
 
     def _names(self, value: str) -> tuple[str, ...]:
         return readings(value) if self.is_scanned else (value,)
@@ -104,9 +107,7 @@ class SearchFilter(TextFilter):
         super().__init__(*fields, placeholder=placeholder, label=_("Search"), **kwargs)
         if shortest > 1:
             self.extra["min_length"] = shortest
-        self.extra["widget"] = forms.TextInput(
-            attrs={"type": "search", "placeholder": placeholder, "autocomplete": "off", "spellcheck": "false"}
-        )
+        self.extra["widget"].input_type = "search"
 
 
 class ChoiceFilter(django_filters.ChoiceFilter):

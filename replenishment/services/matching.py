@@ -309,7 +309,9 @@ class Matcher:
             words["why"] = self._fault(result, serial.unit)
         if serial.outcome is Outcome.UNEXPECTED and (what := self._looks_like(serial.unit)):
             words["what"] = what
-            text = _("%(serial)s of %(sku)s looks like %(what)s. Accept it if it is really the serial of the unit.")
+            text = gettext_lazy(
+                "%(serial)s of %(sku)s looks like %(what)s. Accept it if it is really the serial of the unit."
+            )
         detail = serial.unit.serial
         if serial.outcome is Outcome.DUPLICATE:
             detail = f"{detail}:{place}"
