@@ -74,12 +74,20 @@ class OrderFilter(FilterSet):
 class DiscrepancyFilter(FilterSet):
     """Filters of the discrepancies."""
 
-    q = SearchFilter("summary", "kind", "sku__code", "serial", "process_id", placeholder=_("Search discrepancies"))
+    q = SearchFilter(
+        "summary",
+        "kind",
+        "sku__code",
+        "serial",
+        "process_id",
+        placeholder=_("Search discrepancies"),
+        is_scanned=True,
+    )
     state = ChoiceFilter(field_name="is_open", label=_("State"), choices=[("1", _("Open")), ("0", _("Settled"))])
     summary = TextFilter("summary", label=_("What is wrong"), placeholder=_("What is wrong"))
     kind = ChoiceFilter(label=_("Kind"), choices=DiscrepancyKind.choices)
     sku = TextFilter("sku__code", label=_("SKU"), placeholder=_("Sku"))
-    serial = TextFilter("serial", label=_("Serial"), placeholder=_("Serial"))
+    serial = TextFilter("serial", label=_("Serial"), placeholder=_("Serial"), is_scanned=True)
     process_id = TextFilter("process_id", label=_("ProcessID"), placeholder=_("ProcessID"))
     since = DayRangeFilter(field_name="created_at", label=_("Since"))
 

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 from django.contrib import messages
 from django.core.paginator import Page, Paginator
+from django.db.models import Q
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _, ngettext
@@ -14,7 +15,7 @@ from oms.access import AccountRequest, require_role
 from oms.errors import DomainError
 from oms.models import WAREHOUSE
 from oms.numbers import whole_number
-from oms.scanning import Given, answers_of
+from oms.scanning import Given, answers_of, gtin_of
 from replenishment import queries
 from replenishment.entry_forms import AllForm, Entries, EntryForm, ask
 from replenishment.lifecycle import Status, Step, may
@@ -123,8 +124,10 @@ def _why_not(found: Replenishment) -> str:
 def _lines(request: AccountRequest, found: Replenishment) -> Page[ReplenishmentLine]:
     rows = ReplenishmentLine.objects.filter(replenishment=found).select_related("sku").prefetch_related("lots")
     rows = rows.order_by("position")
-    if text := request.GET.get("sku", "").replace("\0", "").strip()[:80]:
-        rows = rows.filter(sku__code__icontains=text)
+    if text := request.GET.get("sku", "").replace("\0", "").strip()[:200]:
+        gtin = gtin_of(text).lstrip("0")
+        named = Q(sku__code__icontains=text)
+        rows = rows.filter(named | Q(sku__gtin__endswith=gtin) if gtin else named)
     return Paginator(rows, LINES).get_page(request.GET.get("page"))
 
 
