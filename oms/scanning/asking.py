@@ -16,6 +16,7 @@ SHOWN = 20
 _ROUNDS = 8
 """A list may hold ranges, and a scan may be asked about in several ways: so many answers follow one another."""
 ANSWER, ASKED = "answer-", "asked"
+_TOO_DEEP = gettext_lazy("“%(text)s” is too much in one: put each serial in a line of its own.")
 _LEAVE_OUT = gettext_lazy("Leave them out")
 
 
@@ -37,11 +38,6 @@ class Given:
 
     answers: Mapping[str, str] = field(default_factory=dict)
     shown: frozenset[str] = frozenset()
-
-    @property
-    def is_empty(self) -> bool:
-        """Nobody was asked anything yet."""
-        return not self.answers and not self.shown
 
 
 def answers_of(data: Any) -> Given:
@@ -234,6 +230,9 @@ class Inquiry:
                 break
             items = self._round(items, dict(zip(map(id, waiting), judge(waiting), strict=True)))
         self.taken = [item for item in items if not isinstance(item, Entry)]
+        for item in items:
+            if isinstance(item, Entry):  # never left out in silence
+                self.refused.append((item.place, Refused(item.text, str(_TOO_DEEP) % {"text": item.text[:80]})))
         if len(self.taken) > max(most, count) and not self.refused:
             self._refuse_many(len(self.taken), self.taken[-1][0])
 
@@ -246,15 +245,6 @@ class Inquiry:
     def is_unanswered(self) -> bool:
         """Whether a question was shown and came back without an answer."""
         return any(question.was_shown and not question.chosen for question in self.questions)
-
-    @property
-    def answered(self) -> list[tuple[str, str]]:
-        """The fields and values of the answers that count, to be sent again."""
-        return [(question.name, question.chosen) for question in self.questions if question.chosen]
-
-    def of(self, place: Any) -> list[Taken]:
-        """What is taken at one place."""
-        return [taken for where, taken in self.taken if where == place]
 
     def _round(
         self, items: Sequence[Entry | tuple[Any, Taken]], verdicts: Mapping[int, Verdict]

@@ -13,6 +13,7 @@ from oms.scanning import (
     Entry,
     Given,
     Inquiry,
+    Option,
     Range,
     Refused,
     Settings,
@@ -262,3 +263,19 @@ def test_ranges_are_never_written_out_beyond_what_fits():
     huge = answered(f"A{'0' * 90}-A{'9' * 90}", range=PROPOSED)
     assert huge.refused
     assert not huge.taken
+
+
+def test_nothing_is_left_out_in_silence():
+    """Whatever a judge keeps asking, a text that nobody answered to its end is refused by name."""
+
+    def curious(found):
+        return [
+            Asked("list", f"{entry.text}x", entry.text, (Option(PROPOSED, (f"{entry.text}x",)),)) for entry in found
+        ]
+
+    answers = {}
+    for _round in range(20):
+        found = Inquiry([Entry("A")], curious, Given(answers), most=10)
+        answers |= {each.token: PROPOSED for each in found.questions}
+    assert not found.is_open
+    assert "put each serial in a line of its own" in found.refused[0][1].words
