@@ -9,6 +9,10 @@ from bisect import bisect_right
 
 from django.utils.translation import gettext as _
 
+from oms.errors import DomainError
+
+LONGEST = 100
+"""The most characters of a key."""
 APART = "~"
 """Between a key that another row has and the id of the row that came later."""
 
@@ -54,12 +58,13 @@ _CONTROLS = {
     "\x7f": "DELETE",
     "\x85": "NEXT LINE",
 }
+_LOST = "\ufffd"
 _UNSEEN = frozenset(["Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"])
 _NO_CHARACTERS = frozenset(["Cn", "Co", "Cs"])
 _NAMELESS = {"Cc": "CONTROL", "Cn": "UNASSIGNED", "Co": "PRIVATE USE", "Cs": "HALF A CHARACTER"}
 
 
-class BadText(ValueError):
+class BadText(DomainError):
     """This text cannot be told apart from another, or not be kept; the message says why and what to do."""
 
 
@@ -75,10 +80,25 @@ def key(text: str) -> str:
     return text
 
 
-def apart(own: str, pk: int, *, most: int) -> str:
-    """The key of a row whose own key an older row has: with the id behind it, and never longer than `most`."""
+def sought(text: str) -> str:
+    """The key to look for what is there already, whatever it holds: older releases kept what is refused by now."""
+    return key(storable(text))
+
+
+def storable(text: str) -> str:
+    """The text without what PostgreSQL holds in none: NULL and half characters."""
+    return text.replace("\0", _LOST).encode("utf-8", "replace").decode()
+
+
+def shown(text: str, most: int) -> str:
+    """The beginning of a text, fit for a sentence."""
+    return "".join(_LOST if is_hidden(letter) else letter for letter in text[:most])
+
+
+def apart(own: str, pk: int) -> str:
+    """The key of a row whose own key is another row's, or too long: with the id behind it, and never too long."""
     tail = f"{APART}{pk}"
-    return own[: most - len(tail)] + tail
+    return own[: LONGEST - len(tail)] + tail
 
 
 def is_hidden(letter: str) -> bool:
@@ -127,6 +147,12 @@ def check(text: str, *, most: int) -> str:
     if words := refusal(text):
         raise BadText(words)
     return own
+
+
+def check_words(text: str, *, may_break: bool = False) -> None:
+    """Raise BadText for words with a refusal."""
+    if words := refusal_of_words(text, may_break=may_break):
+        raise BadText(words)
 
 
 def _words(place: int, letter: str) -> str:

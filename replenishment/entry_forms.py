@@ -1,18 +1,18 @@
 """What a member of the warehouse enters of a delivery, line by line."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
 from django import forms
-from django.db.models.functions import Upper
 from django.utils.translation import gettext as _, gettext_lazy
 
 from oms import identity
 from oms.models import Bin, Workflow
-from oms.models.catalogue import validate_printable
-from oms.numbers import whole_number
-from oms.queries.catalogue import folded
+from oms.models.keys import validate_identity
+from oms.numbers import WholeNumberField, whole_number
+from oms.queries.keys import rows_by_text
 from oms.queries.scans import Expected, SerialJudge
 from oms.scanning import Entry, Given, Inquiry, Taken, entries, refused_words
 from replenishment.models import MOST_LOTS, MOST_UNITS, ReplenishmentLine
@@ -32,7 +32,7 @@ _COUNT_ERRORS = {
 class EntryForm(forms.Form):
     """One line of a delivery. `lots` says how many rows for lots it has."""
 
-    quantity = forms.IntegerField(
+    quantity = WholeNumberField(
         label=gettext_lazy("Quantity"),
         required=False,
         min_value=0,
@@ -63,7 +63,7 @@ class EntryForm(forms.Form):
         ),
         help_text=gettext_lazy("Scan, type or paste: one a line."),
     )
-    lots = forms.IntegerField(required=False, min_value=1, max_value=MOST_LOTS, widget=forms.HiddenInput)
+    lots = WholeNumberField(required=False, min_value=1, max_value=MOST_LOTS, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, line: ReplenishmentLine, check_url: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **{**kwargs, "prefix": f"line{line.pk}"})
@@ -84,8 +84,14 @@ class EntryForm(forms.Form):
 
     def _lot_rows(self) -> int:
         asked = whole_number(self.data.get(f"{self.prefix}-lots"), most_digits=9)
-        least = max(LOT_ROWS, min(len(self.ordered), MOST_LOTS))
-        return max(least, min(asked or 0, MOST_LOTS))
+        # A row that came is a row, whatever was counted: a lot that was typed is not left out.
+        sent = [int(each[1]) + 1 for key in self.data if (each := re.fullmatch(self._lot_key, key)) and self.data[key]]
+        least = max(LOT_ROWS, len(self.ordered), *sent)
+        return min(max(least, asked or 0), MOST_LOTS)
+
+    @property
+    def _lot_key(self) -> str:
+        return rf"{re.escape(str(self.prefix))}-lot([0-9]{{1,3}})_[a-z]+"
 
     def _check_while_typing(self, url: str) -> None:
         self.fields["serials"].widget.attrs |= {
@@ -104,7 +110,7 @@ class EntryForm(forms.Form):
             max_length=100,
             initial=ordered.number if ordered else "",
             widget=forms.TextInput(attrs={**_CODE}),
-            validators=[validate_printable],
+            validators=[validate_identity],
         )
         expires = forms.DateField(
             label=_("Expiry of %(lot)s") % {"lot": self._lot_words(place)},
@@ -116,7 +122,7 @@ class EntryForm(forms.Form):
             ),
             error_messages={"invalid": _("Use the form yyyy-mm-dd.")},
         )
-        quantity = forms.IntegerField(
+        quantity = WholeNumberField(
             label=_("Quantity of %(lot)s") % {"lot": self._lot_words(place)},
             required=False,
             min_value=0,
@@ -297,11 +303,6 @@ class AllForm(forms.Form):
 
 
 def known_bins(link_id: int, names: set[str]) -> dict[str, str]:
-    """Name as it was typed → the name of a bin of this warehouse: just that one, or one in other case."""
-    if not names:
-        return {}
-    keys = folded(names)
-    rows = Bin.objects.filter(link=link_id).annotate(key=Upper("name")).filter(key__in=set(keys.values()))
-    pairs = list(rows.order_by("-name").values_list("key", "name"))
-    found, exact = dict(pairs), {name for _key, name in pairs}
-    return {name: name if name in exact else found[key] for name, key in keys.items() if key in found}
+    """Name as it was typed → the name of a bin of this warehouse: just that one, or one in another spelling."""
+    found = rows_by_text(Bin.objects.filter(link=link_id), names, field="name")
+    return {typed: row.name for typed, row in found.items()}

@@ -1,15 +1,17 @@
 """The rows that people fill in: SKUs and quantities, and the lots of one line."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any
 
 from django import forms
 from django.utils.translation import gettext as _, gettext_lazy, ngettext
 
+from oms import identity
+from oms.formsets import KeptRows
 from oms.models import Sku
-from oms.models.catalogue import validate_printable
+from oms.models.keys import validate_identity
+from oms.numbers import AmountField, WholeNumberField, whole_number
 from oms.queries.catalogue import skus_named
 from replenishment.forms import CODE, DAY, LONGEST_LINE, no_sku
 from replenishment.models import MOST_LOTS, MOST_UNITS, ReplenishmentLine, ReplenishmentLot
@@ -27,8 +29,8 @@ _QUANTITY_ERRORS = {
 }
 
 
-def _quantity_field(label: Any, *, required: bool = True) -> forms.IntegerField:
-    return forms.IntegerField(
+def _quantity_field(label: Any, *, required: bool = True) -> WholeNumberField:
+    return WholeNumberField(
         label=label,
         min_value=1,
         max_value=MOST_UNITS,
@@ -44,7 +46,7 @@ def _lot_field(label: Any) -> forms.CharField:
         max_length=100,
         required=False,
         widget=forms.TextInput(attrs=CODE),
-        validators=[validate_printable],
+        validators=[validate_identity],
     )
 
 
@@ -61,7 +63,7 @@ def _expiry_field() -> forms.DateField:
 class LineForm(forms.Form):
     """One SKU with its quantity and, where all of it is one lot, that lot; several have a page of their own."""
 
-    line_id = forms.IntegerField(widget=forms.HiddenInput, required=False)
+    line_id = WholeNumberField(widget=forms.HiddenInput, required=False)
     sku = forms.CharField(
         label=gettext_lazy("SKU"),
         max_length=LONGEST_LINE,
@@ -69,7 +71,7 @@ class LineForm(forms.Form):
         error_messages={"required": gettext_lazy("Which SKU?")},
     )
     quantity = _quantity_field(gettext_lazy("Quantity"))
-    unit_cost = forms.DecimalField(
+    unit_cost = AmountField(
         label=gettext_lazy("Unit cost"),
         required=False,
         min_value=0,
@@ -93,8 +95,8 @@ class LineForm(forms.Form):
         for name in ("sku", "quantity", "unit_cost", "lot_number", "lot_expires_on"):
             words = {"field": self.fields[name].label, "place": place}
             self.fields[name].widget.attrs["aria-label"] = _("%(field)s of line %(place)s") % words
-        line_id = str(self["line_id"].value() or "")
-        self.kept_lots = (kept_lots or {}).get(int(line_id), "") if re.fullmatch(r"[0-9]{1,18}", line_id) else ""
+        line_id = whole_number(str(self["line_id"].value() or ""))
+        self.kept_lots = (kept_lots or {}).get(line_id, "") if line_id is not None else ""
         if self.kept_lots:
             del self.fields["lot_number"], self.fields["lot_expires_on"]
         widget = self.fields["sku"].widget
@@ -126,16 +128,13 @@ class LineForm(forms.Form):
         return {"quantity": data["quantity"], "unit_cost": data["unit_cost"], "lots": lots}
 
 
-class BaseLines(forms.BaseFormSet):  # type: ignore[type-arg]  # generic in stubs only
+class BaseLines(KeptRows):
     """The rows of SKUs and quantities; blank ones are left out."""
 
+    named_by = "line_id"
     suggest_url = ""
     kept_lots: Mapping[int, str] = MappingProxyType({})
     """Line id → words, for lines whose lots are more than one lot of the whole line: those stay as they are."""
-    default_error_messages: ClassVar = {
-        **forms.BaseFormSet.default_error_messages,
-        "missing_management_form": gettext_lazy("The page was sent incompletely. Please send it again."),
-    }
 
     def get_form_kwargs(self, index: int | None) -> dict[str, Any]:
         """The place of the row, for its labels."""
@@ -144,6 +143,7 @@ class BaseLines(forms.BaseFormSet):  # type: ignore[type-arg]  # generic in stub
 
     def clean(self) -> None:
         """Find every SKU at once, by its code or a barcode; an unknown one is an error at its field."""
+        super().clean()
         rows = [form for form in self.used() if form.cleaned_data.get("sku")]
         known = skus_named([form.cleaned_data["sku"] for form in rows])
         self.skus = {name: sku for name, sku in known.items() if sku}
@@ -166,13 +166,15 @@ class BaseLines(forms.BaseFormSet):  # type: ignore[type-arg]  # generic in stub
             yield data["line_id"], self.skus[data["sku"]], form.values()
 
 
-def lines_formset(data: Any, *, prefix: str, initial: list[dict[str, Any]], suggest_url: str) -> BaseLines:
+def lines_formset(
+    data: Any, *, prefix: str, initial: list[dict[str, Any]], suggest_url: str, is_current: bool
+) -> BaseLines:
     """The rows, BLANK_ROWS of them blank; each SKU field asks `suggest_url` for suggestions."""
     made: Any = forms.formset_factory(
         LineForm, formset=BaseLines, extra=BLANK_ROWS, max_num=MOST_ROWS, absolute_max=MOST_ROWS, can_delete=True
     )
     rows: BaseLines = made(data, prefix=prefix, initial=initial)
-    rows.suggest_url = suggest_url
+    rows.there, rows.is_current, rows.suggest_url = initial, is_current, suggest_url
     return rows
 
 
@@ -217,11 +219,11 @@ class LotForm(forms.Form):
         return data
 
 
-class BaseLots(forms.BaseFormSet):  # type: ignore[type-arg]  # generic in stubs only
+class BaseLots(KeptRows):
     """The lots of one line; blank rows are left out."""
 
+    named_by = "lot"
     units = 0
-    default_error_messages: ClassVar = BaseLines.default_error_messages
 
     def get_form_kwargs(self, index: int | None) -> dict[str, Any]:
         """The place of the row, for its labels."""
@@ -229,12 +231,13 @@ class BaseLots(forms.BaseFormSet):  # type: ignore[type-arg]  # generic in stubs
 
     def clean(self) -> None:
         """A lot is named once; a quantity is left out only of the last one, which is then the rest of the line."""
+        super().clean()
         seen = set[str]()
-        rows = [form for form in self.forms if form.cleaned_data.get("lot")]
+        rows = [form for form in self.forms if form.cleaned_data.get("lot") and not form.cleaned_data.get("DELETE")]
         rest = self.units - sum(form.cleaned_data.get("quantity") or 0 for form in rows)
         open_rows = [form for form in rows if not form.cleaned_data.get("quantity") and "quantity" not in form.errors]
         for form in rows:
-            number = form.cleaned_data["lot"]
+            number = identity.key(form.cleaned_data["lot"])
             if number in seen:
                 form.add_error("lot", _("This lot is named twice."))
             seen.add(number)
@@ -248,15 +251,25 @@ class BaseLots(forms.BaseFormSet):  # type: ignore[type-arg]  # generic in stubs
 
     def values(self) -> list[LotInput]:
         """The lots of a valid set."""
-        data = [form.cleaned_data for form in self.forms]
+        data = [form.cleaned_data for form in self.forms if not form.cleaned_data.get("DELETE")]
         return [LotInput(row["lot"], row["quantity"], row["expires_on"]) for row in data if row.get("lot")]
 
 
-def lots_formset(data: Any, *, prefix: str, units: int, initial: list[dict[str, Any]]) -> BaseLots:
+def lots_formset(
+    data: Any, *, prefix: str, units: int, initial: list[dict[str, Any]], is_current: bool = True
+) -> BaseLots:
     """The rows of a line's lots, BLANK_ROWS of them blank."""
     most = max(MOST_LOTS, len(initial))  # a line that has too many can be mended
-    made: Any = forms.formset_factory(LotForm, formset=BaseLots, extra=BLANK_ROWS, max_num=most, absolute_max=most)
+    made: Any = forms.formset_factory(
+        LotForm,
+        formset=BaseLots,
+        extra=BLANK_ROWS,
+        max_num=most,
+        absolute_max=most,
+        can_delete=True,
+        can_delete_extra=False,
+    )
     # What was sent stands for itself: a row that says what is there by now is not one that nobody filled in.
     rows: BaseLots = made(data, prefix=prefix, initial=None if data else initial)
-    rows.units = units
+    rows.there, rows.is_current, rows.units = initial, is_current, units
     return rows

@@ -31,6 +31,7 @@ class DiscrepancyKind(models.TextChoices):
     BAD_LOT = "bad_lot", _("Bad lot")
     LOT_EXPIRY = "lot_expiry", _("Lot dates differ")
     OVER_RECEIPT = "over_receipt", _("More than ordered")
+    TWO_SPELLINGS = "two_spellings", _("Two spellings")
     INBOUND_REFUSED = "inbound_refused", _("Message in not taken")
     PUSH_REJECTED = "push_rejected", _("Message out refused")
     PUSH_MISCONFIGURED = "push_misconfigured", _("Message out: wrong settings")

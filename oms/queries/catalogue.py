@@ -1,21 +1,23 @@
 """Reads of the catalogue."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import Any
 
 from django.db import connection
 from django.db.models import Q, QuerySet
 
+from oms import identity
 from oms.models import AuditEntry, Sku, Stock
+from oms.queries.keys import rows_by_text
 from oms.queries.scans import Candidate, Kind, resolve
 from oms.scanning import gtin_of, readings
 from oms.tenancy import current_account_id
 
 # Each name against every name that a SKU has; leading zeros of a GTIN aside.
 NAMED = """
-SELECT n.name, k.id, k.code, 'code' FROM unnest(%(names)s::text[]) AS n (name)
-JOIN oms_sku k ON k.account_id = %(account)s AND upper(k.code) = upper(n.name)
+SELECT n.name, k.id, k.code, 'code' FROM unnest(%(names)s::text[], %(keys)s::text[]) AS n (name, key)
+JOIN oms_sku k ON k.account_id = %(account)s AND k.code_key = n.key
 UNION ALL
 SELECT n.name, k.id, k.code, 'gtin' FROM unnest(%(gtins)s::text[]) AS n (name)
 JOIN oms_sku k ON k.account_id = %(account)s AND k.gtin <> '' AND ltrim(k.gtin, '0') = ltrim(n.name, '0')
@@ -30,16 +32,6 @@ LONGEST_NAME = 80
 GTIN_LENGTHS = range(7, 15)
 
 
-def folded(texts: Iterable[str]) -> dict[str, str]:
-    """Text → the same in upper case, as PostgreSQL writes it, and so its unique indexes; one query.
-
-    Python's `upper` writes some letters otherwise: "SS" for "ß", which PostgreSQL leaves as it is.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT t, upper(t) FROM unnest(%s::text[]) AS t", [list(set(texts))])
-        return dict(cursor.fetchall())
-
-
 def sku_rows() -> QuerySet[Sku]:
     """Every SKU of the account, read through the search view; filter and sort it, act on rows by their ids."""
     return Sku.objects.through_view()
@@ -48,21 +40,23 @@ def sku_rows() -> QuerySet[Sku]:
 def skus_named(names: Collection[str]) -> dict[str, Sku | None]:
     """Name as it was typed or scanned → the SKU: by its code, GTIN, ProductID or ProductIDWH, or a GS1 scan of it.
 
-    None where several SKUs have the name; a name that no SKU has is not there. Two queries.
+    None where several SKUs have the name; a name that no SKU has is not there. Three queries.
     """
-    found = resolve(list(names), Kind.SKU)
+    own = rows_by_text(Sku.objects.all(), names, field="code")
+    found = resolve([name for name in names if name not in own], Kind.SKU)
     skus = Sku.objects.in_bulk({each.found.pk for each in found if each.found})
     known: dict[str, Sku | None] = {each.scan: skus.get(each.found.pk) for each in found if each.found}
-    return known | {each.scan: None for each in found if each.is_ambiguous}
+    return known | {each.scan: None for each in found if each.is_ambiguous} | own
 
 
 def skus_scanned(names: Collection[str]) -> dict[str, list[Candidate]]:
     """The resolver of SKUs: name → the SKUs that have it, and by which of their names; one query."""
-    texts = [name for name in names if len(name) <= LONGEST_NAME and "\0" not in name]
+    texts = [name for name in names if len(name) <= LONGEST_NAME and identity.storable(name) == name]
     gtins = [name for name in texts if name.isascii() and name.isdigit() and len(name) in GTIN_LENGTHS]
     params: dict[str, Any] = {
         "account": current_account_id(),
-        "names": [name.encode("utf-8", "replace").decode() for name in texts],
+        "names": texts,
+        "keys": [identity.key(name) for name in texts],
         "gtins": gtins,
     }
     found: dict[str, list[Candidate]] = defaultdict(list)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
+from oms import identity
+
 _BETWEEN_ENDS = re.compile(r"[-\u2013\u2014]|\s+to\s+|\.\.+|:", re.IGNORECASE)
 """What stands between the two ends. Blanks around a dash, and the longer dashes of word processors, mean the same."""
 _END = re.compile(r"(?P<prefix>(?:.*[^0-9])?)(?P<digits>[0-9]+)(?P<suffix>[^0-9]*)", re.DOTALL)
@@ -80,17 +82,21 @@ def _ends(left: str, right: str, *, is_spaced: bool, sign: str) -> tuple[str, st
         prefix, other = left.rstrip(_DIGITS), right.rstrip(_DIGITS)
         first, last = left[len(prefix) :], right[len(other) :]
         # A colon between digits alone is a time or an address, not a range.
-        is_alike = first and last and prefix.upper() == other.upper() and (prefix or len(first) == len(last))
+        is_alike = first and last and _is_same(prefix, other) and (prefix or len(first) == len(last))
         return (prefix, first, last, "") if is_alike and (prefix or sign != ":") else None
     one, two = _END.fullmatch(left), _END.fullmatch(right)
     if not one or not two:
         return None
     first, last = one["digits"], two["digits"]
-    if one["prefix"].upper() == two["prefix"].upper() and one["suffix"].upper() == two["suffix"].upper():
+    if _is_same(one["prefix"], two["prefix"]) and _is_same(one["suffix"], two["suffix"]):
         return one["prefix"], first, last, one["suffix"]
     if two["prefix"] or two["suffix"] or one["suffix"]:
         return None
     return one["prefix"], first, first[: max(0, len(first) - len(last))] + last, ""
+
+
+def _is_same(one: str, other: str) -> bool:
+    return identity.key(one) == identity.key(other)
 
 
 def _made(text: str, prefix: str, first: str, last: str, suffix: str) -> Range:

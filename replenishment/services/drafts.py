@@ -12,6 +12,7 @@ from django.db.models import QuerySet, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _, gettext_lazy
 
+from oms import identity
 from oms.errors import Conflict, DomainError
 from oms.models import Person, Sku, WarehouseLink
 from oms.services import audit
@@ -175,7 +176,7 @@ def write_lots(lots: Mapping[int, Sequence[LotInput]], lines: Iterable[Replenish
     quantities = {line.pk: line.quantity for line in lines}
     found = []
     for pk, own in lots.items():
-        numbers = [lot.number for lot in own]
+        numbers = [identity.key(lot.number) for lot in own]
         if len(set(numbers)) != len(numbers):
             raise DomainError(_("Name each lot of a line once."))
         if len(own) > MOST_LOTS:

@@ -9,7 +9,7 @@ from django.db import connection
 from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _, gettext_lazy
 
-from oms import scanning
+from oms import identity, scanning
 from oms.models import DiscrepancyKind as Kind, Workflow
 from oms.services.discrepancies import Case
 from oms.tenancy import current_account_id
@@ -177,7 +177,9 @@ class Matcher:
                 self.case(result, Kind.BAD_QUANTITY, _("%(sku)s: the quantity makes no sense.") % words)
             )
             return
-        of_sku = [line for line in self.lines if line.sku.code.upper() == code.upper()]
+        key = identity.sought(code)
+        of_sku = [line for line in self.lines if line.sku.code == code]
+        of_sku = of_sku or [line for line in self.lines if line.sku.code_key == key]
         if incoming.position is None:
             result.candidates = of_sku
         else:
@@ -195,18 +197,14 @@ class Matcher:
 
     def _known(self, results: Iterable[LineResult]) -> dict[tuple[int, str], tuple[str, str, int | None]]:
         """(SKU, normalised serial) → state, ProcessID and the line that planned it here, of the units that exist."""
-        pairs = {
-            (result.sku.pk, numbering.normalise(unit.serial).replace("\0", ""))
-            for result in results
-            for unit in result.incoming.units
-        }
+        pairs = {(result.sku.pk, identity.sought(unit.serial)) for result in results for unit in result.incoming.units}
         if not pairs:
             return {}
         params: dict[str, Any] = {
             "account": current_account_id(),
             "replenishment": self.replenishment.pk,
             "skus": [sku for sku, _key in pairs],
-            "keys": [key.encode("utf-8", "replace").decode() for _sku, key in pairs],
+            "keys": [key for _sku, key in pairs],
         }
         with connection.cursor() as cursor:
             cursor.execute(KNOWN + ("" if self.is_trial else LOCK), params)
@@ -287,11 +285,12 @@ class Matcher:
 
     def _fault(self, result: LineResult, unit: IncomingUnit, known: Collection[tuple[int, str]] = ()) -> str:
         """Why a number from outside cannot be taken. The SKU's rule is for new ones: `known` were here before it."""
+        if (result.sku.pk, numbering.normalise(unit.serial)) in known:
+            return ""
         try:
-            if (result.sku.pk, numbering.check(unit.serial)) not in known:
-                self.rules[result.sku.pk].check(unit.serial)
-                verdict = scanning.parse(unit.serial) if self.is_told else None
-                return verdict.words if isinstance(verdict, scanning.Refused) else ""
+            self.rules[result.sku.pk].check(unit.serial)
+            verdict = scanning.parse(unit.serial) if self.is_told else None
+            return verdict.words if isinstance(verdict, scanning.Refused) else ""
         except numbering.BadSerial as error:
             return str(error)
         return ""

@@ -7,6 +7,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
+from oms import identity
 from oms.errors import DomainError
 from oms.models import NO_LOT, DiscrepancyKind as Kind, Person
 from oms.services import stock
@@ -17,7 +18,7 @@ from replenishment.models import Receipt, ReceiptLine, ReceivedLot, Replenishmen
 from replenishment.receiving import IncomingReceipt, IncomingUnit
 from replenishment.services.drafts import recount, touch
 from replenishment.services.matching import LineResult, Matcher, SerialResult, clean
-from replenishment.services.places import Bins, Lots, is_lot_number
+from replenishment.services.places import Bins, Lots
 from replenishment.services.submitting import hold_workflows, set_status
 from serials.lifecycle import Actor, Event, ProcessType
 from serials.models import Lot
@@ -58,7 +59,8 @@ def apply_receipt(receipt: IncomingReceipt, *, source: str, actor: Person | None
     Raises UnknownReplenishment where there is nothing to receive against.
     """
     source = shortened(source, 200)
-    found = Replenishment.objects.select_for_update(of=("self",)).filter(number=receipt.replenishment_number).first()
+    number = identity.sought(receipt.replenishment_number)
+    found = Replenishment.objects.select_for_update(of=("self",)).filter(number=number).first()
     known: Receipt | None = Receipt.objects.filter(source=source).first()
     if known is not None:
         return known
@@ -230,7 +232,7 @@ class _Application:
     def _received_lot(self, row: ReceiptLine, result: LineResult, place: int) -> ReceivedLot:
         sent = result.incoming.lots[place]
         lot = self.lots.find(result.sku.pk, sent.number) if result.sku else None
-        if result.sku and not is_lot_number(sent.number):
+        if result.sku and lot is None:
             text = _("%(sku)s: “%(lot)s” cannot be the number of a lot.")
             words = {"sku": result.sku.code, "lot": sent.number[:100]}
             result.cases.append(self.matcher.case(result, Kind.BAD_LOT, text % words, detail=sent.number))
@@ -267,12 +269,12 @@ class _Application:
         return [
             Case(
                 kind=Kind.LOT_EXPIRY,
-                source=f"{self.receipt.source}#lot:{case.key.sku_id}:{case.key.number}:{case.sent}",
+                source=f"{self.receipt.source}#lot:{case.lot.sku_id}:{case.number}:{case.sent}",
                 summary=str(case),
-                sku_id=case.key.sku_id,
+                sku_id=case.lot.sku_id,
                 process_type=ProcessType.REPLENISHMENT.value,
                 process_id=self.replenishment.number,
-                raw={"lot": case.key.number, "sent": str(case.sent), "known": str(case.known)},
+                raw={"lot": case.number, "sent": str(case.sent), "known": str(case.known)},
             )
             for case in self.lots.contradictions
         ]

@@ -12,7 +12,7 @@ from itertools import chain, groupby, repeat
 from django.db import transaction
 from django.utils.translation import gettext as _, gettext_lazy
 
-from oms import csvio
+from oms import csvio, identity
 from oms.errors import Conflict
 from oms.models import Person, Workflow
 from oms.queries.catalogue import skus_named
@@ -124,8 +124,8 @@ def plan_serials(
     plan = Plan(parsed.row_count, errors=list(parsed.errors), ignored_columns=parsed.ignored_columns)
     of_sku: dict[str, list[ReplenishmentLine]] = defaultdict(list)
     for line in lines:
-        of_sku[line.sku.code.upper()].append(line)
-    rows = _by_sku(parsed.rows, of_sku, lines[0].sku.code.upper() if line_id is not None else "")
+        of_sku[line.sku.code].append(line)
+    rows = _by_sku(parsed.rows, lines, lines[0].sku.code if line_id is not None else "")
     for code in list(rows):
         if text := _why_not(of_sku.get(code, []), is_of_line=line_id is not None):
             plan.errors += [csvio.RowError(row.line, "SKU", text, row.values["SKU"]) for row in rows.pop(code)]
@@ -137,17 +137,18 @@ def plan_serials(
     return plan
 
 
-def _by_sku(
-    rows: Iterable[csvio.Row], of_sku: Mapping[str, Sequence[ReplenishmentLine]], own_code: str
-) -> dict[str, list[csvio.Row]]:
+def _by_sku(rows: Iterable[csvio.Row], lines: Sequence[ReplenishmentLine], own_code: str) -> dict[str, list[csvio.Row]]:
     """Code of a SKU, or the name that no line has → its rows. What is no code may be another name, such as a GTIN."""
+    codes = {line.sku.code: line.sku.code for line in lines}
+    keys = {line.sku.code_key: line.sku.code for line in lines}
     found: dict[str, list[csvio.Row]] = defaultdict(list)
     for row in rows:
-        found[row.values["SKU"].upper() or own_code].append(row)
-    others = skus_named([name for name in found if name not in of_sku])
+        name = row.values["SKU"] or own_code
+        found[codes.get(name) or keys.get(identity.sought(name), name)].append(row)
+    others = skus_named([name for name in found if name not in codes])
     for name, sku in others.items():
-        if sku is not None and sku.code.upper() != name:
-            found[sku.code.upper()] += found.pop(name)
+        if sku is not None and sku.code != name:
+            found[sku.code] += found.pop(name)
     return found
 
 

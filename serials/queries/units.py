@@ -11,11 +11,11 @@ from django.db.models.expressions import Value
 from django.db.models.functions import Coalesce, NullIf, RowNumber
 from django.utils.translation import gettext as _, ngettext
 
+from oms import identity
 from oms.errors import Blocker, DomainError
 from oms.queries.orders import LineUnit, LineUnits
 from oms.queries.scans import Candidate, Kind
 from oms.tenancy import current_account_id
-from serials import numbering
 from serials.labels import Label, LabelRun
 from serials.lifecycle import IN_WAREHOUSE, LOOKS, Status
 from serials.models import Unit, UnitAttribute, UnitEvent
@@ -103,10 +103,7 @@ def units_scanned(names: Collection[str]) -> dict[str, list[Candidate]]:
     """The resolver of serials: name → the units that have it, void ones too, the first of them; one query."""
     keys: dict[str, list[str]] = defaultdict(list)
     for name in names:
-        try:
-            keys[numbering.check(name)].append(name)
-        except numbering.BadSerial:
-            continue
+        keys[identity.sought(name)].append(name)
     found: dict[str, list[Candidate]] = defaultdict(list)
     with connection.cursor() as cursor:
         cursor.execute(SCANNED, {"account": current_account_id(), "keys": list(keys)})

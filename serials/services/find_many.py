@@ -7,6 +7,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
+from oms import identity
 from oms.models import Person
 from oms.tenancy import current_account_id
 from serials.models import FoundList
@@ -18,11 +19,10 @@ KEPT = timedelta(days=30)
 # number is looked up in the index, and no plan reads every unit of a large account because the list is long.
 FIND = """
 SELECT a.place,
-       (array_agg(u.id) FILTER (WHERE a.sku = '' OR upper(a.sku) = upper(k.code)))[1:2],
-       COALESCE(bool_or(u.is_void) FILTER (WHERE a.sku = '' OR upper(a.sku) = upper(k.code)), false),
+       (array_agg(u.id) FILTER (WHERE a.sku IN ('', k.code_key)))[1:2],
+       COALESCE(bool_or(u.is_void) FILTER (WHERE a.sku IN ('', k.code_key)), false),
        (array_agg(k.code ORDER BY k.code))[1:10],
-       (array_agg(u.id) FILTER (
-            WHERE (a.sku = '' OR upper(a.sku) = upper(k.code)) AND a.gtin = ltrim(k.gtin, '0')))[1:2]
+       (array_agg(u.id) FILTER (WHERE a.sku IN ('', k.code_key) AND a.gtin = ltrim(k.gtin, '0')))[1:2]
 FROM unnest(%(places)s::int[], %(keys)s::text[], %(skus)s::text[], %(gtins)s::text[]) AS a (place, key, sku, gtin)
 CROSS JOIN LATERAL (
     SELECT id, sku_id, is_void FROM serials_unit WHERE account_id = %(account)s AND serial_key = a.key OFFSET 0
@@ -44,7 +44,7 @@ def find_many(*, asked: Sequence[Asked], person: Person) -> FoundList:
     has_void = False
     rest: dict[str, list[Any]] = {"not_found": [], "ambiguous": [], "duplicate": []}
     for place, each in enumerate(asked):
-        first = lines.setdefault((each.key, each.sku.upper()), place)
+        first = lines.setdefault((each.key, identity.key(each.sku)), place)
         ids, is_void, skus = found.get(place) or (None, False, [])
         # The same unit again, though once with its SKU and once without.
         first = units.setdefault(ids[0], place) if first == place and ids and len(ids) == 1 else first
@@ -68,7 +68,7 @@ def _look_up(names: Sequence[tuple[int, str, Asked]]) -> dict[int, tuple[list[in
         "account": current_account_id(),
         "places": [place for place, _key, _each in names],
         "keys": [key for _place, key, _each in names],
-        "skus": [each.sku for _place, _key, each in names],
+        "skus": [identity.sought(each.sku) for _place, _key, each in names],
         "gtins": [each.gtin or None for _place, _key, each in names],
     }
     with connection.cursor() as cursor:

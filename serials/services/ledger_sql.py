@@ -33,6 +33,12 @@ COPY stage_in (serial_key, unit_id, sku_id, serial, bin_id, lot_id, order_line_i
                is_new_allowed, is_accepted, corrects_id) FROM STDIN
 """
 
+# The places, from 1, of those of these numbers that are units.
+OLD = """
+SELECT k.place FROM unnest(%(skus)s::bigint[], %(keys)s::text[]) WITH ORDINALITY AS k (sku_id, key, place)
+JOIN serials_unit u ON u.account_id = %(account)s AND u.sku_id = k.sku_id AND u.serial_key = k.key
+"""
+
 # Locked in the order of their ids, whatever the order of the call: no two calls can wait for each other in a circle. A
 # row that waited for its lock is read as it is afterwards. New numbers mostly follow each other: where a SKU has no
 # unit between the first and the last of them, one look spares a look for each. An array and a limit, so that the

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _, gettext_lazy, ngettext
 
-from oms import csvio, scanning
+from oms import csvio, identity, scanning
 from oms.csvio.reading import read_lines
 from oms.errors import DomainError
 from serials import numbering
@@ -84,18 +84,16 @@ def _asked(line: int, typed: str, sku: str) -> Asked:
     others = [_key(name) for name in names if name != typed]
     body = names[-1] if names else typed
     last = _key(body[2:]) if body.startswith("21") and len(body) > 2 else ""
-    return Asked(line, _printable(typed), _key(typed), sku, tuple(others), scanning.gtin_of(typed).lstrip("0"), last)
+    return Asked(line, _shown(typed), _key(typed), sku, tuple(others), scanning.gtin_of(typed).lstrip("0"), last)
 
 
 def _key(typed: str) -> str:
-    try:
-        return numbering.check(typed)
-    except numbering.BadSerial:  # longer than any serial's key, and without what the database takes in no text
-        return _printable(typed).ljust(numbering.LONGEST + 1, "…")
+    """What is longer than any serial stays so: no unit has it."""
+    return identity.sought(typed)[: numbering.LONGEST + 1]
 
 
-def _printable(typed: str) -> str:
-    return "".join(filter(str.isprintable, typed))[:LONGEST_SAID]
+def _shown(typed: str) -> str:
+    return "".join(letter for letter in typed if not identity.is_hidden(letter))[:LONGEST_SAID]
 
 
 def _cells(lines: Iterable[str]) -> Iterator[tuple[int, str]]:

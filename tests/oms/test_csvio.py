@@ -21,7 +21,7 @@ from oms.csvio import (
     whole_number,
     write,
 )
-from oms.models.catalogue import validate_printable
+from oms.models.keys import validate_identity
 
 SCHEMA = Schema(
     [
@@ -222,9 +222,9 @@ def test_a_quote_that_is_never_closed_hides_no_other_row():
 
 
 def test_a_file_of_broken_quotes_is_refused_soon():
-    begun = time.monotonic()
+    begun = time.process_time()
     assert "not in pairs" in refusal("SKU,Serial\n" + 'A,"\nB,x"y\n' * 100_000)
-    assert time.monotonic() - begun < 10
+    assert time.process_time() - begun < 10
 
 
 def test_a_second_row_of_the_same_key_names_the_first():
@@ -265,7 +265,7 @@ def test_what_a_clean_raises_is_what_the_person_reads():
 
 
 def test_checked_runs_a_models_validators():
-    schema = Schema([Column("A", checked(validate_printable))])
+    schema = Schema([Column("A", checked(validate_identity))])
     assert faults(read('A\nfine\n"a\tb"\n', schema)) == [(3, "A")]
 
 

@@ -125,5 +125,5 @@ def test_words_may_hold_what_shapes_their_letters_and_notes_line_breaks():
 
 
 def test_a_second_row_of_a_key_gets_its_id_behind_it_within_the_length():
-    assert identity.apart("SN1", 7, most=100) == "SN1~7"
-    assert identity.apart("S" * 100, 1234, most=100) == "S" * 95 + "~1234"
+    assert identity.apart("SN1", 7) == "SN1~7"
+    assert identity.apart("S" * 100, 1234) == "S" * 95 + "~1234"

@@ -236,8 +236,8 @@ def test_a_reason_is_never_too_long(in_a):
     by_hand = UnitEvent.objects.filter(unit=unit).latest("pk").reason
     with connection.cursor() as cursor:
         cursor.execute(attributes.MAKE_STAGES)
-        rows = [(unit.pk, f"{n}" * 100, "z") for n in range(5)]
-        cursor.executemany("INSERT INTO stage_attribute (unit_id, name, value) VALUES (%s, %s, %s)", rows)
+        rows = [(unit.pk, f"{n}" * 100, f"{n}" * 100, "z") for n in range(5)]
+        cursor.executemany("INSERT INTO stage_attribute (unit_id, key, name, value) VALUES (%s, %s, %s, %s)", rows)
     attributes.write_staged(overwrite=True, by=BY)
     assert UnitEvent.objects.filter(unit=unit).latest("pk").reason == by_hand
     assert len(by_hand) == 400
@@ -340,7 +340,7 @@ def test_the_popup_sent_twice_sets_once_and_says_the_same(web, account_a):
         assert {pairs(unit)["Batch"] for unit in units} == {"B-8"}
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("a job commits step by step")
 def test_the_popup_for_many_serials_is_a_job(web, account_a, monkeypatch):
     monkeypatch.setattr(actions, "SET_AT_ONCE", 2)
     monkeypatch.setattr(attributes, "CHUNK", 2)

@@ -29,7 +29,7 @@ from serials.services.units import (
 from tests.factories import make_bin, make_order, make_serialized_sku, make_sku, make_stock, make_warehouse_link
 from tests.serials.factories import make_units
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
+pytestmark = pytest.mark.commits("the owner looks at the rows over its own connection")
 WAREHOUSE = By(Actor.WAREHOUSE, reason="because")
 
 
@@ -139,7 +139,7 @@ def test_a_lost_lot_or_line_is_named(lived, account_a):
         other = OrderLine.objects.get(order=make_order(lived["sku"])).pk
     damage(
         (
-            "INSERT INTO serials_lot (account_id, sku_id, number) VALUES (%s, %s, 'L9')",
+            "INSERT INTO serials_lot (account_id, sku_id, number, number_key) VALUES (%s, %s, 'L9', 'L9')",
             account_a.pk,
             lived["sku"].pk,
         ),
