@@ -164,7 +164,7 @@ class Plan:
 
 
 def plan_lines(parsed: csvio.Parsed, *, line_count: int) -> Plan:
-    """Compare a file with the catalogue; writes nothing. Two queries, whatever the number of rows.
+    """Compare a file with the catalogue; writes nothing. Three queries at most, whatever the number of rows.
 
     Args:
         parsed: the file as it was read by SCHEMA.

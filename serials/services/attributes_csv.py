@@ -94,8 +94,8 @@ JOIN serials_unit u ON u.account_id = %(account)s AND u.sku_id = k.sku_id AND u.
 ORDER BY u.id
 """
 FIND_SCANNED = """
-INSERT INTO stage_attribute (unit_id, name, value, line)
-SELECT u.id, f.name, f.value, f.line FROM stage_file f
+INSERT INTO stage_attribute (unit_id, key, name, value, line)
+SELECT u.id, f.name_key, f.name, f.value, f.line FROM stage_file f
 JOIN stage_sku k ON k.sku = f.sku
 JOIN serials_unit u ON u.account_id = %(account)s AND u.sku_id = k.sku_id AND u.serial_key = f.scan_key
 WHERE f.scan_key <> f.serial_key AND NOT EXISTS (SELECT FROM stage_attribute a WHERE a.line = f.line)
