@@ -22,6 +22,13 @@ MOST_TYPED = 10_000
 LOT_ROWS = 1
 _CODE = {"class": "input mono", "autocomplete": "off", "spellcheck": "false", "autocapitalize": "characters"}
 _NUMBER = {"class": "input num", "inputmode": "numeric", "autocomplete": "off", "size": "8"}
+_SERIALS = {
+    "class": "mono",
+    "spellcheck": "false",
+    "autocomplete": "off",
+    "autocapitalize": "off",
+    "data-scan": "lines",
+}
 _COUNT_ERRORS = {
     "invalid": gettext_lazy("Use a whole number, digits only."),
     "min_value": gettext_lazy("A quantity is not negative."),
@@ -51,31 +58,20 @@ class EntryForm(forms.Form):
         required=False,
         max_length=2_000_000,
         strip=False,
-        widget=forms.Textarea(
-            attrs={
-                "class": "mono",
-                "rows": 4,
-                "spellcheck": "false",
-                "autocomplete": "off",
-                "autocapitalize": "off",
-                "data-scan": "lines",
-            }
-        ),
+        widget=forms.Textarea(attrs={**_SERIALS, "rows": 4}),
         help_text=gettext_lazy("Scan, type or paste: one a line."),
     )
     lots = WholeNumberField(required=False, min_value=1, max_value=MOST_LOTS, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, line: ReplenishmentLine, check_url: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **{**kwargs, "prefix": f"line{line.pk}"})
-        self.line, self.ordered = line, list(line.lots.all())
+        self.line, self.ordered, self.check_url = line, list(line.lots.all()), check_url
         self.has_units = line.sku.workflow == Workflow.IN_OUT
-        self.scanned: list[Taken] = []
+        self.scanned: dict[str, list[Taken]] = {}
         self.lot_rows = self._lot_rows()
         self.fields["lots"].initial = self.lot_rows
         if self.has_units:
             self.fields["quantity"].help_text = _("Empty: as many as there are serials.")
-            if check_url:
-                self._check_while_typing(check_url)
         else:
             del self.fields["serials"]
         self.fields["bin"].help_text = _("Empty: the warehouse's first pick bin.")
@@ -93,14 +89,10 @@ class EntryForm(forms.Form):
     def _lot_key(self) -> str:
         return rf"{re.escape(str(self.prefix))}-lot([0-9]{{1,3}})_[a-z]+"
 
-    def _check_while_typing(self, url: str) -> None:
-        self.fields["serials"].widget.attrs |= {
-            "hx-post": url,
-            "hx-trigger": "input changed delay:400ms",
-            "hx-target": f"#check-{self.line.pk}",
-            "hx-params": f"{self.prefix}-serials,{self.prefix}-quantity",
-            "hx-sync": "this:replace",
-        }
+    @property
+    def checked(self) -> str:
+        """The names of the fields that are sent while somebody types: those of this line, and no other's."""
+        return ",".join(f"{self.prefix}-{name}" for name in self.fields if name != "bin")
 
     def _add_lot(self, place: int) -> None:
         ordered = self.ordered[place] if place < len(self.ordered) else None
@@ -130,8 +122,22 @@ class EntryForm(forms.Form):
             widget=forms.TextInput(attrs={**_NUMBER}),
             error_messages=_COUNT_ERRORS,
         )
-        names = {"number": _("Lot"), "expires": _("Expiry"), "quantity": _("Quantity of the lot")}
-        for name, field in (("number", number), ("expires", expires), ("quantity", quantity)):
+        names = {
+            "number": _("Lot"),
+            "expires": _("Expiry"),
+            "quantity": _("Quantity of the lot"),
+            "serials": _("Serials of the lot"),
+        }
+        fields = {"number": number, "expires": expires, "quantity": quantity}
+        if self.has_units:
+            fields["serials"] = forms.CharField(
+                label=_("Serials of %(lot)s") % {"lot": self._lot_words(place)},
+                required=False,
+                max_length=2_000_000,
+                strip=False,
+                widget=forms.Textarea(attrs={**_SERIALS, "class": "input mono", "rows": 2}),
+            )
+        for name, field in fields.items():
             words = {"field": names[name], "place": place + 1, "line": self.line.position}
             field.widget.attrs["aria-label"] = _("%(field)s, row %(place)s of line %(line)s") % words
             self.fields[f"lot{place}_{name}"] = field
@@ -145,25 +151,49 @@ class EntryForm(forms.Form):
     def lot_fields(self) -> Iterator[list[forms.BoundField]]:
         """The rows for lots, to be drawn."""
         for place in range(self.lot_rows):
-            yield [self[f"lot{place}_{name}"] for name in ("number", "expires", "quantity")]
+            names = ("number", "expires", "quantity", *(("serials",) if self.has_units else ()))
+            yield [self[f"lot{place}_{name}"] for name in names]
 
     def clean_serials(self) -> list[str]:
         """What was entered, blank lines left out; what each is, `take` says."""
-        found = entries(self.cleaned_data["serials"])
+        return self._typed("serials")
+
+    def _typed(self, name: str) -> list[str]:
+        """The entries of a field."""
+        found = entries(self.cleaned_data[name])
         if len(found) > MOST_TYPED:
             raise forms.ValidationError(_("At most %(most)s serials at a time.") % {"most": f"{MOST_TYPED:,}"})
         return found
 
+    def _clean_lot_serials(self) -> None:
+        for name in self.serial_fields[1:]:
+            try:
+                self.cleaned_data[name] = self._typed(name)
+            except forms.ValidationError as error:
+                self.add_error(name, error)
+
     @property
-    def expected(self) -> Expected:
-        """What scans are held against: the SKU of the line, and the lots that are named here."""
-        rows = [self._lot(place) for place in range(self.lot_rows)]
+    def serial_fields(self) -> list[str]:
+        """The fields for serials that were read: that of the line, then those of its lots."""
+        names = ("serials", *(f"lot{place}_serials" for place in range(self.lot_rows)))
+        return [name for name in names if name in self.cleaned_data]
+
+    def expected(self, name: str) -> Expected:
+        """What the scans of a field are held against: the SKU, and the lot of its row or all that are named here."""
+        rows = [self._lot(place) for place in range(self.lot_rows) if name in {"serials", f"lot{place}_serials"}]
         return Expected(self.line.sku, tuple((lot.number, lot.expires_on) for lot in rows if lot.number))
 
-    def take(self, scanned: Sequence[Taken]) -> None:
-        """The serials that the entered texts are."""
-        self.scanned = list(scanned)
-        self.cleaned_data["serials"] = [each.text for each in scanned]
+    def take(self, name: str, scanned: Sequence[Taken]) -> None:
+        """The serials that the entered texts of a field are. One whose scan says another lot is of that."""
+        self.scanned[name] = list(scanned)
+        own = {identity.key(number) for number, _expires_on in self.expected(name).lots}
+        is_of_row = name != "serials"
+        kept = [each for each in scanned if not is_of_row or not each.lot or identity.key(each.lot) in own]
+        self.cleaned_data[name] = [each.text for each in kept]
+
+    def clean(self) -> None:
+        """The serials of lots are entries, too; quantities are held against all of them by `check_lots`."""
+        self._clean_lot_serials()
 
     def check_lots(self) -> None:
         """Lots need a number, and quantities that fit the line's. Of a line that is not used nothing is asked."""
@@ -171,11 +201,10 @@ class EntryForm(forms.Form):
             return
         rows = [self._lot(place) for place in range(self.lot_rows)]
         for place, row in enumerate(rows):
-            if not row.number and (row.expires_on or row.quantity) and f"lot{place}_number" not in self.errors:
-                self.add_error(f"lot{place}_number", _("Name the lot."))
+            self._check_lot(place, row)
         named = [(place, row) for place, row in enumerate(rows) if row.number and row.quantity != 0]
         counted = sum(lot.quantity or 0 for lot in self._lots())
-        if len(named) > 1 and self._counted() < self.received and not self.has_lots_scanned:
+        if len(named) > 1 and self._counted() < self.received and len(self.lots_scanned) < self.received:
             for place, row in named:
                 if row.quantity is None and f"lot{place}_quantity" not in self.errors:
                     self.add_error(f"lot{place}_quantity", _("How many are of this lot?"))
@@ -183,25 +212,54 @@ class EntryForm(forms.Form):
             words = {"lots": counted, "quantity": self.received}
             self.add_error("quantity", _("The lots add up to %(lots)s, but %(quantity)s arrived.") % words)
 
+    def _check_lot(self, place: int, row: IncomingLot) -> None:
+        if not row.number and (row.expires_on or row.quantity) and f"lot{place}_number" not in self.errors:
+            self.add_error(f"lot{place}_number", _("Name the lot."))
+        count = len(self._lot_serials(place))
+        if count > (row.quantity or 0) and f"lot{place}_quantity" not in self.errors:
+            text = _("There are %(count)s serials under this lot.") % {"count": f"{count:,}"}
+            self.add_error(f"lot{place}_quantity", text)
+
     def _counted(self) -> int:
         """How many pieces the lots name."""
-        return sum(self.cleaned_data.get(f"lot{place}_quantity") or 0 for place in range(self.lot_rows))
+        return sum(self._lot(place).quantity or 0 for place in range(self.lot_rows))
+
+    def _lot_serials(self, place: int) -> list[str]:
+        return self.cleaned_data.get(f"lot{place}_serials") or []
 
     @property
-    def has_lots_scanned(self) -> bool:
-        """Whether every scan says its lot."""
-        return bool(self.scanned) and all(each.lot for each in self.scanned)
+    def scans(self) -> list[Taken]:
+        """All that was scanned on this line."""
+        return [each for own in self.scanned.values() for each in own]
+
+    @property
+    def lots_scanned(self) -> list[tuple[str, date | None]]:
+        """Lot and expiry of each scan that says a lot."""
+        return [(each.lot, each.expires_on) for each in self.scans if each.lot]
 
     def _lots(self) -> list[IncomingLot]:
         """The lots that are entered or scanned, each with its quantity; one without is the lot of all that is left."""
         rows = [self._lot(place) for place in range(self.lot_rows)]
         named = [lot for lot in rows if lot.number and lot.quantity != 0]
-        return with_scanned(named, [(each.lot, each.expires_on) for each in self.scanned if each.lot], self.received)
+        return with_scanned(named, self.lots_scanned, self.received)
 
     def _lot(self, place: int) -> IncomingLot:
+        """A row for a lot; without a quantity it has as many pieces as serials, if it has any."""
         data = self.cleaned_data
         expires_on: date | None = data.get(f"lot{place}_expires")
-        return IncomingLot(data.get(f"lot{place}_number") or "", expires_on, None, data.get(f"lot{place}_quantity"))
+        quantity = data.get(f"lot{place}_quantity")
+        quantity = len(self._lot_serials(place)) or None if quantity is None else quantity
+        return IncomingLot(data.get(f"lot{place}_number") or "", expires_on, None, quantity)
+
+    @property
+    def units(self) -> tuple[IncomingUnit, ...]:
+        """The serials, each with the lot that its scan says or under which it stands."""
+        numbers = {identity.key(lot.number): lot.number for lot in self._lots()}
+        units = []
+        for name, own in self.scanned.items():
+            row = self.cleaned_data.get(name.replace("_serials", "_number")) if name != "serials" else ""
+            units += [IncomingUnit(each.text, lot_number=_spelled(each.lot or row or "", numbers)) for each in own]
+        return tuple(units)
 
     @property
     def received(self) -> int:
@@ -209,28 +267,29 @@ class EntryForm(forms.Form):
         quantity: int | None = self.cleaned_data.get("quantity")
         if quantity is not None:
             return quantity
-        return len(self.cleaned_data.get("serials") or ()) or self._counted()
+        return len(self.scans) or self._counted()
 
     @property
     def is_used(self) -> bool:
         """Whether something was entered on this line: lots that stand there as they were ordered say nothing."""
-        return bool(self.received or self.cleaned_data.get("serials") or self._counted())
+        return bool(self.received or self.scans or self._counted())
 
     def incoming(self, bins: Mapping[str, str]) -> IncomingLine:
-        """The line of a valid form; one lot without a quantity is the lot of all of it, beside others it is none."""
-        lots = self._lots()
-        numbers = {identity.key(lot.number): lot.number for lot in lots}
-        name = self.cleaned_data["bin"].strip()
+        """The line of a valid form, or as much of it as makes sense."""
+        name = (self.cleaned_data.get("bin") or "").strip()
         return IncomingLine(
             position=self.line.position,
             sku_code=self.line.sku.code,
             quantity=self.received,
-            units=tuple(
-                IncomingUnit(each.text, lot_number=numbers.get(identity.key(each.lot), "")) for each in self.scanned
-            ),
-            lots=tuple(lots),
+            units=self.units,
+            lots=tuple(self._lots()),
             bin_name=bins.get(name, ""),
         )
+
+
+def _spelled(lot: str, numbers: Mapping[str, str]) -> str:
+    """A lot as the line spells it."""
+    return numbers.get(identity.key(lot), lot)
 
 
 class Entries:
@@ -263,17 +322,17 @@ class Entries:
 
 def ask(entered: Sequence[EntryForm], given: Given) -> Inquiry:
     """What the serials of these lines are, and what has to be asked about them; each form takes its own."""
-    places = {form.line.pk: form for form in entered}
-    texts = [Entry(text, form.line.pk) for form in entered for text in form.cleaned_data.get("serials") or ()]
-    judge = SerialJudge({pk: form.expected for pk, form in places.items()})
+    places = {(form.line.pk, name): form for form in entered for name in form.serial_fields}
+    texts = [Entry(text, place) for place, form in places.items() for text in form.cleaned_data[place[1]] or ()]
+    judge = SerialJudge({place: form.expected(place[1]) for place, form in places.items()})
     inquiry = Inquiry(texts, judge, given, most=MOST_TYPED)
-    taken: dict[int, list[Taken]] = {pk: [] for pk in places}
-    for pk, each in inquiry.taken:
-        taken[pk].append(each)
-    for pk, form in places.items():
-        form.take(taken[pk])
-        for words in refused_words([refused for place, refused in inquiry.refused if place == pk]):
-            form.add_error("serials", words)
+    taken: dict[tuple[int, str], list[Taken]] = {place: [] for place in places}
+    for place, each in inquiry.taken:
+        taken[place].append(each)
+    for place, form in places.items():
+        form.take(place[1], taken[place])
+        for words in refused_words([refused for where, refused in inquiry.refused if where == place]):
+            form.add_error(place[1], words)
     return inquiry
 
 

@@ -13,6 +13,7 @@ from oms.models import Sku
 from oms.models.keys import validate_identity
 from oms.numbers import AmountField, WholeNumberField, whole_number
 from oms.queries.catalogue import skus_named
+from replenishment.asked_days import AsksDays
 from replenishment.forms import CODE, DAY, LONGEST_LINE, no_sku
 from replenishment.models import MOST_LOTS, MOST_UNITS, ReplenishmentLine, ReplenishmentLot
 from replenishment.queries import decimals
@@ -60,7 +61,7 @@ def _expiry_field() -> forms.DateField:
     )
 
 
-class LineForm(forms.Form):
+class LineForm(AsksDays):
     """One SKU with its quantity and, where all of it is one lot, that lot; several have a page of their own."""
 
     line_id = WholeNumberField(widget=forms.HiddenInput, required=False)
@@ -117,6 +118,10 @@ class LineForm(forms.Form):
         if value and not self.cleaned_data.get("lot_number"):
             raise forms.ValidationError(_("Name the lot that expires then."))
         return value
+
+    def clean(self) -> None:
+        """An expiry that is hardly meant is asked about."""
+        self.ask("lot_expires_on", self.cleaned_data.get("lot_number", ""))
 
     def values(self) -> dict[str, Any]:
         """Quantity, cost and lots of a valid row as the drafts' service takes them."""
@@ -198,7 +203,7 @@ def said_of_lots(line: ReplenishmentLine, lots: Sequence[ReplenishmentLot]) -> s
     return ngettext("%(count)s lot", "%(count)s lots", len(lots)) % {"count": len(lots)}
 
 
-class LotForm(forms.Form):
+class LotForm(AsksDays):
     """One lot of a line."""
 
     lot = _lot_field(gettext_lazy("Lot"))
@@ -216,6 +221,7 @@ class LotForm(forms.Form):
         data: dict[str, Any] = self.cleaned_data
         if not data.get("lot") and "lot" not in self.errors and (data.get("expires_on") or data.get("quantity")):
             self.add_error("lot", _("Name the lot that this is about."))
+        self.ask("expires_on", data.get("lot") or "")
         return data
 
 

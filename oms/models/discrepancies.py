@@ -29,6 +29,7 @@ class DiscrepancyKind(models.TextChoices):
     QUANTITY_MISMATCH = "quantity_mismatch", _("Quantity against serials")
     LOT_QUANTITY = "lot_quantity", _("Quantity against lots")
     BAD_LOT = "bad_lot", _("Bad lot")
+    LOT_EXPIRED = "lot_expired", _("Expired goods")
     LOT_EXPIRY = "lot_expiry", _("Lot dates differ")
     OVER_RECEIPT = "over_receipt", _("More than ordered")
     TWO_SPELLINGS = "two_spellings", _("Two spellings")

@@ -29,6 +29,7 @@ from replenishment.models import (
     ReplenishmentLot,
 )
 from replenishment.queries import decimals
+from replenishment.services.work import refuse_while_at_work
 
 MOST_LINES = 1_000
 NAMED = 20
@@ -212,8 +213,14 @@ def in_words(line: ReplenishmentLine) -> str:
 
 
 def locked(replenishment_id: int, step: Step) -> Replenishment:
-    """The replenishment, locked until commit. Raises Conflict where its status does not allow `step`."""
+    """The replenishment, locked until commit.
+
+    Raises AtWork while a job works on it, Conflict where its status does not allow `step`. A running job has the lock:
+    nobody waits for that, so it is asked before; and again, for one that was queued meanwhile.
+    """
+    refuse_while_at_work(replenishment_id)
     found: Replenishment = Replenishment.objects.select_for_update(of=("self",)).get(pk=replenishment_id)
+    refuse_while_at_work(replenishment_id)
     if may(step, found.status):
         return found
     words = {"number": found.number, "status": Status(found.status).label}

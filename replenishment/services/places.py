@@ -1,11 +1,10 @@
 """Bins and lots that a receipt names: found, or made where nobody had entered them."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
 from operator import itemgetter
 
-from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from oms import identity
@@ -13,7 +12,9 @@ from oms.models import Bin, BinKind, Location, WarehouseLink
 from oms.queries.keys import rows_by_text
 from oms.services import audit
 from replenishment.receiving import IncomingLot
+from serials.lot_dates import is_unlikely
 from serials.models import Lot
+from serials.queries.lots import LotName, NamedLots, lots_named
 
 NAME_LENGTH = 80
 LOT_LENGTH = 100
@@ -68,67 +69,70 @@ def plain_name(name: str) -> str:
 
 @dataclass(frozen=True)
 class Contradiction:
-    """A lot that came with another expiry date than it has, by the number that was sent; the first is kept."""
+    """A lot that came with another expiry date than it has, which is kept; or with one that is hardly meant.
+
+    `number` is the lot's as it was sent.
+    """
 
     lot: Lot
     number: str
-    known: date
+    known: date | None
     sent: date
 
     def __str__(self) -> str:
-        said = _("Lot %(lot)s: expiry %(sent)s was sent, but %(known)s is known and kept.")
+        words = {"lot": self.lot.number, "number": self.number, "sent": self.sent, "known": self.known}
+        if self.known is None:
+            return _("Lot %(lot)s: expiry %(sent)s was sent, which is hardly meant. It is not taken over.") % words
         if self.number != self.lot.number:
             said = _("Lot %(lot)s, named “%(number)s”: expiry %(sent)s was sent, but %(known)s is known and kept.")
-        return said % {"lot": self.lot.number, "number": self.number, "sent": self.sent, "known": self.known}
-
-
-Named = tuple[int, str]
-"""The SKU's id and the number of a lot, as it was sent or as its key."""
+            return said % words
+        return _("Lot %(lot)s: expiry %(sent)s was sent, but %(known)s is known and kept.") % words
 
 
 class Lots:
-    """The lots that a receipt names. `contradictions` are those whose expiry is another than the known one."""
+    """The lots that a receipt names. `contradictions` are those whose expiry is another than the known one.
 
-    def __init__(self, named: Iterable[tuple[int, IncomingLot]]) -> None:
+    `doubted_on` is the day of a fact that nobody could be asked about: what is hardly meant is not taken over.
+    """
+
+    def __init__(self, named: Iterable[tuple[int, IncomingLot]], *, doubted_on: date | None = None) -> None:
         self.contradictions: list[Contradiction] = []
-        sent = [((sku_id, _plain(lot.number)), lot) for sku_id, lot in named if lot.number.strip()]
-        self._by_text: dict[Named, Lot] = {}
-        self._by_key: dict[Named, Lot] = {}
+        self.doubted_on = doubted_on
+        sent = [((sku_id, identity.storable(lot.number.strip())), lot) for sku_id, lot in named if lot.number.strip()]
+        self._named = NamedLots()
         if sent:
             self._make(sent)
-            self._read([name for name, _lot in sent])
+            names = [name for name, _lot in sent]
+            self._named = NamedLots(lots_named(names).select_for_update(of=("self",)))
         self._complete(sent)
 
     def find(self, sku_id: int, number: str) -> Lot | None:
         """The lot of just this number, else the one in another spelling; None for a number that cannot be one."""
-        plain = _plain(number)
-        return self._by_text.get((sku_id, plain)) or self._by_key.get((sku_id, identity.key(plain)))
+        return self._named.find(sku_id, number)
 
-    def _make(self, sent: list[tuple[Named, IncomingLot]]) -> None:
+    def _make(self, sent: list[tuple[LotName, IncomingLot]]) -> None:
         """Those that are not there, in one order, so that two receipts that name the same never wait in a circle."""
         first = {(name[0], identity.key(name[1])): (name, lot) for name, lot in reversed(sent)}
         fresh = [
-            Lot(sku_id=sku_id, number=number, expires_on=lot.expires_on, made_on=lot.made_on)
+            Lot(sku_id=sku_id, number=number, expires_on=self._sure(lot), made_on=lot.made_on)
             for _key, ((sku_id, number), lot) in sorted(first.items(), key=itemgetter(0))
             if is_lot_number(lot.number)
         ]
         Lot.objects.bulk_create(fresh, ignore_conflicts=True)
 
-    def _read(self, names: Sequence[Named]) -> None:
-        texts = {number for _sku, number in names}
-        is_named = Q(number_key__in={identity.key(text) for text in texts}) | Q(number__in=texts)
-        rows = Lot.objects.filter(is_named, sku__in={sku_id for sku_id, _number in names}).order_by("pk")
-        for lot in rows.select_for_update(of=("self",)):
-            self._by_text[lot.sku_id, lot.number] = self._by_key[lot.sku_id, lot.number_key] = lot
+    def _sure(self, lot: IncomingLot) -> date | None:
+        """The expiry as it was sent; None where it is doubted."""
+        is_doubted = lot.expires_on and self.doubted_on and is_unlikely(lot.expires_on, self.doubted_on)
+        return None if is_doubted else lot.expires_on
 
-    def _complete(self, sent: list[tuple[Named, IncomingLot]]) -> None:
+    def _complete(self, sent: list[tuple[LotName, IncomingLot]]) -> None:
         """A date that was not known is taken over; one that contradicts is not."""
         changed: dict[int, Lot] = {}
         for (sku_id, number), lot in sent:
             row = self.find(sku_id, number)
             if row is None:
                 continue
-            if row.expires_on and lot.expires_on and row.expires_on != lot.expires_on:
+            if lot.expires_on and row.expires_on != lot.expires_on and (row.expires_on or not self._sure(lot)):
                 self.contradictions.append(Contradiction(row, number, row.expires_on, lot.expires_on))
                 continue
             for name in ("expires_on", "made_on"):
@@ -137,10 +141,6 @@ class Lots:
                     changed[row.pk] = row
         if changed:
             Lot.objects.bulk_update(changed.values(), ["expires_on", "made_on"])
-
-
-def _plain(number: str) -> str:
-    return identity.storable(number.strip())
 
 
 def is_lot_number(number: str) -> bool:

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext as _, ngettext
 from django.views.decorators.http import require_http_methods
 
@@ -23,12 +24,14 @@ from oms.ui.tables import with_query
 from replenishment.forms import UploadForm
 from replenishment.lifecycle import Step, may
 from replenishment.models import Replenishment, ReplenishmentLine
-from replenishment.services import lines_csv, serials_csv, upload_jobs
+from replenishment.services import lines_csv, serials_csv, upload_jobs, work as at_work
 from replenishment.services.lookalikes import LookAlike, look_alikes_of
 from replenishment.views.documents import address, around
+from serials.lot_dates import doubt
 
 AT_ONCE = 100_000
 """Files of up to so many bytes are applied while the person waits."""
+SHOWN_DOUBTS = 10
 SHOWN = 50
 """How many errors and lines the page lists; all errors are in the file of bad rows."""
 
@@ -46,6 +49,8 @@ class Seen:
     rows: list[Sequence[Any]] = field(default_factory=list)
     has_more: bool = False
     alike: list[LookAlike] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+    """Sentences about expiries that are hardly meant: who applies the file means them."""
     questions: list[Question] = field(default_factory=list)
     """What is asked about rows before the file can be applied."""
 
@@ -142,6 +147,12 @@ class LinesUpload(Upload):
             (_("SKU"), _("Quantity"), _("Unit cost"), _("Lots")),
             [_line_cells(line) for line in plan.lines[:SHOWN]],
             has_more=len(plan.lines) > SHOWN,
+            doubts=[
+                said
+                for line in plan.lines
+                for lot in line.lots
+                if (said := doubt(lot.number, lot.expires_on, timezone.localdate()))
+            ],
         )
 
     def apply(self, parsed: csvio.Parsed) -> Mapping[str, Any]:
@@ -300,6 +311,13 @@ def _check(upload: Upload, key: UUID) -> HttpResponse:
         "questions": seen.questions,
         "kept_line": request.GET.get("line", ""),
         "good_count": 0 if seen.is_open else seen.good_count,
+        "doubts": seen.doubts[:SHOWN_DOUBTS],
+        "doubts_title": ngettext(
+            "%(count)s expiry is hardly meant: correct the file, or apply it if it is right",
+            "%(count)s expiries are hardly meant: correct the file, or apply it if they are right",
+            len(seen.doubts),
+        )
+        % {"count": f"{len(seen.doubts):,}"},
         "again_url": upload.url(),
         "download_url": "" if seen.lacks_columns else with_query(request.GET, errors="1"),
     }
@@ -323,9 +341,10 @@ def _apply(upload: Upload, stored: StoredFile) -> HttpResponse:
         with files.open_file(stored) as file:
             return upload.apply(upload.read(file))
 
-    if stored.size > AT_ONCE:
-        return redirect("job", account_slug=request.account.slug, pk=jobs.start(**facts).pk)
     try:
+        if stored.size > AT_ONCE:
+            job = at_work.start(**facts, replenishment_id=upload.found.pk)
+            return redirect("job", account_slug=request.account.slug, pk=job.pk)
         job = jobs.do_now(**facts, work=work)
     except DomainError as error:
         messages.error(request, str(error))
