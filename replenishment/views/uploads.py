@@ -297,8 +297,14 @@ def _check(upload: Upload, key: UUID) -> HttpResponse:
         if "errors" in request.GET:
             rows = upload_jobs.failed_file(upload.schema, file, seen.errors)
             return csv_file(f"{upload.name}-failed.csv", list(rows))
+    return render(request, "replenishment/upload_check.html", _seen_context(upload, stored, seen))
+
+
+def _seen_context(upload: Upload, stored: StoredFile, seen: Seen) -> dict[str, Any]:
+    """What the page of a file shows."""
+    request = upload.request
     wrong = 0 if seen.lacks_columns else upload_jobs.line_count(seen.errors)
-    context = {
+    return {
         **_around(upload),
         "page_title": _("Check the upload") if seen.good_count else _("error processing csv file"),
         "page_icon": "alert-triangle" if seen.errors else "upload",
@@ -321,7 +327,6 @@ def _check(upload: Upload, key: UUID) -> HttpResponse:
         "again_url": upload.url(),
         "download_url": "" if seen.lacks_columns else with_query(request.GET, errors="1"),
     }
-    return render(request, "replenishment/upload_check.html", context)
 
 
 def _apply(upload: Upload, stored: StoredFile) -> HttpResponse:

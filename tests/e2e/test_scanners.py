@@ -28,7 +28,7 @@ def made(account_a):
 def test_tab_behind_fast_typing_ends_a_line_and_otherwise_leaves(page_for, wes, made):
     floor = page_for(wes)
     floor.goto(f"/acme/replenishments/{made.pk}/receive/")
-    field = floor.get_by_label("Serials")
+    field = floor.get_by_role("textbox", name="Serials (optional)", exact=True)
     field.focus()
     for code in ("TAB-1", "TAB-2", "TAB-3"):
         field.evaluate(TYPE_FAST, code)
@@ -46,7 +46,7 @@ def test_tab_behind_fast_typing_ends_a_line_and_otherwise_leaves(page_for, wes, 
 def test_the_separator_of_a_gs1_scan_arrives_as_a_key(page_for, wes, account_a, made):
     floor = page_for(wes)
     floor.goto(f"/acme/replenishments/{made.pk}/receive/")
-    field = floor.get_by_label("Serials")
+    field = floor.get_by_role("textbox", name="Serials (optional)", exact=True)
     field.focus()
     floor.keyboard.insert_text(f"010{GTIN}1726123110LOT7")
     floor.keyboard.press("Control+]")
@@ -63,7 +63,7 @@ def test_what_may_be_no_serial_is_answered_by_kind(page_for, wes, account_a, mad
     floor = page_for(wes, viewport={"width": 320, "height": 700})
     floor.faults.expect("422")
     floor.goto(f"/acme/replenishments/{made.pk}/receive/")
-    floor.get_by_label("Serials").fill(f"A001-A003\n{GTIN}\nN/A\nSN-9")
+    floor.get_by_role("textbox", name="Serials (optional)", exact=True).fill(f"A001-A003\n{GTIN}\nN/A\nSN-9")
     expect(floor.get_by_text("1 entry looks like a range").first).to_be_visible()
     floor.get_by_role("button", name="Receive", exact=True).click()
     expect(floor.get_by_text("Nothing is received yet: say first what these are")).to_be_visible()

@@ -96,6 +96,18 @@ def test_scans_of_several_lots_say_whose_each_unit_is(enter, account_a):
         assert dict(Unit.objects.values_list("serial", "lot__number")) == {"A-1": "LOT7", "A-2": "LOT7", "B-1": "LOT8"}
 
 
+def test_serials_under_a_lot_are_read_in_the_same_way(enter, account_a):
+    assert enter("", lot0_number="LOT7", lot0_serials=f"{SCAN}A-1\nB-2\tB-3").status_code == 302
+    answer = enter("", lot0_number="LOT8", lot0_serials=f"{SCAN}C-1\nC-2, C-3", key="k2")
+    assert {question.code for question in answer.context["entries"].inquiry.questions} == {"list", "lot"}
+    choices = {"list": "proposed", "lot": "proposed"}
+    done = enter("", choices, lot0_number="LOT8", lot0_serials=f"{SCAN}C-1\nC-2, C-3", key="k2")
+    assert done.status_code == 302
+    with account_context(account_a):
+        found = dict(Unit.objects.values_list("serial", "lot__number"))
+    assert found == {"A-1": "LOT7", "B-2": "LOT7", "B-3": "LOT7", "C-1": "LOT7", "C-2": "LOT8", "C-3": "LOT8"}
+
+
 def test_a_scan_fills_in_what_was_left_empty_and_is_asked_about_where_it_contradicts(enter, account_a):
     assert enter(f"{SCAN}A-1", lot0_number="lot7").status_code == 302
     with account_context(account_a):
