@@ -20,7 +20,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.module_loading import import_string
@@ -45,6 +45,7 @@ AWAY = (OperationalError, InterfaceError, PoolTimeout)
 KEY_LENGTH = 120
 _UNDONE = (JobState.FAILED.value, JobState.CANCELLED.value)
 _FINAL = [state.value for state in JobState if state.is_final]
+TAKE_TURNS = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
 _FREE = Q(state=JobState.QUEUED) | Q(state=JobState.RUNNING, lease_until__lt=Now())
 
 log = logging.getLogger(__name__)
@@ -256,9 +257,7 @@ def dismiss_all(*, job_ids: Collection[int], person: Person) -> None:
 # --- what workers do --------------------------------------------------------------------------------------------------
 def run_next(account_id: int) -> JobState | None:
     """Run the oldest job of an account that waits, and see to it that the others are run; None where none waits."""
-    with account_context(account_id):
-        busy = Job.objects.filter(state=JobState.RUNNING, lease_until__gte=Now()).count()
-    state = _take_and_run(account_id) if busy < AT_ONCE else None
+    state = _take_and_run(account_id)
     with account_context(account_id):
         _see_to_the_rest(account_id)
     return state
@@ -297,8 +296,12 @@ def _take_and_run(account_id: int, **which: int) -> JobState | None:
 
 
 def _take(account_id: int, **which: int) -> JobFacts | JobState | None:
-    """Make a job this worker's own for JOB_LEASE_SECONDS, or end one that must not be run; None where there is none."""
+    """Make a job this worker's own for JOB_LEASE_SECONDS, or end one that must not be run; None where there is none,
+    or where AT_ONCE run already and none was asked for by its id.
+    """
     with account_context(account_id):
+        if not which and _is_full(account_id):
+            return None
         rows = Job.objects.filter(_FREE, **which).select_related("person", "input_file").order_by("pk")
         job = rows.select_for_update(skip_locked=True, of=("self",)).first()
         if job is None:
@@ -328,6 +331,18 @@ def _take(account_id: int, **which: int) -> JobFacts | JobState | None:
         input_file=job.input_file,
         params=job.params,
     )
+
+
+def _is_full(account_id: int) -> bool:
+    """Whether AT_ONCE jobs of the account run; who asks is alone with that question until its transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute(TAKE_TURNS, [f"lotline:jobs:{account_id}"])
+    return _running().count() >= AT_ONCE
+
+
+def _running() -> "QuerySet[Job]":
+    rows: QuerySet[Job] = Job.objects.filter(state=JobState.RUNNING, lease_until__gte=Now())
+    return rows
 
 
 def _work(job: JobFacts) -> JobState:
@@ -380,8 +395,7 @@ def _give_back(job: JobFacts) -> None:
 
 def _see_to_the_rest(account_id: int) -> None:
     """Due now where a job waits for a worker; later where all that is open is running, in case its worker dies."""
-    running = Job.objects.filter(state=JobState.RUNNING, lease_until__gte=Now())
-    leases = [until for until in running.values_list("lease_until", flat=True) if until]
+    leases = [until for until in _running().values_list("lease_until", flat=True) if until]
     if len(leases) < AT_ONCE and Job.objects.filter(_FREE).exists():
         due(account_id, KIND)
     elif leases:

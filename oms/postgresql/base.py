@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db.backends.postgresql import base, features
 
@@ -22,6 +23,14 @@ SELECT current_user, r.rolsuper, r.rolbypassrls,
                AND current_user <> 'lotline_owner' AND pg_has_role(current_user, o.oid, 'MEMBER'))
 FROM pg_roles r WHERE r.rolname = current_user
 """
+
+
+RESTORING = "lotline_restoring"
+"""The schema that is there while a backup is restored: what is in the database is not whole until it is gone."""
+
+
+class BeingRestored(RuntimeError):
+    """A restore into this database has not ended, so no process of the set may work on it."""
 
 
 class WrongRole(RuntimeError):
@@ -54,8 +63,12 @@ class DatabaseWrapper(base.DatabaseWrapper):
             return
         with self.connection.cursor() as cursor:
             faults = role_faults(cursor)
+            cursor.execute("SELECT to_regnamespace(%s) IS NOT NULL", [RESTORING])
+            is_whole = not cursor.fetchone()[0]
         if faults:
             raise WrongRole(f"{' and '.join(faults)} (lotline.E001). Let DATABASE_URL name lotline_app")
+        if settings.PROCESS and not is_whole:
+            raise BeingRestored("A restore into this database has not ended. Run it again: it says what to do")
         DatabaseWrapper.is_role_known = True
 
     def get_connection_params(self) -> dict[str, Any]:
