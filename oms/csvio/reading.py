@@ -18,7 +18,8 @@ MAX_BROKEN = 1000
 CHUNK = 256 * 1024
 
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x19\x1b-\x1f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x19\x1b\x1c\x1e\x1f]")
+"""What no text has; a group separator stands between the elements of a GS1 scan."""
 _MARKUP = (b"<!doctype", b"<html", b"<?xml")
 _KINDS = (
     (b"PK\x03\x04", "Excel (.xlsx) or ZIP"),

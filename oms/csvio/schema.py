@@ -32,6 +32,7 @@ class Column:
         clean: makes the value from the cell's text, which is trimmed and not empty. A ValidationError or DomainError
             that it raises is shown as it is; a ValueError becomes "… is not valid here".
         is_required: the column must be there, and no cell of it may be empty.
+        unless: of a required one, another column: a file that has that one may leave this out, or cells of it empty.
         aliases: other headers that mean this column. Case, spaces, dashes and underscores never matter.
         help: one sentence for the page.
         example: a cell's text as a person would type it.
@@ -42,6 +43,7 @@ class Column:
     name: str
     clean: Callable[[str], Any] = str
     is_required: bool = False
+    unless: str = ""
     aliases: tuple[str, ...] = ()
     help: Text = ""
     example: str = ""
@@ -173,7 +175,9 @@ class Schema:
         parsed = Parsed(
             columns=tuple(name for name in self.header if name in places),
             ignored_columns=tuple(c.strip() for c in cells if c.strip() and plain(c) not in self._names),
-            missing_columns=tuple(c.name for c in self.columns if c.is_required and c.name not in places),
+            missing_columns=tuple(
+                c.name for c in self.columns if c.is_required and not {c.name, c.unless} & places.keys()
+            ),
             encoding=encoding,
             delimiter=delimiter,
         )
@@ -227,7 +231,10 @@ class Schema:
         return places
 
     def _rows(self, width: int, places: Mapping[str, int], found: Iterator[Record]) -> "Iterator[Row | list[RowError]]":
-        plan = [(column, places.get(column.name)) for column in self.columns]
+        plan = [
+            (replace(column, is_required=False) if column.unless in places else column, places.get(column.name))
+            for column in self.columns
+        ]
         count = 0
         for count, (line, cells) in enumerate(found, start=1):
             if count > self.max_rows:

@@ -20,7 +20,7 @@ from oms import csvio, identity
 from oms.errors import DomainError
 from oms.models import Person, Sku
 from oms.models.keys import validate_identity
-from oms.queries.catalogue import skus_by_code
+from oms.queries.catalogue import skus_named
 from oms.services import audit
 from replenishment.lifecycle import Step
 from replenishment.models import MOST_LOTS, MOST_UNITS, Replenishment, ReplenishmentLine
@@ -28,6 +28,8 @@ from replenishment.services.drafts import MOST_LINES, LineInput, LotInput, add_l
 
 MOST_ROWS = 10_000
 LOT_LENGTH = 100
+LONGEST_NAME = 200
+"""A scan is longer than the SKU that it names."""
 
 
 def day(text: str) -> date:
@@ -61,9 +63,12 @@ SCHEMA = csvio.Schema(
         csvio.Column(
             "SKU",
             is_required=True,
-            max_length=80,
+            unless="GTIN",
+            max_length=LONGEST_NAME,
             example="L2201308",
-            help=gettext_lazy("A SKU of this account, whatever the case."),
+            help=gettext_lazy(
+                "A SKU of this account, whatever the case; its GTIN, ProductID or ProductIDWH name it, too."
+            ),
         ),
         csvio.Column(
             "Quantity",
@@ -89,6 +94,12 @@ SCHEMA = csvio.Schema(
             "Lot quantity",
             example="40",
             help=gettext_lazy("How much of the line is of this lot. Needed where a line has several lots."),
+        ),
+        csvio.Column(
+            "GTIN",
+            aliases=("UPC", "EAN", "Barcode"),
+            max_length=LONGEST_NAME,
+            help=gettext_lazy("Names the SKU where the column SKU is left out or empty. Leading zeros do not matter."),
         ),
     ],
     max_rows=MOST_ROWS,
@@ -153,13 +164,13 @@ class Plan:
 
 
 def plan_lines(parsed: csvio.Parsed, *, line_count: int) -> Plan:
-    """Compare a file with the catalogue; writes nothing. Two queries, whatever the number of rows.
+    """Compare a file with the catalogue; writes nothing. Three queries at most, whatever the number of rows.
 
     Args:
         parsed: the file as it was read by SCHEMA.
         line_count: how many lines the replenishment has already.
     """
-    known = skus_by_code([row.values["SKU"] for row in parsed.rows])
+    known = skus_named([name for row in parsed.rows for name in (row.values["SKU"], row.values["GTIN"]) if name])
     plan = Plan(parsed.row_count, errors=list(parsed.errors), ignored_columns=parsed.ignored_columns)
     unread = {error.line for error in parsed.errors}
     for line in _lines(parsed.rows, unread, known):
@@ -195,12 +206,13 @@ def apply_lines(*, replenishment_id: int, parsed: csvio.Parsed, actor: Person | 
     return plan
 
 
-def _lines(rows: Sequence[csvio.Row], unread: Collection[int], known: Mapping[str, Sku]) -> Iterable[NewLine]:
+def _lines(rows: Sequence[csvio.Row], unread: Collection[int], known: Mapping[str, Sku | None]) -> Iterable[NewLine]:
     """The rows put together to lines; `unread` are the lines of the file that could not be read."""
     found: list[NewLine] = []
     for row in rows:
         values, errors = _values(row)
-        code = identity.key(row.values["SKU"])
+        sku, fault = _sku(row, known)
+        code = sku.code_key if sku else identity.key(row.values["SKU"] or row.values["GTIN"])
         above = found[-1] if found else None
         if not row.values["Quantity"] and above and above.code == code:
             between = sorted(number for number in unread if above.rows[-1].line < number < row.line)
@@ -213,16 +225,32 @@ def _lines(rows: Sequence[csvio.Row], unread: Collection[int], known: Mapping[st
         if not row.values["Quantity"]:
             text = _("No quantity, and it does not follow a row of the same SKU that begins a line.")
             errors.append(csvio.RowError(row.line, "Quantity", text))
-        sku = known.get(row.values["SKU"])
-        if sku is None:
-            errors.append(csvio.RowError(row.line, "SKU", _("There is no SKU of this name."), row.values["SKU"]))
+        if fault:
+            errors.append(fault)
         found.append(NewLine(code, sku, [csvio.Row(row.line, values)], errors))
     return found
 
 
+def _sku(row: csvio.Row, known: Mapping[str, Sku | None]) -> tuple[Sku | None, csvio.RowError | None]:
+    """The SKU that a row names, and what is wrong with the name."""
+    column = "SKU" if row.values["SKU"] else "GTIN"
+    name = row.values[column]
+    sku = known.get(name)
+    other = known.get(row.values["GTIN"])
+    if sku is not None and other is not None and other.pk != sku.pk:
+        text = _("This is the GTIN of %(other)s, but the row names %(sku)s.") % {"other": other.code, "sku": sku.code}
+        return None, csvio.RowError(row.line, "GTIN", text, row.values["GTIN"])
+    if sku is not None:
+        return sku, None
+    if not name:
+        return None, csvio.RowError(row.line, "SKU", _("Name the SKU or its GTIN."))
+    several, none = _("Several SKUs have this name: use the SKU itself."), _("There is no SKU of this name.")
+    return None, csvio.RowError(row.line, column, several if name in known else none, name)
+
+
 def _values(row: csvio.Row) -> tuple[dict[str, Any], list[csvio.RowError]]:
     """The cells of a row as values, None where they are empty or wrong, and what is wrong with them."""
-    values: dict[str, Any] = {"SKU": row.values["SKU"]}
+    values: dict[str, Any] = {"SKU": row.values["SKU"] or row.values["GTIN"]}
     errors = []
     for name, clean in CLEAN.items():
         text, values[name] = row.values[name], None

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db import connection
@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _, gettext_lazy, ngettext
 from psycopg.sql import SQL
 
-from oms import identity
+from oms import identity, scanning
 from oms.models import DiscrepancyKind as Kind, Workflow
 from oms.services.discrepancies import SOURCE_LENGTH, Case, shortened
 from oms.tenancy import current_account_id
@@ -131,13 +131,15 @@ class LineResult:
 class Matcher:
     """Holds one receipt against its replenishment, which the caller has locked with its SKUs.
 
-    `is_trial` locks no units: what would a receipt mean, of which nothing is written?
+    `is_trial` locks no units: what would a receipt mean, of which nothing is written? What another system tells asks
+    nobody: of a scan its serial is taken, and what may be no serial waits. People were asked where they entered it.
     """
 
     def __init__(
         self, replenishment: Replenishment, receipt: Receipt, *, is_open: bool, is_trial: bool = False
     ) -> None:
         self.replenishment, self.receipt, self.is_open, self.is_trial = replenishment, receipt, is_open, is_trial
+        self.is_told = receipt.actor_id is None and not is_trial
         planned = PlannedSerial.objects.filter(line=OuterRef("pk"), state__in=LIVE)
         rows = ReplenishmentLine.objects.filter(replenishment=replenishment).select_related("sku")
         self.lines: list[ReplenishmentLine] = list(rows.order_by("position"))
@@ -194,6 +196,8 @@ class Matcher:
         else:
             result.candidates = [line for line in of_sku if line.position == incoming.position]
         if result.candidates:
+            if self.is_told and result.is_by_unit:
+                result.incoming = replace(incoming, units=tuple(map(_read, incoming.units)))
             return
         if any(line.position == incoming.position for line in self.lines):
             text = _("Line %(line)s of %(number)s is another SKU than %(sku)s.")
@@ -302,7 +306,14 @@ class Matcher:
         if key in known and known[key][0] != UNDONE:
             return self._meaning_of_known(*known[key])
         own = [line for line in result.candidates if self.is_open and line.pk not in self.planned]
-        return (Outcome.NEW, self._roomy(own)) if own else (Outcome.UNEXPECTED, None)
+        if not own or self._looks_like(unit):
+            return Outcome.UNEXPECTED, None
+        return Outcome.NEW, self._roomy(own)
+
+    def _looks_like(self, unit: IncomingUnit) -> str:
+        """What a new number looks like that another system tells, where that is no serial; empty where it is one."""
+        verdict = scanning.parse(unit.serial) if self.is_told else None
+        return scanning.looks_like(verdict) if isinstance(verdict, scanning.Asked) else ""
 
     def _fault(self, result: LineResult, unit: IncomingUnit, known: Collection[tuple[int, str]] = ()) -> str:
         """Why a number from outside cannot be taken. The SKU's rule is for new ones: `known` were here before it."""
@@ -310,6 +321,8 @@ class Matcher:
             return ""
         try:
             self.rules[result.sku.pk].check(unit.serial)
+            verdict = scanning.parse(unit.serial) if self.is_told else None
+            return verdict.words if isinstance(verdict, scanning.Refused) else ""
         except numbering.BadSerial as error:
             return str(error)
         return ""
@@ -331,6 +344,11 @@ class Matcher:
         words = {**self._end_words(), "serial": serial.unit.serial[:100], "sku": result.sku.code}
         if serial.outcome is Outcome.BAD:
             words["why"] = self._fault(result, serial.unit)
+        if serial.outcome is Outcome.UNEXPECTED and self.is_open and (what := self._looks_like(serial.unit)):
+            words["what"] = what
+            text = gettext_lazy(
+                "%(serial)s of %(sku)s looks like %(what)s. Accept it if it is really the serial of the unit."
+            )
         detail = serial.unit.serial
         if serial.outcome is Outcome.DUPLICATE:
             detail = f"{detail}:{place}"
@@ -350,6 +368,12 @@ class Matcher:
                 result.pieces[line.pk] += part
                 self.room[line.pk] -= part
                 quantity -= part
+
+
+def _read(unit: IncomingUnit) -> IncomingUnit:
+    """The unit by its serial, where a system sends all that the scanner read."""
+    verdict = scanning.parse(unit.serial)
+    return replace(unit, serial=verdict.text) if isinstance(verdict, scanning.Taken) and verdict.gtin else unit
 
 
 def case_source(receipt: Receipt, place: int | None, detail: str) -> str:

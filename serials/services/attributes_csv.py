@@ -13,12 +13,11 @@ from typing import Any, BinaryIO
 from django.db import connection, transaction
 from django.utils.translation import gettext as _, gettext_lazy
 
-from oms import csvio, files, identity
+from oms import csvio, files, identity, scanning
 from oms.errors import DomainError
 from oms.jobs import Progress
 from oms.models.keys import validate_identity
 from oms.tenancy import current_account_id
-from serials import numbering
 from serials.services import attributes
 from serials.services.attributes import (
     NAME_LENGTH,
@@ -39,6 +38,11 @@ KEPT = 1_000
 """How many errors of a file its job keeps."""
 
 
+def _serial(text: str) -> tuple[str, str, str]:
+    """The cell, its key, and the key of what it says as a scan: nothing is asked, the unit that is there is meant."""
+    return text, identity.sought(text), identity.sought(scanning.readings(text)[-1])
+
+
 SCHEMA = csvio.Schema(
     [
         csvio.Column(
@@ -48,7 +52,7 @@ SCHEMA = csvio.Schema(
             example="L2201308",
             help=gettext_lazy("The SKU of the serial, whatever the case."),
         ),
-        csvio.Column("Serial", is_required=True, max_length=numbering.LONGEST, example="SN00000001"),
+        csvio.Column("Serial", _serial, is_required=True, example="SN00000001"),
         csvio.Column(
             "Attribute",
             csvio.checked(validate_identity),
@@ -68,12 +72,12 @@ FAILED_HEADER = (*SCHEMA.header, "Line", "Reason")
 
 MAKE_STAGES = """
 CREATE TEMP TABLE IF NOT EXISTS stage_file (
-    line int, sku text, sku_key text, serial text, serial_key text, name text, name_key text, value text
+    line int, sku text, sku_key text, serial text, serial_key text, scan_key text, name text, name_key text, value text
 ) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS stage_sku (sku text, sku_id bigint) ON COMMIT DELETE ROWS;
 TRUNCATE stage_file, stage_sku;
 """
-COPY_ROWS = "COPY stage_file (line, sku, sku_key, serial, serial_key, name, name_key, value) FROM STDIN"
+COPY_ROWS = "COPY stage_file (line, sku, sku_key, serial, serial_key, scan_key, name, name_key, value) FROM STDIN"
 FIND_SKUS = """
 ANALYZE stage_file;
 INSERT INTO stage_sku
@@ -87,6 +91,14 @@ INSERT INTO stage_attribute (unit_id, key, name, value, line)
 SELECT u.id, f.name_key, f.name, f.value, f.line FROM stage_file f
 JOIN stage_sku k ON k.sku = f.sku
 JOIN serials_unit u ON u.account_id = %(account)s AND u.sku_id = k.sku_id AND u.serial_key = f.serial_key
+ORDER BY u.id
+"""
+FIND_SCANNED = """
+INSERT INTO stage_attribute (unit_id, key, name, value, line)
+SELECT u.id, f.name_key, f.name, f.value, f.line FROM stage_file f
+JOIN stage_sku k ON k.sku = f.sku
+JOIN serials_unit u ON u.account_id = %(account)s AND u.sku_id = k.sku_id AND u.serial_key = f.scan_key
+WHERE f.scan_key <> f.serial_key AND NOT EXISTS (SELECT FROM stage_attribute a WHERE a.line = f.line)
 ORDER BY u.id
 """
 UNKNOWN = """
@@ -250,8 +262,7 @@ def _stage(file: BinaryIO, progress: Progress | None) -> csvio.Parsed:
                     errors.extend(each)
                     continue
                 sku, serial, name, value = each.values.values()
-                keys = [identity.sought(text) for text in (sku, serial, name)]
-                copy.write_row((each.line, sku, keys[0], serial, keys[1], name, keys[2], value))
+                copy.write_row((each.line, sku, identity.sought(sku), *serial, name, identity.sought(name), value))
                 if progress and count % STEP == 0:
                     progress.step(min(each.line, total), total, _("Reading"))
         errors.extend(_faults(cursor))
@@ -270,6 +281,7 @@ def _faults(cursor: Any) -> Iterator[csvio.RowError]:
     params = {"account": current_account_id()}
     cursor.execute(FIND_SKUS, params)
     cursor.execute(FIND_UNITS, params)
+    cursor.execute(FIND_SCANNED, params)
     cursor.execute(UNKNOWN)
     for line, sku, serial, is_sku_known in cursor.fetchall():
         if is_sku_known:
