@@ -9,10 +9,13 @@ from itertools import chain
 
 CONTENT_TYPE = "text/csv; charset=utf-8"
 CHUNK = 64 * 1024
-# What begins a formula, at the start of a cell or behind what a spreadsheet of another country takes for a separator.
-_DANGER = re.compile(r"""(^|[;\t|]["\s]*)('*[=+\-@\t\r\n＝＋－＠])""")
+# What begins a formula: at the start of a cell, or behind what a spreadsheet of another country takes for a separator.
+# A tab is dangerous at the start, too, unless it is such a separator.
+_STARTS = "=+\\-@\\r\\n＝＋－＠"
+_BEHIND = rf"""(^|[;\t|][" \t]*){{0}}('*[{_STARTS}])|(^){{0}}('*\t)(?![" \t]*'*[{_STARTS}])"""
+_DANGER = re.compile(_BEHIND.format(""))
+_ESCAPED = re.compile(_BEHIND.format("'"))
 _NUMBER = re.compile(r"-\d+(\.\d+)?", re.ASCII)
-_ESCAPED = re.compile(r"""(^|[;\t|]["\s]*)'('*[=+\-@\t\r\n＝＋－＠])""")
 
 
 def escape(text: str) -> str:
@@ -22,12 +25,12 @@ def escape(text: str) -> str:
     separate, a file with commas is cut at them. Apostrophes before them count as part of them, which makes `unescape`
     exact. A plain negative number like -12.5 is no formula: it stays a number in the spreadsheet.
     """
-    return text if _NUMBER.fullmatch(text) else _DANGER.sub(r"\1'\2", text)
+    return text if _NUMBER.fullmatch(text) else _DANGER.sub(r"\1\3'\2\4", text)
 
 
 def unescape(text: str) -> str:
     """What was given to `escape`; any other text unchanged."""
-    return _ESCAPED.sub(r"\1\2", text) if "'" in text else text
+    return _ESCAPED.sub(r"\1\2\3\4", text) if "'" in text else text
 
 
 def _cell(value: object) -> object:
