@@ -7,7 +7,7 @@
 What needs the database, such as the SKU that a GTIN names, is looked up in `oms.queries.scans`.
 """
 
-from oms.scanning.asking import Entry, Given, Inquiry, Judge, Question, answers_of, looks_like, refused_words
+from oms.scanning.asking import Entry, Given, Inquiry, Judge, Question, answers_of, looks_like, question, refused_words
 from oms.scanning.ranges import Range
 from oms.scanning.reading import (
     ANY_SCANNER,
@@ -53,6 +53,7 @@ __all__ = [
     "looks_like",
     "parse",
     "plain",
+    "question",
     "readings",
     "refused_words",
     "scans",

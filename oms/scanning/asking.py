@@ -164,6 +164,11 @@ _KINDS = {
             TAKE: gettext_lazy("Keep the lot and expiry of the line"),
         },
     ),
+    "days": _Kind(
+        gettext_lazy("one of two days"),
+        ngettext_lazy("%(n)s date may be two days", "%(n)s dates may be two days", "n"),
+        {PROPOSED: gettext_lazy("The day comes first"), TAKE: gettext_lazy("The month comes first")},
+    ),
 }
 """Kind of question → its title, and what its answers are called; LEAVE is called the same everywhere."""
 
@@ -204,6 +209,15 @@ class Question:
     def more(self) -> int:
         """How many there are beside them."""
         return max(0, len(self.words) - SHOWN)
+
+
+def question(code: str, texts: Mapping[str, str], choices: Sequence[str], given: Given) -> Question:
+    """One question about `texts`: what each is → the words that name it. Its answer counts for just these."""
+    token = _token(code, texts)
+    answer = given.answers.get(token, "")
+    return Question(
+        code, token, list(texts.values()), list(choices), answer if answer in choices else "", token in given.shown
+    )
 
 
 class Inquiry:

@@ -31,7 +31,7 @@ _SERIAL = csvio.Column(
     "Serial",
     is_required=True,
     max_length=10 * numbering.LONGEST,
-    aliases=("Serials", "Serial number"),
+    aliases=csvio.words.SERIAL,
     example="SUP-000123",
     help=gettext_lazy("One a row. What looks like a range, a list or a slip of a spreadsheet is asked about."),
 )
@@ -40,6 +40,7 @@ SCHEMA = csvio.Schema(
         csvio.Column(
             "SKU",
             is_required=True,
+            aliases=csvio.words.SKU,
             max_length=80,
             example="L2201308",
             help=gettext_lazy("An In/Out SKU of this replenishment, whatever the case."),
@@ -53,11 +54,13 @@ LINE_SCHEMA = csvio.Schema(
         _SERIAL,
         csvio.Column(
             "SKU",
+            aliases=csvio.words.SKU,
             max_length=80,
             help=gettext_lazy("May be left out. A row that names another SKU than the line's is not used."),
         ),
     ],
     max_rows=MOST_ROWS,
+    alone="Serial",
 )
 """The file of one line: its SKU is known, but the file of a whole replenishment must not end up on one line."""
 

@@ -21,7 +21,10 @@ def run_lines_job(progress: Progress) -> None:
         parsed = lines_csv.SCHEMA.read(file)
     progress.step(0, parsed.row_count)
     plan = lines_csv.apply_lines(
-        replenishment_id=progress.params["replenishment_id"], parsed=parsed, actor=progress.person
+        replenishment_id=progress.params["replenishment_id"],
+        parsed=parsed,
+        actor=progress.person,
+        answers=progress.params.get("answers"),
     )
     progress.step(parsed.row_count, parsed.row_count)
     progress.finish(lines_result(plan))

@@ -81,7 +81,7 @@ class Upload:
     def __init__(self, request: AccountRequest, pk: int) -> None:
         self.request = request
         self.found = get_object_or_404(Replenishment, pk=pk)
-        self.params: dict[str, Any] = {"replenishment_id": pk}
+        self.params: dict[str, Any] = {"replenishment_id": pk, "answers": dict(answers_of(request.GET).answers)}
 
     @property
     def title(self) -> str:
@@ -137,7 +137,7 @@ class LinesUpload(Upload):
     def plan(self, parsed: csvio.Parsed) -> Seen:
         """The lines that would be added."""
         count = ReplenishmentLine.objects.filter(replenishment=self.found).count()
-        plan = lines_csv.plan_lines(parsed, line_count=count)
+        plan = lines_csv.plan_lines(parsed, line_count=count, answers=self.params["answers"])
         return Seen(
             plan.errors,
             plan.good_count,
@@ -153,6 +153,7 @@ class LinesUpload(Upload):
                 for lot in line.lots
                 if (said := doubt(lot.number, lot.expires_on, timezone.localdate()))
             ],
+            questions=plan.questions,
         )
 
     def apply(self, parsed: csvio.Parsed) -> Mapping[str, Any]:
@@ -174,7 +175,6 @@ class SerialsUpload(Upload):
             rows = ReplenishmentLine.objects.select_related("sku")
             self.line = get_object_or_404(rows, pk=whole_number(text), replenishment=self.found)
         self.params["line_id"] = self.line.pk if self.line else None
-        self.params["answers"] = dict(answers_of(request.GET).answers)
         self.schema = serials_csv.LINE_SCHEMA if self.line else serials_csv.SCHEMA
 
     @property

@@ -25,6 +25,7 @@ from serials.services.attributes import (
     Applied,
     by_person,
     compare_staged,
+    known,
     said,
     write_staged,
 )
@@ -48,11 +49,12 @@ SCHEMA = csvio.Schema(
         csvio.Column(
             "SKU",
             is_required=True,
+            aliases=csvio.words.SKU,
             max_length=80,
             example="L2201308",
             help=gettext_lazy("The SKU of the serial, whatever the case."),
         ),
-        csvio.Column("Serial", _serial, is_required=True, example="SN00000001"),
+        csvio.Column("Serial", _serial, is_required=True, aliases=csvio.words.SERIAL, example="SN00000001"),
         csvio.Column(
             "Attribute",
             csvio.checked(validate_identity),
@@ -128,6 +130,8 @@ class Plan:
     errors: list[csvio.RowError] = field(default_factory=list)
     skipped: list[csvio.RowError] = field(default_factory=list)
     ignored_columns: tuple[str, ...] = ()
+    known: str = ""
+    """What the units have now, of what it sets: see `attributes.known`."""
 
     @property
     def failed(self) -> list[csvio.RowError]:
@@ -155,6 +159,7 @@ class Plan:
             "ignored_columns": list(self.ignored_columns),
             "errors": [error.as_dict() for error in self.failed[:SHOWN]],
             "failed_count": line_count(self.failed),
+            "known": self.known,
         }
 
 
@@ -173,6 +178,7 @@ def plan_import(file: BinaryIO, *, overwrite: bool, progress: Progress | None = 
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE stage_attribute")
         new, other, same = compare_staged(cursor)
+        digest = known(cursor)
         cursor.execute(SKIPPED, {"overwrite": overwrite})
         kept = cursor.fetchall()
     said = _("It has a value already, “%(value)s”, and keeps it.")
@@ -183,16 +189,20 @@ def plan_import(file: BinaryIO, *, overwrite: bool, progress: Progress | None = 
         errors=parsed.errors,
         skipped=[csvio.RowError(line, "Attribute", said % {"value": value}) for line, value in kept],
         ignored_columns=parsed.ignored_columns,
+        known=digest,
     )
 
 
 @transaction.atomic
 def apply_import(
-    file: BinaryIO, *, overwrite: bool, by: By, progress: Progress | None = None
+    file: BinaryIO, *, overwrite: bool, by: By, seen: str = "", progress: Progress | None = None
 ) -> tuple[Applied, list[csvio.RowError]]:
-    """Apply the good rows of a file, and say what is wrong with the others. Raises FileRefused, too."""
+    """Apply the good rows of a file, and say what is wrong with the others.
+
+    `seen` is the plan's `known` that somebody saw. Raises FileRefused, and Conflict where it would overwrite others.
+    """
     errors = _stage(file, progress).errors
-    return write_staged(overwrite=overwrite, by=by, progress=progress), errors
+    return write_staged(overwrite=overwrite, by=by, seen=seen, progress=progress), errors
 
 
 def run_check_job(progress: Progress) -> None:
@@ -218,7 +228,13 @@ def run_import_job(progress: Progress) -> None:
     """The job "serials.attributes": an uploaded file, applied as its page showed it."""
     by = by_person(progress.person.pk if progress.person else None)
     with files.open_file(progress.input_file) as file:
-        done, errors = apply_import(file, overwrite=bool(progress.params["overwrite"]), by=by, progress=progress)
+        done, errors = apply_import(
+            file,
+            overwrite=bool(progress.params["overwrite"]),
+            by=by,
+            seen=str(progress.params.get("seen", "")),
+            progress=progress,
+        )
     progress.finish(import_result(done, errors))
 
 

@@ -19,11 +19,17 @@ SHOWN = 5
 LONGEST_SAID = 200
 SCHEMA = csvio.Schema(
     [
-        csvio.Column("SKU", max_length=80, example="L2201308", help=gettext_lazy("Needed where several SKUs have it.")),
+        csvio.Column(
+            "SKU",
+            aliases=csvio.words.SKU,
+            max_length=80,
+            example="L2201308",
+            help=gettext_lazy("Needed where several SKUs have it."),
+        ),
         csvio.Column(
             "Serial",
             is_required=True,
-            aliases=("Serials", "Serial number", "Number"),
+            aliases=(*csvio.words.SERIAL, "Number"),
             max_length=10_000,  # what is too long is not found, with and without a header
             example="SN00000001",
         ),

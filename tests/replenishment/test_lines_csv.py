@@ -70,7 +70,7 @@ def test_a_row_with_a_quantity_is_a_line_and_rows_without_are_its_lots(in_a):
         ('AB,1,"1,500.00",,,', "Unit cost", "point"),
         ("AB,1,NaN,,,", "Unit cost", "point"),
         ("AB,1,1e9,,,", "Unit cost", "point"),
-        ("AB,1,,L,31.1.2027,", "Expiry", "yyyy-mm-dd"),
+        ("AB,1,,L,soon,", "Expiry", "yyyy-mm-dd"),
         ("AB,1,,L,2027-02-30,", "Expiry", "no such day"),
         ("AB,1,,,2027-01-31,", "Expiry", "Name the lot"),
         ("AB,1,,,,1", "Lot quantity", "Name the lot"),
