@@ -121,7 +121,7 @@ def test_an_export_has_the_chosen_columns_in_their_order(web, account_a, monkeyp
         assert Job.objects.get().params["columns"] == ["serial", "sku"]
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("a job commits step by step")
 def test_a_job_exports_them_too(web, account_a, monkeypatch):
     monkeypatch.setattr(exports, "AT_ONCE", 2)
     choose(web, "status", "serial")
