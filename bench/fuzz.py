@@ -6,12 +6,13 @@ well, one request after the other in this process. Whatever a request does is un
 in an answer to a member of another only.
 """
 
+import logging
 import random
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from io import BytesIO
+from io import BytesIO, StringIO
 from time import monotonic
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -63,7 +64,9 @@ def run(count: int) -> tuple[Iterator[Measure], str]:
 
 
 def _measures(count: int) -> Iterator[Measure]:
-    call_command("seed_demo", verbosity=0)
+    call_command("collectstatic", interactive=False, verbosity=0)
+    call_command("seed_demo", stdout=StringIO())
+    logging.getLogger("django.request").setLevel(logging.CRITICAL)  # what is wrong is told by the measures
     own, across = fuzz(count), cross(count)
     found = {
         "answers of 500 and more": (own, [*own.errors, *across.errors]),
@@ -248,6 +251,6 @@ def _name_secrets() -> None:
 
 
 def _signed_in(email: str) -> Client:
-    client = Client(raise_request_exception=False)
+    client = Client(raise_request_exception=False, SERVER_NAME="localhost")
     client.force_login(Person.objects.get(email=email), backend=BACKEND)
     return client
