@@ -128,7 +128,8 @@ def cross(count: int, seed: int = SEED) -> Tally:
                 tally.asked += 1
                 said = f"{answer.status_code} {method} {url[:200]} {str(data)[:200]}"
                 _judge(tally, answer, said)
-                if SECRET in _text(answer) or (not is_theirs and answer.status_code not in {404, 405, 413, 414}):
+                is_refused = answer.status_code in {404, 405, 413, 414} or not url.startswith(f"/{OURS}/")
+                if SECRET in _text(answer) or not is_refused:
                     tally.leaks.append(said)
                 if method == "post" and (changed := _changed(since, baseline)):
                     tally.half_applied.append(f"{said} changed {changed}")
