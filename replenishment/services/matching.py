@@ -17,7 +17,7 @@ from oms.tenancy import current_account_id
 from replenishment.lifecycle import Status
 from replenishment.models import Outcome, PlannedSerial, Receipt, Replenishment, ReplenishmentLine
 from replenishment.queries import LIVE
-from replenishment.receiving import IncomingLine, IncomingUnit
+from replenishment.receiving import IncomingLine, IncomingUnit, as_read
 from serials import numbering
 from serials.lifecycle import ProcessType
 from serials.queries.schemes import rules_of
@@ -197,7 +197,7 @@ class Matcher:
             result.candidates = [line for line in of_sku if line.position == incoming.position]
         if result.candidates:
             if self.is_told and result.is_by_unit:
-                result.incoming = replace(incoming, units=tuple(map(_read, incoming.units)))
+                result.incoming = replace(incoming, units=tuple(map(as_read, incoming.units)))
             return
         if any(line.position == incoming.position for line in self.lines):
             text = _("Line %(line)s of %(number)s is another SKU than %(sku)s.")
@@ -368,12 +368,6 @@ class Matcher:
                 result.pieces[line.pk] += part
                 self.room[line.pk] -= part
                 quantity -= part
-
-
-def _read(unit: IncomingUnit) -> IncomingUnit:
-    """The unit by its serial, where a system sends all that the scanner read."""
-    verdict = scanning.parse(unit.serial)
-    return replace(unit, serial=verdict.text) if isinstance(verdict, scanning.Taken) and verdict.gtin else unit
 
 
 def case_source(receipt: Receipt, place: int | None, detail: str) -> str:
