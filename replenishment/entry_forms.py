@@ -95,6 +95,19 @@ class EntryForm(forms.Form):
         return ",".join(f"{self.prefix}-{name}" for name in self.fields if name != "bin")
 
     def _add_lot(self, place: int) -> None:
+        names = {
+            "number": _("Lot"),
+            "expires": _("Expiry"),
+            "quantity": _("Quantity of the lot"),
+            "serials": _("Serials of the lot"),
+        }
+        for name, field in self._lot_fields(place).items():
+            words = {"field": names[name], "place": place + 1, "line": self.line.position}
+            field.widget.attrs["aria-label"] = _("%(field)s, row %(place)s of line %(line)s") % words
+            self.fields[f"lot{place}_{name}"] = field
+
+    def _lot_fields(self, place: int) -> dict[str, forms.Field]:
+        """What is entered of one lot."""
         ordered = self.ordered[place] if place < len(self.ordered) else None
         number = forms.CharField(
             label=_("Lot in row %(place)s") % {"place": place + 1},
@@ -122,13 +135,7 @@ class EntryForm(forms.Form):
             widget=forms.TextInput(attrs={**_NUMBER}),
             error_messages=_COUNT_ERRORS,
         )
-        names = {
-            "number": _("Lot"),
-            "expires": _("Expiry"),
-            "quantity": _("Quantity of the lot"),
-            "serials": _("Serials of the lot"),
-        }
-        fields = {"number": number, "expires": expires, "quantity": quantity}
+        fields: dict[str, forms.Field] = {"number": number, "expires": expires, "quantity": quantity}
         if self.has_units:
             fields["serials"] = forms.CharField(
                 label=_("Serials of %(lot)s") % {"lot": self._lot_words(place)},
@@ -137,10 +144,7 @@ class EntryForm(forms.Form):
                 strip=False,
                 widget=forms.Textarea(attrs={**_SERIALS, "class": "input mono", "rows": 2}),
             )
-        for name, field in fields.items():
-            words = {"field": names[name], "place": place + 1, "line": self.line.position}
-            field.widget.attrs["aria-label"] = _("%(field)s, row %(place)s of line %(line)s") % words
-            self.fields[f"lot{place}_{name}"] = field
+        return fields
 
     def _lot_words(self, place: int) -> str:
         """What the list of errors calls a lot: its number as it was typed or ordered, else its row."""

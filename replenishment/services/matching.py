@@ -8,7 +8,6 @@ from typing import Any
 from django.db import connection
 from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _, gettext_lazy, ngettext
-from psycopg.sql import SQL
 
 from oms import identity, scanning
 from oms.models import DiscrepancyKind as Kind, Workflow
@@ -18,52 +17,13 @@ from replenishment.lifecycle import Status
 from replenishment.models import Outcome, PlannedSerial, Receipt, Replenishment, ReplenishmentLine
 from replenishment.queries import LIVE
 from replenishment.receiving import IncomingLine, IncomingUnit, as_read
+from replenishment.services import matching_sql as sql
 from serials import numbering
 from serials.lifecycle import ProcessType
 from serials.queries.schemes import rules_of
 
 MOST_PIECES = 1_000_000_000
 UNDONE = "undone"
-
-# Units that carry one of these numbers, locked in the ledger's order, with the line here that planned them. One look
-# into an index for each, whatever the statistics say: see `ledger_sql.LOCK_UNITS`. One that is void because a receipt
-# of this very replenishment was undone is as good as new: nobody cancelled it.
-KNOWN = SQL("""
-SELECT u.sku_id, u.serial_key, CASE
-    WHEN u.is_void AND u.last_event = 'unreceive' AND u.process_id = %(number)s THEN 'undone'
-    WHEN u.is_void THEN 'void' ELSE u.status END, u.process_id, p.line_id
-FROM (
-    SELECT n.id FROM unnest(%(skus)s::bigint[], %(keys)s::text[]) AS k (sku_id, key)
-    CROSS JOIN LATERAL (
-        SELECT u.id FROM serials_unit u WHERE u.account_id = %(account)s AND u.sku_id = k.sku_id
-            AND u.serial_key BETWEEN k.key AND k.key ORDER BY u.serial_key OFFSET 0
-    ) AS n ORDER BY n.id
-) AS f
-CROSS JOIN LATERAL (
-    SELECT * FROM serials_unit u
-    WHERE u.account_id = %(account)s AND u.id BETWEEN f.id AND f.id ORDER BY u.id {fence}
-) AS u
-LEFT JOIN LATERAL (
-    SELECT p.line_id FROM replenishment_plannedserial p
-    JOIN replenishment_replenishmentline l ON l.account_id = %(account)s AND l.id = p.line_id
-    WHERE p.account_id = %(account)s AND p.sku_id = u.sku_id AND p.serial_key = u.serial_key
-      AND p.state = 'planned' AND l.replenishment_id = %(replenishment)s LIMIT 1
-) AS p ON true
-""")
-LOCKED, LOOKED_AT = KNOWN.format(fence=SQL("FOR UPDATE")), KNOWN.format(fence=SQL("OFFSET 0"))
-# Of these numbers, those that are another SKU's on this replenishment than the one they came with: it expects them, or
-# they were planned for it and came already.
-OTHER_SKUS = """
-SELECT k.sku_id, u.serial_key FROM unnest(%(skus)s::bigint[], %(keys)s::text[]) AS k (sku_id, key)
-JOIN serials_unit u ON u.account_id = %(account)s AND u.serial_key = k.key AND u.sku_id <> k.sku_id
-WHERE NOT u.is_void AND (
-    u.status = 'incoming' AND u.process_id = %(number)s
-    OR EXISTS (
-        SELECT FROM replenishment_plannedserial p
-        JOIN replenishment_replenishmentline l ON l.account_id = p.account_id AND l.id = p.line_id
-        WHERE p.account_id = %(account)s AND p.sku_id = u.sku_id AND p.serial_key = u.serial_key
-          AND p.state = 'planned' AND l.replenishment_id = %(replenishment)s))
-"""
 KINDS = {
     Outcome.UNEXPECTED: (
         Kind.UNEXPECTED_SERIAL,
@@ -227,8 +187,11 @@ class Matcher:
             "keys": [key for _sku, key in pairs],
         }
         with connection.cursor() as cursor:
-            cursor.execute(LOOKED_AT if self.is_trial else LOCKED, params)
-            return {(sku, key): (state, process, line) for sku, key, state, process, line in cursor.fetchall()}
+            cursor.execute(sql.IN_ORDER)
+            cursor.execute(sql.LOOKED_AT if self.is_trial else sql.LOCKED, params)
+            rows = cursor.fetchall()
+            cursor.execute(sql.AS_EVER)
+        return {(sku, key): (state, process, line) for sku, key, state, process, line in rows}
 
     def _match_units(
         self,
@@ -273,7 +236,7 @@ class Matcher:
             "keys": [key for _serial, _sku, key in found],
         }
         with connection.cursor() as cursor:
-            cursor.execute(OTHER_SKUS, params)
+            cursor.execute(sql.OTHER_SKUS, params)
             others = set(cursor.fetchall())
         for serial, sku, key in found:
             if (sku, key) in others:

@@ -46,19 +46,14 @@ def detail(request: AccountRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(queries.documents(), pk=pk)
     lines = queries.lines_of(found)
     is_office = request.membership.role in OFFICE
-    is_draft = found.status == Status.INCOMPLETE
-    job = _job_card(request, found)
     context = {
         **_place(request, found),
-        "job": job,
         "page_title": found.number,
         "status": {"label": Status(found.status).label, **asdict(STATUS_TONES[Status(found.status)])},
         "found": found,
         "facts": _facts(found),
         "lines": lines,
         "arrived": queries.Arrived(found.received_quantity, sum(line.too_many for line in lines)),
-        "is_draft": is_draft,
-        "may_generate": is_office and is_draft and not job,
         "has_serials": any(line.planned for line in lines),
         **_costs(request, lines),
         **_waiting(found, is_office=is_office),
@@ -66,9 +61,17 @@ def detail(request: AccountRequest, pk: int) -> HttpResponse:
         "receipts": queries.receipts_of(found)[:50],
         "skus": queries.planned_skus(found) if "generated" in request.GET else [],
         "history": audit.timeline(queries.history(found)),
-        **({} if job else _actions(request, found)),
+        **_open_to(request, found),
     }
     return render(request, "replenishment/detail.html", context)
+
+
+def _open_to(request: AccountRequest, found: Replenishment) -> dict[str, Any]:
+    """What may be done with it now: nothing while a job works on it."""
+    job = _job_card(request, found)
+    is_draft = found.status == Status.INCOMPLETE
+    may_generate = request.membership.role in OFFICE and is_draft and not job
+    return {"job": job, "is_draft": is_draft, "may_generate": may_generate, **({} if job else _actions(request, found))}
 
 
 @never_cache

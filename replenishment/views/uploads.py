@@ -354,11 +354,16 @@ def _apply(upload: Upload, stored: StoredFile) -> HttpResponse:
     except DomainError as error:
         messages.error(request, str(error))
         return redirect(request.get_full_path())
+    _tell(request, job)
+    return redirect(upload.done_url)
+
+
+def _tell(request: AccountRequest, job: Job) -> None:
+    """Say what was added, and how much was left out."""
     messages.success(request, job.result["summary"])
     if count := job.result["error_count"]:
         said = ngettext("%(count)s row was left out.", "%(count)s rows were left out.", count)
         messages.warning(request, said % {"count": f"{count:,}"})
-    return redirect(upload.done_url)
 
 
 def _said_again(upload: Upload, done: Job) -> HttpResponse:

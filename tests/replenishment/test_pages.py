@@ -153,7 +153,7 @@ def test_after_submit_only_transport_is_on_the_form(web, account_a):
     [
         ({"expected_on": "31.1.2027"}, "yyyy-mm-dd"),
         ({"notes": "x" * 2001}, "at most 2000"),
-        ({"tracking": "a\tb"}, "line breaks"),
+        ({"tracking": "a\tb"}, "U+0009"),
         ({"version": "9" * 40}, "Somebody changed"),
         ({"version": "x"}, "Somebody changed"),
     ],
