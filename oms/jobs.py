@@ -19,14 +19,14 @@ from typing import Any
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.db import Error, connection, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
-from psycopg_pool import PoolTimeout
 
+from oms.database.faults import WORDS, fault_of, is_passing
 from oms.dispatch import due
 from oms.errors import DomainError, Text
 from oms.heartbeat import Heartbeat
@@ -40,7 +40,6 @@ AT_ONCE = 1
 than settings.WORKERS["jobs"] can do."""
 LONGEST_SECONDS = 3600
 """A job that takes longer is stopped and fails."""
-AWAY = (OperationalError, InterfaceError, PoolTimeout)
 KEY_LENGTH = 120
 _UNDONE = (JobState.FAILED.value, JobState.CANCELLED.value)
 _FINAL = [state.value for state in JobState if state.is_final]
@@ -285,12 +284,11 @@ def _take_and_run(account_id: int, **which: int) -> JobState | None:
         return _end(job, JobState.FAILED, str(error))
     except SoftTimeLimitExceeded:
         return _end(job, JobState.FAILED, _("It took more than an hour. Nothing was changed. Do it in smaller parts."))
-    except AWAY:
-        _give_back(job)
-        raise
-    except Exception:
-        log.exception("Job %s (%s) of account %s failed", job.id, job.kind, job.account_id)
-        return _end(job, JobState.FAILED, _("Something went wrong on our side. Nothing was changed. Please try again."))
+    except Exception as error:
+        if is_passing(error):
+            _give_back(job)
+            raise
+        return _end(job, JobState.FAILED, _why_failed(job, error))
 
 
 def _take(account_id: int, **which: int) -> JobFacts | JobState | None:
@@ -363,6 +361,16 @@ def _end(job: JobFacts, state: JobState, message: str = "") -> JobState | None:
         return None
 
 
+def _why_failed(job: JobFacts, error: Exception) -> str:
+    """What its person reads of an error that is no refusal; the log says more."""
+    fault = fault_of(error)
+    if fault is None:
+        log.error("Job %s (%s) of account %s failed", job.id, job.kind, job.account_id, exc_info=error)
+        return _("Something went wrong on our side. Nothing was changed. Please try again.")
+    log.error("Job %s (%s) of account %s failed: %s", job.id, job.kind, job.account_id, error)
+    return f"{WORDS[fault]} {_('Nothing was changed.')}"
+
+
 def _give_back(job: JobFacts) -> None:
     """Let the job be taken up again soon; where the database is away that happens when its lease is over."""
     wait = timedelta(seconds=5 * job.attempt)
@@ -370,7 +378,7 @@ def _give_back(job: JobFacts) -> None:
         with account_context(job.account_id):
             Job.objects.filter(pk=job.id, attempt=job.attempt, state=JobState.RUNNING).update(lease_until=Now() + wait)
             due(job.account_id, KIND, at=timezone.now() + wait)
-    except (DatabaseError, *AWAY):
+    except Error:
         log.warning("Job %s could not be given back: it waits until its lease is over.", job.id)
 
 

@@ -9,17 +9,17 @@ from typing import Any
 from celery import shared_task
 from django.conf import settings
 from django.core.cache import cache
-from django.db import InterfaceError, OperationalError
 from django.utils import timezone
-from psycopg_pool import PoolTimeout
 from redis.exceptions import RedisError
 
 from oms import dispatch as dispatcher, files, jobs, outbox
 from oms.access import AccountTask
+from oms.database.faults import Fault, fault_of
 
 MOST_BATCHES = 20
 MOST_RETRIES = 60
 PING_SECONDS = 60
+FULL_WAIT = 300
 
 log = logging.getLogger(__name__)
 
@@ -27,18 +27,23 @@ log = logging.getLogger(__name__)
 class DueTask(AccountTask):
     """Base of the tasks that the dispatcher starts (settings.DUE_TASKS); the account's id is their only argument.
 
-    Their due row is gone when they run, so while the database is away they wait for it, up to an hour.
+    Their due row is gone when they run, so while the database cannot do it they wait for it, up to an hour; where its
+    disk is full a person must act first, so they ask seldom.
     """
 
     abstract = True
     max_retries = MOST_RETRIES
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the body; where the database is away, again later."""
+        """Run the body; where the database cannot do it, again later."""
         try:
             return super().__call__(*args, **kwargs)
-        except (OperationalError, InterfaceError, PoolTimeout) as error:
-            raise self.retry(exc=error, countdown=min(60, 2 ** (self.request.retries + 1))) from error
+        except Exception as error:
+            fault = fault_of(error)
+            if fault is None:
+                raise
+            wait = FULL_WAIT if fault == Fault.FULL else min(60, 2 ** (self.request.retries + 1))
+            raise self.retry(exc=error, countdown=wait) from error
 
 
 @shared_task(name="oms.tasks.dispatch")

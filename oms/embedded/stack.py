@@ -163,4 +163,6 @@ def leftovers(folder: Path) -> list[str]:
     """Processes that still belong to a stopped throw-away state; there must be none."""
     named = [process for process in processes() if str(folder) in process.command]
     working = works_in(folder / "postgres")
-    return [f"{process.pid} {process.command}" for process in named] + [f"{pid} in postgres/" for pid in working]
+    return [f"{process.pid} {process.command}" for process in named] + [
+        f"{process.pid} in postgres/" for process in working
+    ]

@@ -125,7 +125,7 @@ class State:
             known = {}
         except ValueError as error:
             raise CannotStart(
-                f"{file} is damaged: {error}. Put it back, or remove {self.folder} to begin anew."
+                f"{file} is damaged: {error}. Put a copy of it back; the data in {self.folder} is not touched."
             ) from None
         if missing := [name for name in PASSWORDS if name not in known]:
             known |= {name: secrets.token_urlsafe(48 if name == "secret_key" else 24) for name in missing}
@@ -156,6 +156,16 @@ def write_private(file: Path, text: str) -> None:
         out.flush()
         os.fsync(out.fileno())
     half.replace(file)
+    sync_folder(file.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have on the disk what was renamed in `folder`: else a power cut may undo it."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _json(text: str) -> dict[str, Any]:

@@ -52,6 +52,10 @@ ALLOWED = {
     "apply_async": SPANS_ACCOUNTS,
     "send_task": {*SPANS_ACCOUNTS, "oms/smoke.py"},
     ".delay(": set(),
+    # Whoever catches an error of the database asks what it means. The other one is the broker's.
+    "OperationalError": {"oms/database/faults.py", "oms/dispatch.py"},
+    "InterfaceError": {"oms/database/faults.py"},
+    "PoolTimeout": set(),
 }
 
 TOP_LEVEL = """

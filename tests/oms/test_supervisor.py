@@ -124,7 +124,7 @@ def test_a_damaged_password_file_is_not_replaced_in_silence(folder):
     state = State(folder)
     state.make()
     (folder / "passwords").write_text('{"owner": ')
-    with pytest.raises(CannotStart, match="passwords is damaged"):
+    with pytest.raises(CannotStart, match=r"passwords is damaged.*Put a copy of it back; the data .* is not touched"):
         state.passwords()
 
 
@@ -132,7 +132,7 @@ def test_a_damaged_password_file_is_not_replaced_in_silence(folder):
 RUN = """
 def service(name, script, more=None):
     mark = Path(f"{sys.argv[1]}-{name}")  # made where the script says READY: before, it could not even hear a signal
-    more = more or ({"ready": mark.exists} if "READY" in script else {})
+    more = more or ({"ready": lambda _pid: mark.exists()} if "READY" in script else {})
     return shell(name, script.replace("READY", f": > '{mark}'"), **more)
 
 services = [service(*given) for given in SERVICES]
@@ -175,15 +175,51 @@ def test_the_death_of_a_child_stops_all_and_takes_its_own_children_along(tmp_pat
 
 
 def test_a_child_that_is_never_ready_is_an_error(tmp_path):
-    more = "{'ready': lambda: False, 'ready_seconds': 0.3}"
+    more = "{'ready': lambda _pid: False, 'ready_seconds': 0.3}"
     with script(f"SERVICES = [('one', {WAITS!r}, {more})]" + RUN, tmp_path) as process:
         assert "died: one was not ready after 0 s" in rest(process)
+
+
+def test_a_child_that_is_slow_to_be_ready_is_waited_for_while_it_gets_on(tmp_path):
+    """The clock is ours: each look at the child takes half of what it has, and each line that it says comes before."""
+    code = """
+import types
+import oms.embedded.supervisor as s
+clock, lines, looks = [0.0], [], iter(range(100))
+s.time = types.SimpleNamespace(monotonic=lambda: clock[0])
+go = Path(sys.argv[1])
+
+def ready(_pid):
+    if len(lines) < len(child.output):
+        lines.append(clock[0])
+        clock[0] += 5.0
+        Path(f"{go}-{len(lines)}").touch()
+    return len(lines) == 6
+
+service = shell("slow", SCRIPT, ready=ready, ready_seconds=8.0, progress=PROGRESS)
+with Supervisor(Console(quiet=True), go / "pids") as supervisor:
+    try:
+        child = supervisor.start(service)
+        supervisor.wait_ready([child])
+        tell(ready=True, seconds=clock[0])
+    except ChildDied as death:
+        tell(died=str(death))
+"""
+    waits = f"until [ -e {tmp_path}/go-$n ]; do sleep 0.02; done"
+    says = f"for n in 1 2 3 4 5 6; do echo redo $n, elapsed time: 10 s; {waits}; done; sleep 30"
+    with script(f"SCRIPT, PROGRESS = {says!r}, 'elapsed time: '" + code, tmp_path / "go") as process:
+        assert told(process) == {"ready": True, "seconds": 30.0}
+    for mark in tmp_path.glob("go-*"):
+        mark.unlink()
+    with script(f"SCRIPT, PROGRESS = {says!r}, ''" + code, tmp_path / "go") as process:
+        assert told(process) == {"died": "slow was not ready after 8 s"}
 
 
 def test_a_second_request_hurries_a_child_that_takes_its_time(tmp_path):
     deaf = "trap '' TERM; READY; while :; do sleep 0.05; done"
     code = "import oms.embedded.supervisor as s; s.HURRIED_GRACE = 0.3\n"
-    code += f"SERVICES = [('deaf', {deaf!r}, {{'grace': 60.0, 'ready': Path(sys.argv[1] + '-deaf').exists}})]"
+    ready = "lambda _pid: Path(sys.argv[1] + '-deaf').exists()"
+    code += f"SERVICES = [('deaf', {deaf!r}, {{'grace': 60.0, 'ready': {ready}}})]"
     with script(code + RUN, tmp_path) as process:
         told(process)
         process.send_signal(signal.SIGINT)
