@@ -24,7 +24,7 @@ from oms.embedded.binaries import User
 from oms.embedded.console import Console
 from oms.embedded.deaths import Deaths
 from oms.embedded.errors import STOPPING_SIGNALS, ChildDied, Interrupted
-from oms.embedded.processes import Record, find, signal_group
+from oms.embedded.processes import Record, find, signal_group, stop_leftovers
 
 KEPT_LINES = 200
 SHOWN_TAIL = 15
@@ -99,7 +99,9 @@ class Child:
 
 
 class Supervisor:
-    """Runs children. Use it as a context: signals are its own inside, and at the end every child is stopped."""
+    """Runs children. Use it as a context, with the state's lock: signals are its own inside. At the beginning it stops
+    what a killed supervisor left, at the end every child.
+    """
 
     def __init__(self, console: Console, pids: Path) -> None:
         self.console = console
@@ -120,6 +122,8 @@ class Supervisor:
         self._old_wakeup = signal.set_wakeup_fd(wake_end.fileno(), warn_on_full_buffer=False)
         for signum in (*STOPPING_SIGNALS, signal.SIGCHLD):
             self._restore.append((signum, signal.signal(signum, self._note)))
+        if left := stop_leftovers(self.pids):
+            self.console.say(f"the last supervisor was killed; stopped what it left: {', '.join(left)}")
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -74,6 +74,7 @@ def test_everything_starts_in_order_and_is_watched(compose):
         }
     assert [name for name, service in services.items() if "healthcheck" not in service] == ["init"]
     assert services["init"]["restart"] == "no", "a preparation that ran is not to run again for ever"
+    assert {s["restart"] for name, s in services.items() if name != "init"} == {"unless-stopped"}, "who dies comes back"
     for name in OURS:
         assert services[name]["volumes"] == ["files:/var/lib/lotline/files"], "web and worker share files"
     assert [port for service in services.values() for port in service.get("ports", [])] == [

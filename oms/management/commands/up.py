@@ -56,10 +56,13 @@ def up(console: Console, *, port: str | None, no_demo: bool, verbosity: int) -> 
     state = State.of_this_copy()
     state.acquire()
     try:
-        web_port = pick_port(port)
-        if web_port != DEFAULT_PORT and not port:
-            console.say(f"port {DEFAULT_PORT} is taken, so web takes {web_port}; PORT=... or --port chooses another")
         with Supervisor(console, state.folder / "pids") as supervisor:
+            # Only now: what a killed supervisor left has given its ports back.
+            web_port = pick_port(port)
+            if web_port != DEFAULT_PORT and not port:
+                console.say(
+                    f"port {DEFAULT_PORT} is taken, so web takes {web_port}; PORT=... or --port chooses another"
+                )
             stack = Stack(supervisor, state, port=web_port, has_sandbox=not no_demo, is_talkative=verbosity > 1)
             try:
                 cast = _start(stack, demo=not no_demo)
