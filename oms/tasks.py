@@ -2,7 +2,6 @@
 
 import logging
 import time
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -12,9 +11,10 @@ from django.core.cache import cache
 from django.utils import timezone
 from redis.exceptions import RedisError
 
-from oms import dispatch as dispatcher, files, jobs, outbox
+from oms import dispatch as dispatcher, files, jobs, outbox, waits
 from oms.access import AccountTask
 from oms.database.faults import Fault, fault_of
+from oms.services import people
 
 MOST_BATCHES = 20
 MOST_RETRIES = 60
@@ -42,29 +42,35 @@ class DueTask(AccountTask):
             fault = fault_of(error)
             if fault is None:
                 raise
-            wait = FULL_WAIT if fault == Fault.FULL else min(60, 2 ** (self.request.retries + 1))
-            raise self.retry(exc=error, countdown=wait) from error
+            raise self.retry(exc=error, countdown=wait_after(fault, self.request.retries)) from error
+
+
+def wait_after(fault: Fault, retries: int) -> int:
+    """Seconds until a task is tried again: soon, then seldom; seldom from the beginning where a person must act."""
+    return FULL_WAIT if fault == Fault.FULL else min(60, 2 ** (retries + 1))
 
 
 @shared_task(name="oms.tasks.dispatch")
 def dispatch() -> None:
-    """Start what is due, in every account, and say when that was."""
+    """Make the rounds, start what is due, in every account, and say when that was."""
+    if "waits" in dispatcher.hold_rounds():
+        people.forgive_the_future()
     for _batch in range(MOST_BATCHES):
         if dispatcher.dispatch() < dispatcher.BATCH:
             break
     _tell("lotline:dispatched", timeout=None)
 
 
-@shared_task(name="oms.tasks.make_rounds")
-def make_rounds(kinds: Sequence[str]) -> None:
-    """Make work of these kinds due for every account."""
-    dispatcher.make_rounds(kinds)
-
-
 @shared_task(name="oms.tasks.ping")
 def ping(nonce: str) -> None:
     """Show that a worker takes tasks: the cache has `lotline:ping:<nonce>` afterwards, for a minute."""
     _tell(f"lotline:ping:{nonce}", timeout=PING_SECONDS)
+
+
+@shared_task(name="oms.tasks.cut_waits", base=DueTask)
+def cut_waits(account_id: int) -> None:
+    """Cut the waits that an account has stored to the longest that they can be."""
+    waits.cut_waits(account_id)
 
 
 @shared_task(name="oms.tasks.drain_outbox", base=DueTask)

@@ -119,7 +119,6 @@ def beat(setting: Setting) -> Service:
         name="beat",
         argv=(
             *_celery(setting, "beat"),
-            f"--schedule={folder / 'schedule'}",
             f"--pidfile={number}",
         ),
         env=setting.environment,

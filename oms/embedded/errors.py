@@ -1,6 +1,9 @@
 """What can go wrong while the servers run. Every message is a sentence for the person at the terminal."""
 
+import os
 import signal
+
+from oms.database.faults import DISK_FULL
 
 STOPPING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -17,6 +20,10 @@ class ChildDied(Exception):
         self.name = name
         self.output = output
         self.was_shown = was_shown
+
+    def is_of_full_disk(self) -> bool:
+        """Whether it said that its disk is full."""
+        return any(os.strerror(number) in line for line in self.output for number in DISK_FULL)
 
 
 class Interrupted(Exception):

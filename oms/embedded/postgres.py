@@ -177,6 +177,7 @@ def _initialise(supervisor: Supervisor, cluster: Cluster) -> None:
     finally:
         secret.unlink()
     if made.process.returncode:
+        shutil.rmtree(half, ignore_errors=True)
         raise supervisor.died(made, f"failed with status {made.process.returncode}")
     half.rename(data)
     sync_folder(data.parent)

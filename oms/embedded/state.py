@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from oms.bootstrap import GIVEN, ROOT
+from oms.database.faults import fault_of
 from oms.embedded.errors import STOPPING_SIGNALS, CannotStart
 
 PASSWORDS = ("superuser", "owner", "app", "valkey", "sandbox", "secret_key")
@@ -39,9 +40,14 @@ class State:
     @classmethod
     def of_this_copy(cls) -> "State":
         """The state of this copy of the repository: LOTLINE_STATE, or `.lotline` in it."""
-        state = cls(Path(GIVEN.get("LOTLINE_STATE") or ROOT / ".lotline").absolute())
+        state = cls(cls.folder_of_this_copy())
         state.make()
         return state
+
+    @staticmethod
+    def folder_of_this_copy() -> Path:
+        """Where `of_this_copy` keeps what it has."""
+        return Path(GIVEN.get("LOTLINE_STATE") or ROOT / ".lotline").absolute()
 
     @classmethod
     @contextlib.contextmanager
@@ -69,6 +75,8 @@ class State:
             if not (self.folder / ".gitignore").exists():
                 write_private(self.folder / ".gitignore", "*\n")
         except OSError as error:
+            if fault_of(error):
+                raise
             raise CannotStart(
                 f"The state folder {self.folder} is not writable for you ({error.strerror}). Run this as its owner, or "
                 f"set LOTLINE_STATE to a folder of your own."

@@ -246,7 +246,10 @@ class Supervisor:
         except OSError as error:  # the machine has no memory or process left
             return self._put_off(child, f"cannot be started ({error.strerror})")
         child.again_at, child.moved_at = None, time.monotonic()
-        return self._take_up(child)
+        try:
+            return self._take_up(child)
+        except OSError as error:  # a full disk: without a record it runs as well
+            self.console.say(f"{child.name} is not on record ({error.strerror})")
 
     def _bury(self, child: Child, how: str) -> None:
         """End what is left of a child that is lost, and start it again later."""

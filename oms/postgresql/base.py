@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import psycopg
 from django.core.exceptions import ImproperlyConfigured
 from django.db.backends.postgresql import base, features
+from psycopg_pool import PoolTimeout
 
 
 class DatabaseFeatures(features.DatabaseFeatures):
@@ -57,6 +59,14 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if faults:
             raise WrongRole(f"{' and '.join(faults)} (lotline.E001). Let DATABASE_URL name lotline_app")
         DatabaseWrapper.is_role_known = True
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        """Django's. Where the pool gives up, the server is asked once for the reason, which a pool keeps to itself."""
+        try:
+            return super().get_new_connection(conn_params)
+        except PoolTimeout:
+            psycopg.connect(**{**conn_params, "connect_timeout": 1}).close()
+            raise
 
     def get_connection_params(self) -> dict[str, Any]:
         """The parameters of a connection; raises ImproperlyConfigured with what to do where no URL was given."""

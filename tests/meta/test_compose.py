@@ -135,7 +135,7 @@ SERVER = """
 from oms.embedded import postgres
 state = State(Path(sys.argv[1]), durable=False)
 state.make()
-postgres._provision = lambda port, *_: tell(port=port, password=state.passwords()["superuser"])
+postgres._provision = lambda _cluster, port, *_: tell(port=port, password=state.passwords()["superuser"])
 with Supervisor(Console(quiet=True), state.folder / "pids") as supervisor:
     try:
         postgres.start(supervisor, state)

@@ -55,7 +55,7 @@ ALLOWED = {
     # Whoever catches an error of the database asks what it means. The other one is the broker's.
     "OperationalError": {"oms/database/faults.py", "oms/dispatch.py"},
     "InterfaceError": {"oms/database/faults.py"},
-    "PoolTimeout": set(),
+    "PoolTimeout": {"oms/postgresql/base.py"},
 }
 
 TOP_LEVEL = """

@@ -11,6 +11,7 @@ from django.test import RequestFactory
 from oms import files, jobs
 from oms.database.faults import WORDS, Fault, fault_of, is_passing
 from oms.models import Job, JobState, Sku, StoredFile
+from oms.tasks import wait_after
 from oms.tenancy import account_context
 from oms.views.errors import server_error
 from tests.oms import runners
@@ -161,3 +162,8 @@ def test_a_job_that_finds_the_disk_full_says_so_keeps_nothing_and_is_not_tried_a
     folder = settings.FILES_ROOT / str(account_a.pk)
     assert [path.name for path in folder.glob("*")] == []
     assert jobs.run(account_a.pk, job.pk) is None
+
+
+def test_a_task_asks_a_full_disk_seldom_and_others_soon():
+    assert [wait_after(Fault.FULL, retries) for retries in (0, 5)] == [300, 300]
+    assert [wait_after(Fault.AWAY, retries) for retries in (0, 1, 9)] == [2, 4, 60]

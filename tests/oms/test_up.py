@@ -4,10 +4,13 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -265,6 +268,40 @@ def test_a_port_that_was_asked_for_and_is_taken_is_refused_before_anything_start
         assert by_variable.ends() == 1
         assert f"Port {port} is taken" in by_variable.said
     assert not (state / "postgres").exists()
+
+
+@pytest.fixture
+def small_disk():
+    """A file system of its own, too small for a database."""
+    folder = Path(tempfile.mkdtemp(prefix="lotline-test-small-"))
+    mount = shutil.which("mount")
+    options = ("-t", "tmpfs", "-o", "size=20M,mode=755", "tmpfs", str(folder))
+    if os.geteuid() or not mount or subprocess.run([mount, *options], capture_output=True, check=False).returncode:
+        folder.rmdir()
+        pytest.skip("only root, where it may mount, can make a small file system")
+    yield folder
+    subprocess.run([shutil.which("umount"), str(folder)], check=True)
+    folder.rmdir()
+
+
+def test_a_full_disk_is_named_and_nothing_half_made_is_left(small_disk):
+    running = Up(small_disk, "--no-demo", "--port", str(free_port()))
+    assert running.ends() == 1
+    assert f"The disk of {small_disk} is full. Free some space there and start again" in running.said
+    assert "Traceback" not in running.said
+    assert left_of(small_disk) == []
+    assert {path.name for path in small_disk.iterdir()} <= {".gitignore", "lock", "passwords", "pids", "env"}
+
+
+def test_a_disk_that_cannot_take_a_file_of_ours_is_named_too(small_disk):
+    (small_disk / "filling").write_bytes(b"x" * (19 << 20))
+    with suppress(OSError), (small_disk / "more").open("wb", buffering=0) as file:
+        while file.write(b"x" * 512):
+            pass
+    running = Up(small_disk, "--no-demo", "--port", str(free_port()))
+    assert running.ends() == 1
+    assert re.search(rf"The disk of {small_disk}\S* is full", running.said)
+    assert "Traceback" not in running.said
 
 
 def test_without_a_wish_any_free_port_will_do(monkeypatch):

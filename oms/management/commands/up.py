@@ -3,11 +3,13 @@
 import sys
 import time
 from argparse import ArgumentParser
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
 from oms.bootstrap import GIVEN
+from oms.database.faults import Fault, fault_of
 from oms.embedded.console import Console
 from oms.embedded.errors import CannotStart, ChildDied, Interrupted
 from oms.embedded.ports import free_port
@@ -46,8 +48,20 @@ class Command(BaseCommand):
             if not death.was_shown:
                 console.plain("\n".join(death.output[-SHOWN_LINES:]))
             console.say(f"{death}; everything has been stopped.")
+            if death.is_of_full_disk():
+                console.say(disk_full(State.folder_of_this_copy()))
+            status = 1
+        except OSError as error:
+            if fault_of(error) != Fault.FULL:
+                raise
+            console.say(disk_full(error.filename or State.folder_of_this_copy()))
             status = 1
         sys.exit(status)
+
+
+def disk_full(where: Path | str) -> str:
+    """What to do where nothing can be written any more."""
+    return f"The disk of {where} is full. Free some space there and start again; what was saved is not lost."
 
 
 def up(console: Console, *, port: str | None, no_demo: bool, verbosity: int) -> int:
