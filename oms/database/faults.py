@@ -52,13 +52,15 @@ BY_STATE = {
     "57P": Fault.AWAY,  # somebody ended the session or the server
     "57P03": Fault.STARTING,
 }
+FULL_WORDS = re.compile("No space left on device|Disk quota exceeded|Check free disk space")
+"""How PostgreSQL, Valkey and the system say in their logs that the disk is full."""
 # libpq keeps the SQLSTATE of a refused login to itself, so the server's words must do. They are English for our own
 # servers; where they are not, the fault is AWAY.
 BY_WORDS = (
     (re.compile("database system is|recovery (?:mode|state)|not accepting connections"), Fault.STARTING),
     (re.compile("too many (?:clients|connections)|connection slots are reserved"), Fault.CROWDED),
     (re.compile("authentication failed|no password supplied|pg_hba.conf|is not permitted to log in"), Fault.REFUSED),
-    (re.compile("No space left on device|Disk quota exceeded"), Fault.FULL),
+    (FULL_WORDS, Fault.FULL),
 )
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 PASSING = frozenset(Fault) - {Fault.FULL, Fault.REFUSED}

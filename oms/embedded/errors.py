@@ -1,9 +1,8 @@
 """What can go wrong while the servers run. Every message is a sentence for the person at the terminal."""
 
-import os
 import signal
 
-from oms.database.faults import DISK_FULL
+from oms.database.faults import FULL_WORDS
 
 STOPPING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -23,7 +22,7 @@ class ChildDied(Exception):
 
     def is_of_full_disk(self) -> bool:
         """Whether it said that its disk is full."""
-        return any(os.strerror(number) in line for line in self.output for number in DISK_FULL)
+        return any(FULL_WORDS.search(line) for line in self.output)
 
 
 class Interrupted(Exception):

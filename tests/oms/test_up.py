@@ -44,7 +44,7 @@ class Up:
     def __init__(self, state, *arguments, **more):
         self.state = state
         self.said = ""
-        self.env = environment(LOTLINE_STATE=str(state), **more)
+        self.env = environment(**{"LOTLINE_STATE": str(state), **more})
         self.process = subprocess.Popen(
             [*MANAGE, "up", *arguments],
             env=self.env,
@@ -284,8 +284,8 @@ def small_disk():
     folder.rmdir()
 
 
-def test_a_full_disk_is_named_and_nothing_half_made_is_left(small_disk):
-    running = Up(small_disk, "--no-demo", "--port", str(free_port()))
+def test_a_full_disk_is_named_and_nothing_half_made_is_left(small_disk, up):
+    running = up("--no-demo", "--port", str(free_port()), LOTLINE_STATE=str(small_disk))
     assert running.ends() == 1
     assert f"The disk of {small_disk} is full. Free some space there and start again" in running.said
     assert "Traceback" not in running.said
@@ -293,12 +293,12 @@ def test_a_full_disk_is_named_and_nothing_half_made_is_left(small_disk):
     assert {path.name for path in small_disk.iterdir()} <= {".gitignore", "lock", "passwords", "pids", "env"}
 
 
-def test_a_disk_that_cannot_take_a_file_of_ours_is_named_too(small_disk):
+def test_a_disk_that_cannot_take_a_file_of_ours_is_named_too(small_disk, up):
     (small_disk / "filling").write_bytes(b"x" * (19 << 20))
     with suppress(OSError), (small_disk / "more").open("wb", buffering=0) as file:
         while file.write(b"x" * 512):
             pass
-    running = Up(small_disk, "--no-demo", "--port", str(free_port()))
+    running = up("--no-demo", "--port", str(free_port()), LOTLINE_STATE=str(small_disk))
     assert running.ends() == 1
     assert re.search(rf"The disk of {small_disk}\S* is full", running.said)
     assert "Traceback" not in running.said
