@@ -19,4 +19,4 @@ RUN python -m compileall -q . && python manage.py collectstatic --no-input
 
 USER lotline
 EXPOSE 8000
-CMD ["gunicorn", "--config=python:oms.webserver", "--bind=0.0.0.0:8000", "--access-logfile=-", "oms.wsgi:application"]
+CMD ["python", "-m", "oms.webserver", "--host=0.0.0.0"]

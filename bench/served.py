@@ -57,13 +57,13 @@ def measure(name: str, own: list[float], limits: list[float], bar: float | None)
         p50=round(median(seconds), 4),
         p95=round(max(seconds), 4),
         runs=len(own),
-        sql=f"{CLIENTS} clients for {SECONDS:.0f} s against gunicorn as `manage.py up` starts it",
+        sql=f"{CLIENTS} clients for {SECONDS:.0f} s against the web server as `manage.py up` starts it",
     )
 
 
 @contextmanager
 def serving() -> Iterator[int]:
-    """Gunicorn on the current database; its port."""
+    """The web server on the current database; its port."""
     port = free_port()
     environment = {
         **os.environ,
@@ -75,8 +75,7 @@ def serving() -> Iterator[int]:
     static: Path | None = settings.STATIC_ROOT  # collected for the bench; none in tests
     if static:
         environment["LOTLINE_STATIC_ROOT"] = str(static)
-    options = ["--config=python:oms.webserver", f"--bind={HOST}:{port}", "--log-level=warning"]
-    argv = [sys.executable, "-m", "gunicorn", *options, "oms.wsgi:application"]
+    argv = [sys.executable, "-m", "oms.webserver", f"--host={HOST}", f"--port={port}"]
     process = subprocess.Popen(argv, env=environment, cwd=ROOT)
     try:
         if not wait_until(lambda: is_healthy(port), 60):

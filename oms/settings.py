@@ -53,9 +53,12 @@ INSTALLED_APPS = [
     "csp",
 ]
 MIDDLEWARE = [
+    "oms.gate.GateMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",  # its files say themselves how long they are kept, and are compressed
+    "oms.answers.NoStoreMiddleware",
+    "oms.answers.CompressionMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -169,8 +172,10 @@ LOGIN_URL = "sign_in"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "sign_in"
 # Ten wrong passwords for one person from one address lock that pair for fifteen minutes; the same person from elsewhere
-# is not locked out by somebody who guesses.
+# is not locked out by somebody who guesses. See oms/services/guessing.py for one address that tries many people.
+AXES_HANDLER = "oms.services.guessing.GuessHandler"
 AXES_FAILURE_LIMIT = 10
+AXES_SENSITIVE_PARAMETERS = ["username", "old_password", "new_password1", "new_password2"]  # not kept with a failure
 AXES_COOLOFF_TIME = 0.25
 AXES_USERNAME_FORM_FIELD = "username"
 AXES_USERNAME_CALLABLE = "oms.services.people.signing_in_as"
@@ -179,14 +184,15 @@ AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_TEMPLATE = "people/locked_out.html"
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
-AXES_IPWARE_PROXY_COUNT = env.int("LOTLINE_PROXIES", default=0)
 
 # --- the browser ------------------------------------------------------------------------------------------------------
 IS_HTTPS = env.bool("LOTLINE_HTTPS", default=True)
+# How many proxies stand in front; oms/webserver.py believes so many of what they say of the client.
+LOTLINE_PROXIES = env.int("LOTLINE_PROXIES", default=0)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = IS_HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^healthz/$"]
 SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.int("LOTLINE_PROXIES", default=0) else None
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if LOTLINE_PROXIES else None
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "lotline_session", "lotline_csrf"
@@ -220,6 +226,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+LOTLINE_MOST_BODY = 30 * 1024 * 1024  # of an upload; oms/webserver.py reads no more of any request
 # The widest form is that of a replenishment's 1,000 lines with six fields each; DELETE makes it seven.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 7_500
 FILE_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
@@ -319,8 +326,13 @@ JOBS = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {"refusals": {"()": "oms.logs.Refusals"}},
     "formatters": {"line": {"format": "%(levelname)s %(name)s %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
-    "loggers": {name: {"level": "WARNING"} for name in ("axes", "httpx")},  # httpx would log whole addresses
+    "loggers": {
+        **{name: {"level": "WARNING"} for name in ("axes", "httpx")},  # httpx would log whole addresses
+        "django.request": {"filters": ["refusals"]},
+        "waitress.queue": {"level": "ERROR"},  # its warning says no more than that requests came together
+    },
 }

@@ -1,4 +1,4 @@
-"""The web application for gunicorn: `oms.wsgi:application`."""
+"""The web application: `oms.wsgi:application`."""
 
 import os
 

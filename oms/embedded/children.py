@@ -59,12 +59,11 @@ def sandbox(setting: Setting) -> tuple[Service, ...]:
 
 
 def web(setting: Setting) -> Service:
-    """Gunicorn, set up by oms/webserver.py."""
-    options = ["--config=python:oms.webserver", f"--bind={HOST}:{setting.port}"]
-    options += ["--log-level=info", "--access-logfile=-"] if setting.is_talkative else ["--log-level=warning"]
+    """The pages; see oms/webserver.py."""
+    options = (f"--host={HOST}", f"--port={setting.port}", *(("--access-log",) if setting.is_talkative else ()))
     return Service(
         name="web",
-        argv=(sys.executable, "-m", "gunicorn", *options, "oms.wsgi:application"),
+        argv=(sys.executable, "-m", "oms.webserver", *options),
         env=setting.environment,
         cwd=ROOT,
         ready=lambda _pid: is_healthy(setting.port),

@@ -11,6 +11,7 @@ from oms.models import ColumnChoice, Person, SavedView
 from oms.services import audit
 
 LONGEST = 4_000
+MOST_VIEWS = 50  # of one person and list; more are no choice any more
 
 
 def choose_columns(*, person: Person, page: str, columns: Sequence[str]) -> None:
@@ -25,7 +26,9 @@ def choose_columns(*, person: Person, page: str, columns: Sequence[str]) -> None
 def save_view(
     *, person: Person, page: str, name: str, query: str, columns: Sequence[str], is_shared: bool
 ) -> SavedView:
-    """A new view. Raises DomainError where the person has one of this name."""
+    """A new view. Raises DomainError where the person has one of this name, or MOST_VIEWS of this list."""
+    if SavedView.objects.filter(person=person, page=page).count() >= MOST_VIEWS:
+        raise DomainError(_("You have %(count)d views of this list: delete one of them first.") % {"count": MOST_VIEWS})
     view = SavedView(person=person, page=page, name=name, query=query, columns=list(columns), is_shared=is_shared)
     _save(view)
     if is_shared:

@@ -10,7 +10,7 @@ from oms.database.faults import WORDS, Fault, fault_of
 
 
 def _page(request: HttpRequest, name: str, status: int, **context: str) -> HttpResponse:
-    path = request.get_full_path() if request.method == "GET" else request.META.get("HTTP_REFERER", "/")
+    path = request.get_full_path() if request.method in {"GET", "HEAD"} else request.META.get("HTTP_REFERER", "/")
     return HttpResponse(render_to_string(f"errors/{name}.html", {"path": path, **context}), status=status)
 
 
@@ -22,6 +22,16 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     """403: a member, whose role may not do this."""
     return _page(request, "403", 403, reason=str(exception))
+
+
+def too_large(request: HttpRequest) -> HttpResponse:
+    """413: more than who sends it may send; it was not read."""
+    return _page(request, "413", 413)
+
+
+def address_too_long(request: HttpRequest) -> HttpResponse:
+    """414: an address that no page of ours makes."""
+    return HttpResponse(render_to_string("errors/414.html", {"path": "/"}), status=414)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

@@ -3,9 +3,10 @@
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth import views as auth
+from django.contrib.auth import authenticate, views as auth
 from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse, reverse_lazy
@@ -24,6 +25,16 @@ from oms.queries.people import last_opened, membership_to_choose_by, memberships
 from oms.services import people
 
 
+class RefusedMixin:
+    """Answers 422 where the form is not valid."""
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        """The page again, with what is wrong."""
+        response: HttpResponse = super().form_invalid(form)  # type: ignore[misc]
+        response.status_code = 422
+        return response
+
+
 class SignInForm(AuthenticationForm):
     """Email and password; which of them is wrong is not said."""
 
@@ -33,7 +44,22 @@ class SignInForm(AuthenticationForm):
     }
 
 
-class SignIn(auth.LoginView):
+class PasswordForm(PasswordChangeForm):
+    """The old password and a new one, twice."""
+
+    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.request = request
+
+    def clean_old_password(self) -> str:
+        """The old password; guessing it counts as guessing at the sign-in page does."""
+        old: str = self.cleaned_data["old_password"]
+        if authenticate(self.request, username=self.user.email, password=old) is None:
+            raise ValidationError(self.error_messages["password_incorrect"], code="password_incorrect")
+        return old
+
+
+class SignIn(RefusedMixin, auth.LoginView):
     """The sign-in page."""
 
     form_class = SignInForm
@@ -42,12 +68,17 @@ class SignIn(auth.LoginView):
     extra_context: dict[str, Any] = {"page_title": gettext_lazy("Sign in")}  # noqa: RUF012
 
 
-class Password(auth.PasswordChangeView):
+class Password(RefusedMixin, auth.PasswordChangeView):
     """Change the own password; other sessions of the person end."""
 
+    form_class = PasswordForm
     template_name = "people/password.html"
     success_url = reverse_lazy("home")
     extra_context: dict[str, Any] = {"page_title": gettext_lazy("Change password")}  # noqa: RUF012
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        """Guesses are counted by request."""
+        return {**super().get_form_kwargs(), "request": self.request}
 
     def form_valid(self, form: Any) -> HttpResponse:
         """Save and say so."""
@@ -56,7 +87,7 @@ class Password(auth.PasswordChangeView):
 
 
 @method_decorator(never_cache, name="dispatch")
-class Welcome(auth.PasswordResetConfirmView):
+class Welcome(RefusedMixin, auth.PasswordResetConfirmView):
     """Where an invited person chooses the first password."""
 
     template_name = "people/welcome.html"

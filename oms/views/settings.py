@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _, gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from oms.access import AccountRequest, require_role
+from oms.answers import without_compression
 from oms.errors import DomainError
 from oms.filters import AuditFilter, MemberFilter
 from oms.forms import MemberForm, RoleForm
@@ -83,7 +84,7 @@ def _link_page(request: AccountRequest, invitation: services.Invitation) -> Http
         "page_title": _("Send this link"),
         "member": invitation.membership,
     }
-    return render(request, "people/invitation.html", {**context, **_around(request)})
+    return without_compression(render(request, "people/invitation.html", {**context, **_around(request)}))
 
 
 @require_http_methods(["GET", "POST"])

@@ -64,7 +64,9 @@ def test_compose_follows_the_schema_of_compose():
 
 def test_everything_starts_in_order_and_is_watched(compose):
     services = compose["services"]
-    assert set(services) == {"postgres", "valkey", *OURS}
+    assert set(services) == {"postgres", "valkey", "proxy", *OURS}
+    assert services["proxy"]["depends_on"] == {"web": {"condition": "service_healthy"}}
+    assert [name for name, service in services.items() if service.get("ports")] == ["proxy"]
     for name in OURS[1:]:
         waits = {other: how["condition"] for other, how in services[name]["depends_on"].items()}
         assert waits == {

@@ -1,19 +1,15 @@
 """PostgreSQL or Valkey is away: clear words, nothing lost, nothing doubled, and all well when it is back."""
 
-import re
-import subprocess
-import sys
 import time
 from urllib.parse import urlsplit, urlunsplit
 
-import httpx
 import pytest
 
 from oms import dispatch
 from oms.models import Due, Job, Sku
 from oms.tenancy import account_context
-from tests.conftest import PASSWORD
 from tests.tcp_door import Door
+from tests.web_process import csrf, serving, signed_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PATIENCE = 8
@@ -51,39 +47,20 @@ def valkey_door(server_env):
 @pytest.fixture
 def site(server_env, postgres_door, valkey_door):
     """A web server of its own whose databases are behind doors."""
-    port = Door(("127.0.0.1", 1)).port
     environment = {
         **server_env,
         "DATABASE_URL": behind(postgres_door, server_env["DATABASE_URL"]),
         "REDIS_URL": behind(valkey_door, server_env["REDIS_URL"]),
     }
-    options = ["--bind", f"127.0.0.1:{port + 1}", "--threads=4", "--no-control-socket", "--log-level=warning"]
-    process = subprocess.Popen([sys.executable, "-m", "gunicorn", *options, "oms.wsgi:application"], env=environment)
-
-    def answers():
-        try:
-            return httpx.get(f"http://127.0.0.1:{port + 1}/healthz/").status_code == 200
-        except httpx.HTTPError:
-            return False
-
-    eventually(answers, 30)
-    yield f"http://127.0.0.1:{port + 1}"
-    process.terminate()
-    process.wait(20)
+    with serving(environment) as web:
+        yield web
 
 
 @pytest.fixture
 def olga_online(site, olga):
     """Olga, signed in over HTTP."""
-    with httpx.Client(base_url=site, timeout=PATIENCE) as client:
-        token = csrf(client.get("/sign-in/"))
-        form = {"username": olga.email, "password": PASSWORD, "csrfmiddlewaretoken": token}
-        assert client.post("/sign-in/", data=form).status_code == 302
+    with signed_in(site, olga, PATIENCE) as client:
         yield client
-
-
-def csrf(answer):
-    return re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', answer.text)[1]
 
 
 def new_sku(client, token, code):

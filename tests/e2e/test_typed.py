@@ -1,0 +1,78 @@
+"""What was typed outlives a page that no browser keeps, for its person, until it is sent."""
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from playwright.sync_api import expect
+
+from oms.models import Membership, Role
+from oms.tenancy import account_context
+from tests.conftest import BACKEND
+from tests.factories import make_bin, make_serialized_sku
+from tests.replenishment.factories import make_submitted
+
+pytestmark = pytest.mark.django_db(transaction=True)
+KEPT = "Object.keys(sessionStorage).filter(key => key.startsWith('typed:'))"
+
+
+@pytest.fixture
+def made(account_a):
+    with account_context(account_a):
+        found = make_submitted((make_serialized_sku(code="LAP-1", name="Laptop 14"), 3))
+        make_bin(link=found.link, name="A-01")
+        return found
+
+
+def serials(page):
+    return page.get_by_label("Serials")
+
+
+@pytest.fixture
+def floor(page_for, wes, made):
+    page = page_for(wes)
+    page.faults.expect("422")
+    page.goto(f"/acme/replenishments/{made.pk}/receive/")
+    page.get_by_label("BIN").fill("A-01")
+    serials(page).fill("SN00000001\nSN00000002")
+    return page
+
+
+def test_back_and_reload_show_what_was_typed(floor, made):
+    floor.goto("/acme/inventory/serials/")
+    floor.go_back()
+    expect(serials(floor)).to_have_value("SN00000001\nSN00000002")
+    expect(floor.get_by_label("BIN")).to_have_value("A-01")
+    floor.reload()
+    expect(serials(floor)).to_have_value("SN00000001\nSN00000002")
+    floor.goto(f"/acme/replenishments/{made.pk}/receive/")
+    expect(serials(floor)).to_have_value("")
+
+
+def test_a_form_that_comes_back_keeps_it_and_one_that_is_done_forgets_it(floor):
+    serials(floor).press_sequentially("\nWRONG")
+    floor.get_by_role("button", name="Receive", exact=True).click()
+    expect(floor.get_by_text("Nothing is received yet")).to_be_visible()
+    assert len(floor.evaluate(KEPT)) == 1
+    serials(floor).fill("SN00000001\nSN00000002\nSN00000003")
+    floor.get_by_role("button", name="Check again").click()
+    floor.get_by_role("heading", name="Receipt R-1001-1").wait_for()
+    assert floor.evaluate(KEPT) == []
+
+
+def test_signing_out_forgets_it(floor):
+    floor.get_by_text("Signed in as Wes").locator("..").click()
+    floor.get_by_role("button", name="Sign out").click()
+    floor.get_by_label("Password").wait_for()
+    assert floor.evaluate(KEPT) == []
+
+
+def test_the_next_person_in_this_tab_does_not_see_it(floor, ana, live_server):
+    Membership.objects.filter(person=ana).update(role=Role.WAREHOUSE)
+    client = Client()
+    client.force_login(ana, backend=BACKEND)
+    session = client.cookies[settings.SESSION_COOKIE_NAME].value
+    floor.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": live_server.url}])
+    floor.goto("/acme/inventory/serials/")
+    floor.go_back()
+    expect(floor.get_by_text("Signed in as Ana")).to_be_attached()
+    expect(serials(floor)).to_have_value("")
