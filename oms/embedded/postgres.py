@@ -106,7 +106,7 @@ class Cluster:
             password=self.password,
             dbname="postgres",
             autocommit=True,
-            connect_timeout=10,
+            connect_timeout=3,
         )
 
     def cannot(self, error: psycopg.Error) -> CannotStart:
