@@ -1,5 +1,6 @@
 """What a member of the warehouse enters of a delivery, line by line."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -73,8 +74,14 @@ class EntryForm(forms.Form):
 
     def _lot_rows(self) -> int:
         asked = whole_number(self.data.get(f"{self.prefix}-lots"), most_digits=9)
-        least = max(LOT_ROWS, min(len(self.ordered), MOST_LOTS))
-        return max(least, min(asked or 0, MOST_LOTS))
+        # A row that came is a row, whatever was counted: a lot that was typed is not left out.
+        sent = [int(each[1]) + 1 for key in self.data if (each := re.fullmatch(self._lot_key, key)) and self.data[key]]
+        least = max(LOT_ROWS, len(self.ordered), *sent)
+        return min(max(least, asked or 0), MOST_LOTS)
+
+    @property
+    def _lot_key(self) -> str:
+        return rf"{re.escape(str(self.prefix))}-lot([0-9]{{1,3}})_[a-z]+"
 
     def _check_while_typing(self, url: str) -> None:
         self.fields["serials"].widget.attrs |= {

@@ -6,6 +6,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from oms.numbers import whole_number
+from oms.ui.filter_fields import NumberField
 from oms.ui.filters import (
     ChoiceFilter,
     DateRangeFilter,
@@ -69,11 +70,11 @@ class ExactFilter(TextFilter):
 class LineFilter(ExactFilter):
     """A line's number."""
 
+    field_class = NumberField
+
     def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
-        """The rows of that line; none where it is no number."""
-        if not value:
-            return qs
-        return qs.filter(**{self.field_name: whole_number(value, most_digits=8) or 0})  # lines count from 1
+        """The rows of that line."""
+        return qs.filter(**{self.field_name: whole_number(value)}) if value else qs
 
 
 class ExpectedFilter(FilterSet):

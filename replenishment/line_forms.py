@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any
 
 from django import forms
 from django.utils.translation import gettext as _, gettext_lazy, ngettext
 
+from oms.formsets import KeptRows
 from oms.models import Sku
 from oms.models.catalogue import validate_printable
 from oms.queries.catalogue import skus_by_code
@@ -126,16 +127,13 @@ class LineForm(forms.Form):
         return {"quantity": data["quantity"], "unit_cost": data["unit_cost"], "lots": lots}
 
 
-class BaseLines(forms.BaseFormSet):  # type: ignore[type-arg]  # generic in stubs only
+class BaseLines(KeptRows):
     """The rows of SKUs and quantities; blank ones are left out."""
 
+    named_by = "line_id"
     suggest_url = ""
     kept_lots: Mapping[int, str] = MappingProxyType({})
     """Line id → words, for lines whose lots are more than one lot of the whole line: those stay as they are."""
-    default_error_messages: ClassVar = {
-        **forms.BaseFormSet.default_error_messages,
-        "missing_management_form": gettext_lazy("The page was sent incompletely. Please send it again."),
-    }
 
     def get_form_kwargs(self, index: int | None) -> dict[str, Any]:
         """The place of the row, for its labels."""
@@ -144,6 +142,7 @@ class BaseLines(forms.BaseFormSet):  # type: ignore[type-arg]  # generic in stub
 
     def clean(self) -> None:
         """Find every SKU in one query; an unknown one is an error at its field."""
+        super().clean()
         rows = [form for form in self.used() if form.cleaned_data.get("sku")]
         self.skus = skus_by_code([form.cleaned_data["sku"] for form in rows])
         for form in rows:
@@ -165,13 +164,15 @@ class BaseLines(forms.BaseFormSet):  # type: ignore[type-arg]  # generic in stub
             yield data["line_id"], self.skus[data["sku"]], form.values()
 
 
-def lines_formset(data: Any, *, prefix: str, initial: list[dict[str, Any]], suggest_url: str) -> BaseLines:
+def lines_formset(
+    data: Any, *, prefix: str, initial: list[dict[str, Any]], suggest_url: str, is_current: bool
+) -> BaseLines:
     """The rows, BLANK_ROWS of them blank; each SKU field asks `suggest_url` for suggestions."""
     made: Any = forms.formset_factory(
         LineForm, formset=BaseLines, extra=BLANK_ROWS, max_num=MOST_ROWS, absolute_max=MOST_ROWS, can_delete=True
     )
     rows: BaseLines = made(data, prefix=prefix, initial=initial)
-    rows.suggest_url = suggest_url
+    rows.there, rows.is_current, rows.suggest_url = initial, is_current, suggest_url
     return rows
 
 
@@ -216,11 +217,11 @@ class LotForm(forms.Form):
         return data
 
 
-class BaseLots(forms.BaseFormSet):  # type: ignore[type-arg]  # generic in stubs only
+class BaseLots(KeptRows):
     """The lots of one line; blank rows are left out."""
 
+    named_by = "lot"
     units = 0
-    default_error_messages: ClassVar = BaseLines.default_error_messages
 
     def get_form_kwargs(self, index: int | None) -> dict[str, Any]:
         """The place of the row, for its labels."""
@@ -228,8 +229,9 @@ class BaseLots(forms.BaseFormSet):  # type: ignore[type-arg]  # generic in stubs
 
     def clean(self) -> None:
         """A lot is named once; a quantity is left out only of the last one, which is then the rest of the line."""
+        super().clean()
         seen = set[str]()
-        rows = [form for form in self.forms if form.cleaned_data.get("lot")]
+        rows = [form for form in self.forms if form.cleaned_data.get("lot") and not form.cleaned_data.get("DELETE")]
         rest = self.units - sum(form.cleaned_data.get("quantity") or 0 for form in rows)
         open_rows = [form for form in rows if not form.cleaned_data.get("quantity") and "quantity" not in form.errors]
         for form in rows:
@@ -247,15 +249,25 @@ class BaseLots(forms.BaseFormSet):  # type: ignore[type-arg]  # generic in stubs
 
     def values(self) -> list[LotInput]:
         """The lots of a valid set."""
-        data = [form.cleaned_data for form in self.forms]
+        data = [form.cleaned_data for form in self.forms if not form.cleaned_data.get("DELETE")]
         return [LotInput(row["lot"], row["quantity"], row["expires_on"]) for row in data if row.get("lot")]
 
 
-def lots_formset(data: Any, *, prefix: str, units: int, initial: list[dict[str, Any]]) -> BaseLots:
+def lots_formset(
+    data: Any, *, prefix: str, units: int, initial: list[dict[str, Any]], is_current: bool = True
+) -> BaseLots:
     """The rows of a line's lots, BLANK_ROWS of them blank."""
     most = max(MOST_LOTS, len(initial))  # a line that has too many can be mended
-    made: Any = forms.formset_factory(LotForm, formset=BaseLots, extra=BLANK_ROWS, max_num=most, absolute_max=most)
+    made: Any = forms.formset_factory(
+        LotForm,
+        formset=BaseLots,
+        extra=BLANK_ROWS,
+        max_num=most,
+        absolute_max=most,
+        can_delete=True,
+        can_delete_extra=False,
+    )
     # What was sent stands for itself: a row that says what is there by now is not one that nobody filled in.
     rows: BaseLots = made(data, prefix=prefix, initial=None if data else initial)
-    rows.units = units
+    rows.there, rows.is_current, rows.units = initial, is_current, units
     return rows

@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 import django_filters
+from django import forms
 from django.db.models import QuerySet
 from django.utils.translation import gettext, gettext_lazy as _, ngettext
 
@@ -21,8 +22,17 @@ SHORTEST = 3
 """A global search of fewer characters would read every row: there is no index for it."""
 
 
+class _ListField(forms.CharField):
+    def validate(self, value: str) -> None:
+        super().validate(value)
+        if value and _uuid(value) is None:
+            raise forms.ValidationError(gettext("This is no list that Find many made: find the serials again."))
+
+
 class FoundListFilter(django_filters.Filter):
     """The units of a list that "Find many" made. A list that is not there (any more) has none: never all of them."""
+
+    field_class = _ListField
 
     def filter(self, qs: QuerySet[Any], value: Any) -> QuerySet[Any]:
         """The rows of the list."""

@@ -9,7 +9,6 @@ import shutil
 from collections import Counter
 from contextlib import suppress
 
-import psycopg
 import pytest
 from django.conf import settings
 from django.db import connections
@@ -20,11 +19,15 @@ from hypothesis import HealthCheck, settings as hypothesis
 
 from oms.models import Account, Membership, Person, Role
 from oms.tenancy import account_context
+from tests import databases
+from tests.meta import tools
 
 PASSWORD = "a plain long sentence"
 BACKEND = "oms.services.people.PersonBackend"
-# What makes a test a transaction test. It must be an argument: what getfixturevalue() adds comes too late to be seen.
+# What makes a test a transaction test beside @pytest.mark.commits("why"): a server's thread looks at the rows, or the
+# fixture is the subject. It must be an argument: what getfixturevalue() adds comes too late to be seen.
 TRANSACTIONAL = {"transactional_db", "live_server"}
+TOOLS = settings.FILES_ROOT.parent / "tools"
 LEFT_OUT = pytest.StashKey[Counter]()
 # No test fails because the machine was busy for a moment: speed is for `manage.py bench`.
 hypothesis.register_profile("lotline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -52,18 +55,34 @@ def pytest_collection_modifyitems(config, items):
                 pytest.mark.skip(reason="no Chromium on PATH (LOTLINE_REQUIRE_BROWSER=1 makes this a failure)")
             )
         _let_the_owner_flush(item)
+    items.sort(key=_awaits_tools)  # they come last: until then the tools have run beside the others
     config.stash[LEFT_OUT] = Counter()
     if not is_on("LOTLINE_TEST_ALL"):
         _leave_out(config, items)
 
 
+def _awaits_tools(item):
+    return "tools_folder" in item.fixturenames
+
+
+def pytest_collection_finish(session):
+    is_first = os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0"
+    if is_first and not session.config.option.collectonly and any(map(_awaits_tools, session.items)):
+        tools.start(TOOLS)
+
+
+@pytest.fixture(scope="session")
+def tools_folder():
+    """Where the linters, which run in the background, leave what they came to."""
+    return TOOLS
+
+
 def _let_the_owner_flush(item):
     """Transaction tests are emptied by the owner: a mirror is never flushed, and the app may not TRUNCATE."""
     marker = item.get_closest_marker("django_db")
-    is_transactional = marker and (marker.kwargs.get("transaction") or (marker.args and marker.args[0]))
-    if is_transactional or TRANSACTIONAL & set(item.fixturenames):
-        kwargs = {**(marker.kwargs if marker else {}), "transaction": True, "databases": ["default", "owner"]}
-        item.add_marker(pytest.mark.django_db(**kwargs), append=False)
+    is_unexplained = marker and marker.kwargs.get("transaction")  # tests/meta/test_isolation.py asks for its reason
+    if is_unexplained or item.get_closest_marker("commits") or TRANSACTIONAL & set(item.fixturenames):
+        item.add_marker(pytest.mark.django_db(transaction=True, databases=["default", "owner"]), append=False)
 
 
 def _leave_out(config, items):
@@ -76,9 +95,14 @@ def _leave_out(config, items):
         items[:] = [item for item in items if item not in gone]
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session):
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["left_out"] = dict(session.config.stash.get(LEFT_OUT, {}))
+        return
+    if str(os.getpid()) == settings.SESSION:  # else all this belongs to who gave the session its name
+        tools.stop(TOOLS)
+        databases.drop_template()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -94,38 +118,18 @@ def pytest_terminal_summary(terminalreporter, config):
 
 
 # --- the database -----------------------------------------------------------------------------------------------------
-def _drop_databases_of_the_dead():
-    """A session that was killed could not drop its database; the next one on this machine does."""
-    parts = connections["owner"].settings_dict
-    with psycopg.connect(
-        dbname="postgres",
-        user=parts["USER"],
-        password=parts["PASSWORD"],
-        host=parts["HOST"],
-        port=parts["PORT"],
-        autocommit=True,
-    ) as admin:
-        for (name,) in admin.execute(r"SELECT datname FROM pg_database WHERE datname ~ '^test_lotline_\d+(_gw\d+)?$'"):
-            pid = int(name.split("_")[2])
-            try:
-                os.kill(pid, 0)
-            except ProcessLookupError:
-                with suppress(psycopg.Error):  # somebody else is doing the same, or it is in use on another machine
-                    admin.execute(f'DROP DATABASE "{name}"')
-            except PermissionError:
-                continue
-
-
 @pytest.fixture(scope="session")
 def django_db_setup(django_test_environment, django_db_blocker, django_db_modify_db_settings):
-    """Make the test database as its owner; `default` is a mirror of it with the app's role.
+    """Copy the migrated template as its owner; `default` is a mirror of the copy with the app's role.
 
     Without this override pytest-django would set up `default` only, whose mirror would then be the real database.
     """
     with django_db_blocker.unblock():
         connections["default"].close_pool()
+        databases.be_patient()
         if os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0":
-            _drop_databases_of_the_dead()
+            databases.drop_databases_of_the_dead()
+        databases.make_template(int(settings.SESSION))
         before = setup_databases(verbosity=0, interactive=False, aliases=["owner"], serialized_aliases=[])
         names = {alias: connections[alias].settings_dict["NAME"] for alias in ("default", "owner")}
         assert names["default"] == names["owner"], f"default and owner must be one database: {names}"

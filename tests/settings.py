@@ -17,7 +17,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = False
 SECURE_HSTS_SECONDS = 0
 
 # A session that was started by this one (a worker, a command) gets its database by DATABASE_URL, and no suffix.
-DATABASES["owner"]["TEST"]["NAME"] = f"test_lotline_{SESSION}"
+DATABASES["owner"]["TEST"] |= {"NAME": f"test_lotline_{SESSION}", "TEMPLATE": f"test_lotline_{SESSION}_template"}
 CACHES["default"]["KEY_PREFIX"] = PREFIX
 CELERY_BROKER_TRANSPORT_OPTIONS = {**CELERY_BROKER_TRANSPORT_OPTIONS, "global_keyprefix": PREFIX}
 

@@ -10,9 +10,12 @@ class Door:
 
     def __init__(self, target):
         self.target, self.pairs, self.listener = target, [], None
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.moves = threading.Lock()
+        # Bound and never listening: it keeps the port ours while the door is shut, and refuses as nobody would.
+        self.place = socket.socket()
+        self.place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        self.place.bind(("127.0.0.1", 0))
+        self.port = self.place.getsockname()[1]
         self.open()
 
     def open(self):
@@ -20,16 +23,17 @@ class Door:
         threading.Thread(target=self._accept, args=[self.listener], daemon=True).start()
 
     def shut(self):
-        """Refuse new connections and cut the ones there are."""
-        listener, self.listener = self.listener, None
-        with suppress(OSError):
-            listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        for pair in self.pairs:
-            for end in pair:
-                with suppress(OSError):
-                    end.shutdown(socket.SHUT_RDWR)
-        self.pairs.clear()
+        """Refuse new connections and cut the ones there are, also one that is just coming in."""
+        with self.moves:
+            listener, self.listener = self.listener, None
+            with suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
+            for pair in self.pairs:
+                for end in pair:
+                    with suppress(OSError):
+                        end.shutdown(socket.SHUT_RDWR)
+            self.pairs.clear()
 
     def _accept(self, listener):
         while True:
@@ -38,7 +42,12 @@ class Door:
                 far = socket.create_connection(self.target)
             except OSError:
                 return
-            self.pairs.append((near, far))
+            with self.moves:
+                if self.listener is not listener:  # shut since it was accepted
+                    near.close()
+                    far.close()
+                    return
+                self.pairs.append((near, far))
             for source, goal in ((near, far), (far, near)):
                 threading.Thread(target=self._pump, args=[source, goal], daemon=True).start()
 

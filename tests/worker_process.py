@@ -4,7 +4,7 @@
 
     worker = worker_process.worker  # the fixture
 
-    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.commits("another process looks at the rows")
     def test_...(worker): ...
 
 The worker sees what is committed, so such tests are transaction tests; a module of them shares one worker. It runs with

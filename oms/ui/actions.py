@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import QuerySet
-from django.http import QueryDict
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import render
 from django.urls import resolve
 from django.utils.translation import gettext_lazy as _
 
@@ -49,11 +50,13 @@ def selection(request: AccountRequest, page: "type[TableView]", path: str = "") 
     """The selected rows of `page`, from the posted `pk`s, or from the posted filter when `all` is 1.
 
     `path` is the address of the list, for jobs. Ids of other accounts are simply not found. Raises DomainError when
-    nothing is selected.
+    nothing is selected, or the filter does not say just which rows.
     """
     posted = request.POST
     if posted.get("all") == "1":
-        query = posted.get("filter", "")
+        if "filter" not in posted:
+            raise DomainError(_("Nothing is done: the page did not say which rows. Open the list and try again."))
+        query = posted["filter"]
         rows = page.filtered(QueryDict(query)).order_by("pk")
         params = {"path": path, "filter": query}
         return Selection(page.model_rows(rows), [("all", "1"), ("filter", query)], params, is_all=True)
@@ -65,11 +68,17 @@ def selection(request: AccountRequest, page: "type[TableView]", path: str = "") 
 
 
 def selected(params: Mapping[str, Any]) -> QuerySet[Any]:
-    """The rows that a `Selection.params` means now, in the current account."""
+    """The rows that a `Selection.params` means now, in the current account. Raises FaultyFilter as `selection` does."""
     page: type[TableView] = resolve(params["path"]).func.table_view  # type: ignore[attr-defined]  # see TableView.page
     if "pks" in params:
         return page.model_rows(params["pks"])
     return page.model_rows(page.filtered(QueryDict(params["filter"])).order_by("pk"))
+
+
+def refusal(request: AccountRequest, error: DomainError, *, section: Text, url: str, back: str = "") -> HttpResponse:
+    """The dialog titled Alert: why nothing is done, and the way back to the list of `section` at `url`."""
+    context = {"section_label": section, "section_url": url, "page_title": _("Alert")}
+    return render(request, "ui/alert.html", {**context, "text": str(error), "back_url": back or url}, status=422)
 
 
 def _ids(texts: Iterable[str]) -> Iterable[int]:

@@ -3,7 +3,8 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import MAXYEAR, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
+from functools import cached_property
 from typing import Any, ClassVar
 
 import django_filters
@@ -12,14 +13,26 @@ from django.db.models import F, Model, Q, QuerySet
 from django.db.models.functions import Upper
 from django.http import QueryDict
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.translation import get_language, gettext_lazy as _
 
+from oms.errors import DomainError
 from oms.search import PAIRS, AnyOf, HasPair, Pairs, Within, begins_with, behind_first
+from oms.ui.filter_fields import (
+    SUFFIXES,
+    TOO_SHORT,
+    ChoiceField,
+    DayRangeField,
+    DayRangeWidget,
+    SwitchField,
+    TextField,
+)
 from oms.ui.tables import Declared, with_query
 
-FIRST_YEAR = 1900
 SEARCH = "q"
-LONGEST = 120
+PLACING = frozenset({"sort", "page", "per_page", "after", "before", "format", "view", "columns"})
+"""What else may be in the address of a list. What makes no sense there is as if it were not there: it shows the same
+rows in another order or place."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +44,28 @@ class Chip:
     remove_url: str
 
 
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with one filter: its parameter, its label, and which form it takes."""
+
+    name: str
+    label: str
+    text: str
+    is_short: bool = False
+    """Nothing is wrong yet: more is being typed."""
+
+    def __str__(self) -> str:
+        return f"{self.label}: {self.text}" if self.label else self.text
+
+
+class FaultyFilter(DomainError):
+    """Rows were asked for by a filter that cannot be used: nobody knows which, so nothing is done with any."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        words = _("Nothing is done, because the filter does not say which rows. %(faults)s")
+        super().__init__(words % {"faults": " ".join(map(str, faults))})
+
+
 class TextFilter(django_filters.CharFilter):
     """Partial match, whatever the case, on one or more fields. `placeholder` stands in the empty field.
 
@@ -38,6 +73,8 @@ class TextFilter(django_filters.CharFilter):
     field that is mostly asked for by its beginning, like a number that rises with time; it has one index of `ordered`
     and one of what is `behind_first`.
     """
+
+    field_class = TextField
 
     def __init__(
         self,
@@ -49,9 +86,7 @@ class TextFilter(django_filters.CharFilter):
         **kwargs: Any,
     ) -> None:
         attrs = {"placeholder": placeholder, "autocomplete": "off", "spellcheck": "false"}
-        super().__init__(
-            field_name=fields[0], label=label, max_length=LONGEST, widget=forms.TextInput(attrs=attrs), **kwargs
-        )
+        super().__init__(field_name=fields[0], label=label, widget=forms.TextInput(attrs=attrs), **kwargs)
         self.fields, self.has_pairs, self.by_beginning = fields, has_pairs, by_beginning
 
     def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
@@ -94,8 +129,7 @@ class SearchFilter(TextFilter):
 
     def __init__(self, *fields: str, placeholder: Any, shortest: int = 1, **kwargs: Any) -> None:
         super().__init__(*fields, placeholder=placeholder, label=_("Search"), **kwargs)
-        if shortest > 1:
-            self.extra["min_length"] = shortest
+        self.extra["shortest"] = shortest
         self.extra["widget"] = forms.TextInput(
             attrs={"type": "search", "placeholder": placeholder, "autocomplete": "off", "spellcheck": "false"}
         )
@@ -104,6 +138,8 @@ class SearchFilter(TextFilter):
 class ChoiceFilter(django_filters.ChoiceFilter):
     """A dropdown, "Select…" while nothing is chosen."""
 
+    field_class = ChoiceField
+
     def __init__(self, *, label: Any, **kwargs: Any) -> None:
         super().__init__(label=label, empty_label=_("Select…"), **kwargs)
 
@@ -111,54 +147,29 @@ class ChoiceFilter(django_filters.ChoiceFilter):
 class SwitchFilter(django_filters.Filter):
     """A checkbox over the table. Off, it leaves out the rows whose field is true; on, they are among the others."""
 
-    field_class = forms.BooleanField
+    field_class = SwitchField
 
     def __init__(self, *, label: Any, **kwargs: Any) -> None:
-        super().__init__(label=label, widget=forms.CheckboxInput, **kwargs)
+        super().__init__(label=label, **kwargs)
 
     def filter(self, qs: QuerySet[Any], value: bool | None) -> QuerySet[Any]:  # noqa: FBT001
         """All rows, or those whose field is false."""
         return qs if value else qs.filter(**{self.field_name: False})
 
 
-class _DayRangeWidget(django_filters.widgets.SuffixedMultiWidget):
-    suffixes = ("from", "to")
-
-    def __init__(self, label: Any) -> None:
-        def day(words: Any) -> forms.DateInput:
-            # Not type="date": browsers show that in their own order of day and month, and a scanner cannot type
-            # into it.
-            attrs = {
-                "placeholder": _("yyyy-mm-dd"),
-                "aria-label": words,
-                "class": "date",
-                "autocomplete": "off",
-                "size": "10",
-            }
-            return forms.DateInput(attrs=attrs, format="%Y-%m-%d")
-
-        super().__init__([day(_("%s from") % label), day(_("%s to") % label)])
-
-    def decompress(self, value: Any) -> list[Any]:
-        """The two days of a slice."""
-        return [value.start, value.stop] if value else [None, None]
-
-
 class DayRangeFilter(django_filters.Filter):
     """From one day to another, both included, as days of the account's time zone; yyyy-mm-dd."""
 
-    field_class = django_filters.fields.DateRangeField
+    field_class = DayRangeField
 
     def __init__(self, *, label: Any, **kwargs: Any) -> None:
-        super().__init__(label=label, widget=_DayRangeWidget(label), **kwargs)
+        super().__init__(label=label, widget=DayRangeWidget(label), **kwargs)
 
     def filter(self, qs: QuerySet[Any], value: slice | None) -> QuerySet[Any]:
-        """The rows whose moment lies in the days; days beyond the calendar's ends bound nothing."""
-        if value is None:
-            return qs
-        if value.start and value.start.year >= FIRST_YEAR:
+        """The rows whose moment lies in the days."""
+        if value and value.start:
             qs = qs.filter(**{f"{self.field_name}__gte": _midnight(value.start)})
-        if value.stop and value.stop.year < MAXYEAR:
+        if value and value.stop:
             qs = qs.filter(**{f"{self.field_name}__lt": _midnight(value.stop + timedelta(days=1))})
         return qs
 
@@ -169,14 +180,14 @@ class DateRangeFilter(DayRangeFilter):
     def filter(self, qs: QuerySet[Any], value: slice | None) -> QuerySet[Any]:
         """The rows whose day lies in the days; rows without a day are in none."""
         if value and value.start:
-            qs = qs.filter(**{f"{self.field_name}__gte": value.start.date()})
+            qs = qs.filter(**{f"{self.field_name}__gte": value.start})
         if value and value.stop:
-            qs = qs.filter(**{f"{self.field_name}__lte": value.stop.date()})
+            qs = qs.filter(**{f"{self.field_name}__lte": value.stop})
         return qs
 
 
-def _midnight(day: datetime) -> datetime:
-    return timezone.make_aware(datetime.combine(day.date(), time.min))
+def _midnight(day: date) -> datetime:
+    return timezone.make_aware(datetime.combine(day, time.min))
 
 
 class _Shared(dict[str, forms.Field]):
@@ -228,14 +239,64 @@ class FilterSet(django_filters.FilterSet):
                 field.widget.attrs["aria-label"] = _("Filter: %(label)s") % {"label": field.label}
         return form_class
 
-    def header_fields(self) -> dict[str, str]:
-        """Column name → the field of its filter, drawn."""
-        return {name: self._drawn(name) for name in self.filters if name != SEARCH}
+    @classmethod
+    def parameters(cls, name: str) -> tuple[str, ...]:
+        """What a filter is called in the address: a range of days is two."""
+        is_range = isinstance(cls.base_filters[name], DayRangeFilter)
+        return tuple(f"{name}_{end}" for end in SUFFIXES) if is_range else (name,)
 
-    def _drawn(self, name: str) -> str:
+    # --- what is wrong ------------------------------------------------------------------------------------------------
+    @cached_property
+    def faults(self) -> list[Fault]:
+        """What is wrong with each filter that cannot be used. While there is any, no row matches."""
+        if not self.is_bound:
+            return []
+        errors = self.form.errors.as_data()
+        found = [
+            Fault(name, str(self.form[name].label), str(error.messages[0]), error.code == TOO_SHORT)
+            for name in self.filters
+            for error in [*errors.get(name, ())][:1]
+        ]
+        twice = [name for name in self.filters if name not in errors and self._is_there_twice(name)]
+        words = str(_("It is there twice with different values: leave one."))
+        return found + [Fault(name, str(self.form[name].label), words) for name in twice]
+
+    def _is_there_twice(self, name: str) -> bool:
+        return any(len({*self._texts(parameter)} - {""}) > 1 for parameter in self.parameters(name))
+
+    def _texts(self, parameter: str) -> list[str]:
+        return self.data.getlist(parameter) if isinstance(self.data, QueryDict) else [self.data.get(parameter, "")]
+
+    @cached_property
+    def unknown(self) -> list[Fault]:
+        """The parameters that are neither filters nor say how the list is shown."""
+        known = PLACING.union(*map(self.parameters, self.filters))
+        words = _("“%(name)s” is no filter of this list.")
+        return [Fault(name, "", str(words % {"name": name[:40]})) for name in self.data if name not in known]
+
+    @property
+    def qs(self) -> QuerySet[Any]:
+        """The rows that the filters leave; none while one of them cannot be used, lest it be taken for all."""
+        rows: QuerySet[Any] = self.queryset.none() if self.faults else super().qs
+        return rows
+
+    def sure(self) -> QuerySet[Any]:
+        """The same, to do something with. Raises FaultyFilter where the address does not say just which rows."""
+        if wrong := [*self.faults, *self.unknown]:
+            raise FaultyFilter(wrong)
+        return self.qs
+
+    # --- what is drawn ------------------------------------------------------------------------------------------------
+    def header_fields(self) -> dict[str, str]:
+        """Column name → the field of its filter, drawn, with what is wrong under it."""
+        wrong = {fault.name: fault.text for fault in self.faults}
+        return {name: self._drawn(name, wrong.get(name, "")) for name in self.filters if name != SEARCH}
+
+    def _drawn(self, name: str, fault: str = "") -> str:
         """The field with what was typed; an empty one looks the same for everybody, and is drawn once."""
-        if any(self.data.get(each) for each in (name, f"{name}_from", f"{name}_to")):
-            return str(self.form[name])
+        if any(self.data.get(each) for each in self.parameters(name)):
+            said = format_html('<p class="errorlist" id="filter_{}_error">{}</p>', name, fault) if fault else ""
+            return f"{self.form[name]}{said}"
         key = type(self), get_language() or "", name
         if key not in self._empty_fields:
             self._empty_fields[key] = str(self.form[name])
@@ -245,7 +306,7 @@ class FilterSet(django_filters.FilterSet):
         """The parameters of the filters that have no field of their own on a page with these columns."""
         for name, declared in self.filters.items():
             if name not in {SEARCH, *columns} and not isinstance(declared, SwitchFilter):
-                yield from (name, f"{name}_from", f"{name}_to")
+                yield from self.parameters(name)
 
     def switches(self) -> list[dict[str, str]]:
         """The checkboxes that stand over the table: drawn, with id and label."""
@@ -253,14 +314,48 @@ class FilterSet(django_filters.FilterSet):
         fields = [(self.form[name], self._drawn(name)) for name in names]
         return [{"drawn": drawn, "id": field.id_for_label, "label": field.label} for field, drawn in fields]
 
-    def faults(self) -> list[tuple[str, str]]:
-        """(label, what is wrong) of every entry that is left out because it makes no sense."""
-        errors = self.form.errors if self.is_bound else {}
-        return [(str(self.form[name].label), str(fault)) for name, faults in errors.items() for fault in faults]
+    @property
+    def search_field(self) -> Any:
+        """The field of the global search, or None. It stands outside of what is drawn anew when it is typed into, so
+        it says nothing of what is wrong.
+        """
+        if SEARCH not in self.filters:
+            return None
+        return self.get_form_class()(initial={SEARCH: self.data.get(SEARCH, "")})[SEARCH]
 
+    def chips(self, query: QueryDict) -> Iterator[Chip]:
+        """The active filters in words, in the order of the declaration; what cannot be used as it was sent."""
+        values = getattr(self.form, "cleaned_data", {}) if self.is_bound else {}
+        wrong = {fault.name: self._sent(fault.name) for fault in self.faults if not fault.is_short}
+        for name, declared in self.filters.items():
+            value = wrong.get(name) or values.get(name)
+            if value in (None, "", [], False):
+                continue
+            gone = dict.fromkeys(self.parameters(name), "")
+            yield Chip(str(declared.label), _said(declared, value), with_query(query, **gone))
+
+    def _sent(self, name: str) -> str:
+        """What was sent for a filter, as far as it fits."""
+        texts = [text for each in self.parameters(name) for text in self._texts(each) if text]
+        return " – ".join(text.replace("\0", "\ufffd")[:40] for text in texts[:2])
+
+    def clear_url(self, query: QueryDict) -> str:
+        """The address without any filter, with its sort and page size."""
+        filters = [each for name in self.filters for each in self.parameters(name)]
+        return with_query(query, **dict.fromkeys([*filters, *self._strange], ""))
+
+    def known_url(self, query: QueryDict) -> str:
+        """The address without what is no filter of the list."""
+        return with_query(query, **dict.fromkeys(self._strange, ""))
+
+    @property
+    def _strange(self) -> list[str]:
+        return [fault.name for fault in self.unknown]
+
+    # --- how rows are found -------------------------------------------------------------------------------------------
     def matches(self) -> list[QuerySet[Any]]:
         """The rows of `qs` in parts, found by indexes on what they hold, see `TextFilter.find`; none without a text."""
-        values = getattr(self.form, "cleaned_data", {}) if self.is_bound else {}
+        values = self.form.cleaned_data if self.is_bound and not self.faults else {}
         texts = {
             name for name, declared in self.filters.items() if isinstance(declared, TextFilter) and values.get(name)
         }
@@ -282,24 +377,6 @@ class FilterSet(django_filters.FilterSet):
             isinstance(declared, TextFilter) and declared.has_pairs and len(values.get(name) or "") == PAIRS
             for name, declared in self.filters.items()
         )
-
-    @property
-    def search_field(self) -> Any:
-        """The bound field of the global search, or None."""
-        return self.form[SEARCH] if SEARCH in self.filters else None
-
-    def chips(self, query: QueryDict) -> Iterator[Chip]:
-        """The active filters in words, in the order of the declaration."""
-        for name, declared in self.filters.items():
-            value = self.form.cleaned_data.get(name) if self.form.is_valid() or self.is_bound else None
-            if value in (None, "", [], False):
-                continue
-            parameters = {name: "", f"{name}_from": "", f"{name}_to": ""}
-            yield Chip(str(declared.label), _said(declared, value), with_query(query, **parameters))
-
-    def clear_url(self, query: QueryDict) -> str:
-        """The address without any filter, with its sort and page size."""
-        return with_query(query, **{key: "" for name in self.filters for key in (name, f"{name}_from", f"{name}_to")})
 
 
 def _said(declared: django_filters.Filter, value: Any) -> str:

@@ -336,7 +336,7 @@ def _mark(model: type[Model], keys: Sequence[Key], token: str) -> list[Any] | No
             return None
         fields = [model._meta.pk if key.path == "pk" else model._meta.get_field(key.path) for key in keys]
         return [made.to_python(text) for made, text in zip(fields, texts, strict=True)]  # type: ignore[union-attr]
-    except (ValueError, TypeError, ValidationError, FieldDoesNotExist):
+    except (ValueError, TypeError, ValidationError, FieldDoesNotExist, RecursionError):
         return None
 
 

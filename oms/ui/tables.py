@@ -87,6 +87,16 @@ class Table(tables.Table):
             type(self).base_columns = Declared(self.base_columns)
         super().__init__(*args, **kwargs)
 
+    @classmethod
+    def sorts(cls, texts: Iterable[str]) -> list[str]:
+        """Those that are sorts of this table, `name` or `-name`, each column once."""
+        known: dict[str, str] = {}
+        for text in texts:
+            name = text.removeprefix("-")
+            if name in cls.base_columns and cls.base_columns[name].orderable is not False:
+                known.setdefault(name, text)
+        return list(known.values())
+
     def shown(self) -> list[str]:
         """The names of the columns that hold values, in order: what people choose among."""
         return [bound.name for bound in self.columns if isinstance(bound.column, Column)]
@@ -182,7 +192,7 @@ class Table(tables.Table):
         ]
 
 
-def with_query(query: QueryDict, **changes: str) -> str:
+def with_query(query: QueryDict, /, **changes: str) -> str:
     """The query string with some parameters changed, back on the first page; an empty value removes its parameter."""
     gone = {"page", "after", "before", *changes}
     kept = [(name, value) for name, values in query.lists() if name not in gone for value in values]

@@ -22,10 +22,10 @@ from oms.access import AccountRequest, require_role, wants_part
 from oms.errors import Text
 from oms.models import Person, Role
 from oms.queries.people import is_admin
-from oms.ui.actions import BulkAction
+from oms.ui.actions import BulkAction, refusal
 from oms.ui.columns import Frame, url_pattern
 from oms.ui.exports import export_response
-from oms.ui.filters import FilterSet
+from oms.ui.filters import FaultyFilter, FilterSet
 from oms.ui.layouts import KEPT, Layout
 from oms.ui.paging import COUNTED, Search, Window
 from oms.ui.tables import Table, with_query
@@ -111,9 +111,11 @@ class TableView(View):
 
     @classmethod
     def filtered(cls, query: QueryDict, person: Person | None = None) -> QuerySet[Any]:
-        """The rows that the filters of a query string leave, unsorted; filters that make no sense are left out."""
-        rows: QuerySet[Any] = cls.filterset_class(query, queryset=cls.rows(person)).qs
-        return rows
+        """The rows that the filters of a query string leave, unsorted, to do something with.
+
+        Raises FaultyFilter where it does not say just which.
+        """
+        return cls.filterset_class(query, queryset=cls.rows(person)).sure()
 
     @classmethod
     def model_rows(cls, chosen: QuerySet[Any] | Iterable[int]) -> QuerySet[Any]:
@@ -133,19 +135,26 @@ class TableView(View):
 
     @classmethod
     def sorted_table(cls, query: QueryDict, rows: QuerySet[Any]) -> Table:
-        """The table over `rows`, sorted as the query string says, always with the id last so that pages are stable."""
-        table = cls.table_class(rows, order_by=query.getlist("sort")[:3] or None)
+        """The table over `rows`, sorted as the query string says, always with the id last so that pages are stable.
+
+        What is no sort of the table is left out; where nothing is left it is sorted as ever.
+        """
+        table = cls.table_class(rows, order_by=cls.table_class.sorts(query.getlist("sort"))[:3] or None)
         ordered = table.data.data
         return table if not ordered.ordered else _stable(table)
 
     def get(self, request: AccountRequest) -> HttpResponseBase:
         """The page, its table alone for htmx, or the CSV file."""
         filters = self.filterset_class(request.GET, queryset=self.rows(request.user), request=request)
-        table = self.sorted_table(request.GET, filters.qs)
-        is_part = wants_part(request)
+        is_file, is_part = request.GET.get("format") == "csv", wants_part(request)
+        try:
+            table = self.sorted_table(request.GET, filters.sure() if is_file else filters.qs)
+        except FaultyFilter as error:
+            back = with_query(request.GET, format="")
+            return refusal(request, error, section=self.title, url=request.path, back=f"{request.path}{back}")
         layout = self._layout(has_menu=not is_part)
         columns = layout.columns if layout else []
-        if request.GET.get("format") == "csv":
+        if is_file:
             table.arrange(columns)
             return export_response(request, type(self), table)
         table, window = self._window(filters, table)
@@ -180,7 +189,7 @@ class TableView(View):
     def _context(self, filters: FilterSet, table: Table, window: Window) -> dict[str, Any]:
         query = self.request.GET
         frame = Frame(self.request.account.slug, timezone.now(), self.request.membership.role)
-        chips = list(filters.chips(query))
+        chips, is_sure = list(filters.chips(query)), not (filters.faults or filters.unknown)
         columns = table.headers(query, filters.header_fields(), is_long=window.total > COUNTED)
         return {
             "section_label": self.section,
@@ -203,16 +212,19 @@ class TableView(View):
                 "child_url": self._pattern(table.child) if table.child else "",
             },
             "empty": self._empty(),
-            "no_match": not window.rows and bool(chips),
+            "no_match": not window.rows and bool(chips or filters.faults),
             "chips": chips,
             "switches": filters.switches(),
-            "faults": filters.faults(),
+            "faults": filters.faults,
+            "is_short": all(fault.is_short for fault in filters.faults),
+            "unknown": filters.unknown,
+            "known_url": filters.known_url(query),
             "clear_url": filters.clear_url(query),
-            "pager": window.pager(query),
-            "bulk": self._bulk(window),
+            "pager": None if filters.faults else window.pager(query),
+            "bulk": None if filters.faults else self._bulk(window, may_be_all=is_sure),
             "row_menu": self._row_menu(),
             "primary_action": self._button(self.primary),
-            "export_url": with_query(query, format="csv"),
+            "export_url": with_query(query, format="csv") if is_sure else "",
         }
 
     def _layout(self, *, has_menu: bool) -> Layout | None:
@@ -242,7 +254,7 @@ class TableView(View):
             "action": self._button(self.primary),
         }
 
-    def _bulk(self, window: "Window") -> dict[str, Any] | None:
+    def _bulk(self, window: "Window", *, may_be_all: bool) -> dict[str, Any] | None:
         request = self.request
         of = request.account.slug, request.membership.role, get_language()
         menu, buttons = _bulk_controls(type(self), *of)  # type: ignore[arg-type]  # mypy takes no class for hashable
@@ -252,7 +264,9 @@ class TableView(View):
             "menu": menu,
             "buttons": buttons,
             "total": window.total_text,
-            "select_all_text": window.has_more and _("Select all %(count)s that match") % {"count": window.total_text},
+            "select_all_text": may_be_all
+            and window.has_more
+            and _("Select all %(count)s that match") % {"count": window.total_text},
         }
 
     def _row_menu(self) -> list[dict[str, Any]]:

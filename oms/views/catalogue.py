@@ -22,7 +22,7 @@ from oms.queries import catalogue as queries
 from oms.services import catalogue as services
 from oms.tables import WORKFLOW_TONES, SkuAdminTable, SkuTable
 from oms.ui import audit
-from oms.ui.actions import BulkAction, Selection, selection
+from oms.ui.actions import BulkAction, Selection, refusal, selection
 from oms.ui.context import blocker_links
 from oms.ui.views import Empty, PageAction, TableView
 
@@ -135,8 +135,8 @@ def sku_serial(request: AccountRequest) -> HttpResponse:
     try:
         chosen = selection(request, SkuAdminList)
     except DomainError as error:
-        messages.error(request, str(error))
-        return redirect("skus", account_slug=request.account.slug)
+        home = reverse("skus", kwargs={"account_slug": request.account.slug})
+        return refusal(request, error, section=_("SKUs"), url=home)
     form = WorkflowForm(request.POST if "workflow" in request.POST else None)
     plan = None
     if form.is_bound and form.is_valid():

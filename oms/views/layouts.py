@@ -16,6 +16,8 @@ from oms.forms import SavedViewForm
 from oms.models import EVERYONE, Role, SavedView
 from oms.queries import layouts as queries
 from oms.services import layouts as services
+from oms.ui.actions import refusal
+from oms.ui.filters import FaultyFilter
 from oms.ui.layouts import COLUMNS, KEPT, OWN, PASSING, Layout, view_query, without
 from oms.ui.views import TableView
 
@@ -67,6 +69,7 @@ def view_new(request: AccountRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         layout = Layout.of(request.user, page, state)
         try:
+            table_page.filtered(state, request.user)  # what cannot be used is not kept either
             made = services.save_view(
                 person=request.user,
                 page=page,
@@ -75,7 +78,7 @@ def view_new(request: AccountRequest) -> HttpResponse:
                 **form.cleaned_data,
             )
         except DomainError as error:
-            form.add_error("name", str(error))
+            form.add_error(None if isinstance(error, FaultyFilter) else "name", str(error))
         else:
             return _open(request, made, _("“%(name)s” is saved."))
     context = {**_around(request, page, table_page, _("Save this view")), "form": form, "submit_label": _("Save")}
@@ -111,8 +114,14 @@ def view_update(request: AccountRequest, pk: int) -> HttpResponse:
     if state is None:
         messages.error(request, _("Nothing is changed: your browser did not say what the list shows."))
         return HttpResponseRedirect(f"{_list_url(request, found.page)}?{view_query(found)}")
+    page = _list(request, found.page)
     layout = Layout.of(request.user, found.page, state)
-    services.change_view(view=found, actor=request.user, query=without(state, *PASSING), columns=layout.columns)
+    try:
+        page.filtered(state, request.user)
+        services.change_view(view=found, actor=request.user, query=without(state, *PASSING), columns=layout.columns)
+    except DomainError as error:
+        url = _list_url(request, found.page)
+        return refusal(request, error, section=page.title, url=url, back=f"{url}?{state.urlencode()}")
     return _open(request, found, _("“%(name)s” is updated."))
 
 

@@ -22,7 +22,7 @@ from replenishment.lifecycle import Status
 from replenishment.line_forms import BaseLines, line_initial, lines_formset, said_of_lots
 from replenishment.models import Replenishment, ReplenishmentLine
 from replenishment.services import drafts as services, submitting
-from replenishment.views.documents import more_rows
+from replenishment.views.documents import more_rows, posted_version
 from replenishment.views.once import made_once
 
 PREFIX = "lines"
@@ -65,10 +65,17 @@ def _draft(request: AccountRequest, found: Replenishment | None = None, *, is_to
     lots = queries.lots_of(found) if found else {}
     initial = [line_initial(line, lots.get(line.pk, [])) for line in own]
     data = _sent(request, initial) if request.method == "POST" else None
+    about: dict[str, Any] = {
+        "prefix": PREFIX,
+        "initial": initial,
+        "suggest_url": reverse("replenishment_skus", kwargs={"account_slug": request.account.slug}),
+        "is_current": found is None or posted_version(request) == found.version,
+    }
+    rows = lines_formset(data, **about)
     if data and found and is_told:
+        data = rows.told(initial)
         data["version"] = str(found.version)
-    suggest_url = reverse("replenishment_skus", kwargs={"account_slug": request.account.slug})
-    rows = lines_formset(data, prefix=PREFIX, initial=initial, suggest_url=suggest_url)
+        rows = lines_formset(data, **about | {"is_current": True})
     rows.kept_lots = {line.pk: words for line in own if (words := said_of_lots(line, lots.get(line.pk, [])))}
     paste = PasteForm(data, initial={"version": found.version if found else None})
     return _Draft(None if found else HeadForm(data), paste, rows)

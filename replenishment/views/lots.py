@@ -32,10 +32,9 @@ def line_lots(request: AccountRequest, pk: int) -> HttpResponse:
     if found.status != Status.INCOMPLETE:
         messages.error(request, _("%(number)s is already submitted.") % {"number": found.number})
         return redirect(own_url)
-    rows, own = _rows(request, line)
+    (rows, own), faults = _rows(request, line), list[str]()
     is_sent = request.method == "POST" and "more" not in request.POST
     version = posted_version(request) if request.method == "POST" else found.version
-    faults: list[str] = []
     if is_sent and rows.is_valid():
         try:
             services.set_lots(line_id=pk, version=version, lots=rows.values(), actor=request.user)
@@ -43,12 +42,13 @@ def line_lots(request: AccountRequest, pk: int) -> HttpResponse:
             faults = [str(error)]
             if isinstance(error, Conflict):  # who was told has seen what is saved now
                 version = Replenishment.objects.values_list("version", flat=True).get(pk=found.pk)
+                rows, own = _rows(request, line, told_by=rows)
         else:
             _say_saved(request, line)
             return redirect(own_url)
     is_bad = is_sent and (bool(faults) or not rows.is_valid())
-    context = {**_around(request, line), "rows": rows, "own": own, "faults": faults, "version": version}
-    context["is_bad"] = is_bad
+    context = {"rows": rows, "own": own, "faults": faults, "version": version, "is_bad": is_bad}
+    context |= _around(request, line)
     return render(request, "replenishment/line_lots.html", context, status=422 if is_bad else 200)
 
 
@@ -71,9 +71,17 @@ def _around(request: AccountRequest, line: ReplenishmentLine) -> dict[str, Any]:
     }
 
 
-def _rows(request: AccountRequest, line: ReplenishmentLine) -> tuple[BaseLots, list[ReplenishmentLot]]:
-    """The rows as the lots are, or as they were sent, and the lots; "more" sends them back with more rows."""
+def _rows(
+    request: AccountRequest, line: ReplenishmentLine, told_by: BaseLots | None = None
+) -> tuple[BaseLots, list[ReplenishmentLot]]:
+    """The rows as the lots are, or as they were sent, and the lots; "more" sends them back with more rows. With
+    `told_by`, what was sent, they are about the lots as they are now, of which the person was just told.
+    """
     own = list(ReplenishmentLot.objects.filter(line=line).order_by("pk"))
     initial = [{"lot": lot.number, "expires_on": lot.expires_on, "quantity": lot.quantity} for lot in own]
+    about: dict[str, Any] = {"prefix": PREFIX, "units": line.quantity, "initial": initial}
+    if told_by is not None:
+        return lots_formset(told_by.told(initial), **about), own
     data = more_rows(request, PREFIX) if request.method == "POST" else None
-    return lots_formset(data, prefix=PREFIX, units=line.quantity, initial=initial), own
+    is_current = posted_version(request) == line.replenishment.version
+    return lots_formset(data, **about, is_current=is_current), own

@@ -7,6 +7,7 @@ from django import forms
 from django.utils.translation import gettext as _, gettext_lazy
 
 from oms.errors import DomainError
+from oms.formsets import KeptRows
 from oms.lines import LinesField, plain_lines
 from serials.models import NOTE_LENGTH
 from serials.services.attributes import MOST_OF_ONE, NAME_LENGTH, VALUE_LENGTH, check_text
@@ -53,19 +54,26 @@ class AttributeForm(forms.Form):
         return data
 
 
-class _AttributeFormSet(forms.BaseFormSet):  # type: ignore[type-arg]
-    """All attributes of one unit; `known` are those that it has."""
+def attribute_rows(known: Mapping[str, str]) -> list[dict[str, str]]:
+    """The attributes of a unit as the first values of their rows."""
+    return [{"name": name, "value": value} for name, value in known.items()]
 
-    def __init__(self, data: Mapping[str, str] | None, *, known: Mapping[str, str]) -> None:
-        self.known = known
+
+class _AttributeFormSet(KeptRows):
+    """All attributes of one unit; `known` are those that it has, `is_current` whether the page was made of them."""
+
+    named_by = "name"
+
+    def __init__(self, data: Mapping[str, str] | None, *, known: Mapping[str, str], is_current: bool = True) -> None:
+        self.known, self.there, self.is_current = known, attribute_rows(known), is_current
         # What was posted stands for itself: by now another attribute may be in a row's place.
-        initial = None if data else [{"name": name, "value": value} for name, value in known.items()]
-        super().__init__(data, initial=initial, prefix="a")
+        super().__init__(data, initial=None if data else self.there, prefix="a")
         # A file gives a unit as many as it likes; all of them can be edited. No more rows than fields that were sent.
         self.absolute_max = max(len(known), len(data or ())) + self.extra
 
     def clean(self) -> None:
         """No name twice."""
+        super().clean()
         names = [
             form.cleaned_data["name"].casefold()
             for form in self.forms
@@ -78,12 +86,13 @@ class _AttributeFormSet(forms.BaseFormSet):  # type: ignore[type-arg]
     def attributes(self) -> dict[str, str]:
         """Name → value of what is to stay; a value that the browser only gave other line ends, as it was."""
         kept = [form.cleaned_data for form in self.forms if not form.cleaned_data.get("DELETE")]
-        given = {data["name"]: data["value"] for data in kept if data.get("name")}
+        given = {data["name"]: data.get("value", "") for data in kept if data.get("name")}
         untouched = {name: value for name, value in self.known.items() if given.get(name) == plain_lines(value)}
         return {**given, **untouched}
 
     def beside(self, now: Mapping[str, str]) -> list[tuple[str, str, str]]:
         """(name, value now, value here) of every attribute that is there on either side."""
+        self.full_clean()
         ours = self.attributes()
         return [(name, now.get(name, ""), ours.get(name, "")) for name in sorted({*now, *ours})]
 

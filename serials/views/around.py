@@ -4,14 +4,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
 from oms.access import AccountRequest
 from oms.errors import DomainError
-from oms.ui.actions import Selection, selection
+from oms.ui.actions import Selection, refusal, selection
 from serials.views.grid import SerialList
 
 
@@ -50,5 +49,4 @@ def around(request: AccountRequest) -> dict[str, Any]:
 
 def alert(request: AccountRequest, error: DomainError) -> HttpResponse:
     """The dialog titled Alert."""
-    context = {**around(request), "page_title": _("Alert"), "text": str(error), "back_url": list_url(request)}
-    return render(request, "ui/alert.html", context, status=422)
+    return refusal(request, error, section=_("Serials"), url=list_url(request))

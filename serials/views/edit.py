@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods
 from oms.access import AccountRequest, require_role
 from oms.errors import Conflict, DomainError
 from oms.models import EVERYONE, OFFICE
-from serials.forms import AttributeFormSet, NotesForm
+from serials.forms import AttributeFormSet, NotesForm, attribute_rows
 from serials.models import Unit
 from serials.services import attributes as services, notes
 from serials.services.attributes import by_person
@@ -63,27 +63,32 @@ def attributes(request: AccountRequest, pk: int) -> HttpResponse:
     unit = get_object_or_404(Unit, pk=pk)
     known = services.attributes_of(pk)
     seen = _seen(request, services.fingerprint(known))
-    formset = AttributeFormSet(request.POST or None, known=known)
-    context = {**around(request), "page_title": _("Attributes of %(serial)s") % {"serial": unit.serial}}
+    formset = AttributeFormSet(request.POST or None, known=known, is_current=seen == services.fingerprint(known))
+    context = _attributes_words(request, unit)
     if request.method == "POST" and formset.is_valid():
         try:
             messages.success(request, _save(request, unit, formset, seen))
             return redirect(back_url(request))
         except Conflict as error:
             now = services.attributes_of(pk)
-            seen = services.fingerprint(now)
+            seen, told = services.fingerprint(now), formset.told(attribute_rows(now))
+            formset = AttributeFormSet(told, known=now)
             context |= {"faults": [error], "beside": formset.beside(now)}
         except DomainError as error:
             context["faults"] = [error]
-    context |= {
+    context |= {"known": known, "formset": formset, "seen": seen}
+    return render(request, "serials/attributes.html", context, status=422 if request.method == "POST" else 200)
+
+
+def _attributes_words(request: AccountRequest, unit: Unit) -> dict[str, Any]:
+    """What the dialog says whatever the attributes are."""
+    return {
+        **around(request),
+        "page_title": _("Attributes of %(serial)s") % {"serial": unit.serial},
         "page_icon": "tag",
-        "known": known,
-        "formset": formset,
         "may_edit": request.membership.role in OFFICE,
-        "seen": seen,
         "cancel_url": back_url(request),
     }
-    return render(request, "serials/attributes.html", context, status=422 if request.method == "POST" else 200)
 
 
 def _seen(request: AccountRequest, now: str) -> str:

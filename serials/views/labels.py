@@ -18,7 +18,7 @@ from django.views.decorators.http import require_POST
 from oms.access import AccountRequest, require_role
 from oms.errors import DomainError
 from oms.models import EVERYONE
-from oms.ui.actions import selection
+from oms.ui.actions import refusal, selection
 from oms.views.stock import StockList
 from serials import labels_jobs
 from serials.forms.labels import PrintLabelsForm
@@ -134,5 +134,4 @@ def bins(request: AccountRequest) -> HttpResponseBase:
         places = selection(request, StockList, home)
         return print_dialog(request, "selected bins", places.params, back=home, fields=places.fields)
     except DomainError as error:
-        context = {"page_title": _("Alert"), "text": str(error), "back_url": home, "section_label": _("Stock")}
-        return render(request, "ui/alert.html", {**context, "section_url": home}, status=422)
+        return refusal(request, error, section=_("Stock"), url=home)

@@ -10,7 +10,7 @@ from tests.factories import make_discrepancy
 from tests.old_schema import old_schema
 from tests.replenishment.factories import make_replenishment
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
+pytestmark = pytest.mark.commits("migrations change the schema as the owner")
 
 RECEIPT = """
 INSERT INTO replenishment_receipt

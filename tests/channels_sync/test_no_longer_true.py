@@ -17,12 +17,12 @@ from replenishment.services import submitting
 from replenishment.services.receiving import apply_receipt
 from tests.channels_sync.test_push import cancel
 from tests.channels_sync.test_serving import change
-from tests.channels_sync.warehouse import TOKEN, submitted
+from tests.channels_sync.warehouse import TOKEN, WAITING, submitted
 from tests.factories import make_bin, make_serialized_sku, make_sku, make_warehouse_link
 from tests.replenishment.factories import incoming, incoming_line, make_submitted
 from tests.worker_process import wait_until
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.commits("the sync commits before and after it talks to the warehouse")
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ def test_cancelling_waits_for_a_connection_that_is_just_being_told(account_a, wa
 
     def waiting():
         with databases["default"].cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+            cursor.execute(WAITING)
             return cursor.fetchone()[0]
 
     with transaction.atomic(using="owner"), databases["owner"].cursor() as cursor:

@@ -20,12 +20,12 @@ from replenishment.lifecycle import Status
 from replenishment.models import Receipt
 from replenishment.services import submitting
 from serials.models import UnitEvent
-from tests.channels_sync.warehouse import state_of, submitted, units
+from tests.channels_sync.warehouse import WAITING, state_of, submitted, units
 from tests.factories import make_serialized_sku, make_sku
 from tests.replenishment.factories import make_submitted
 from tests.worker_process import wait_until
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.commits("the sync commits before and after it talks to the warehouse")
 
 
 def test_exactly_those_serials_lie_where_the_warehouse_says(account_a, warehouse, connection, told, ask, seen):
@@ -75,7 +75,7 @@ def test_ten_workers_apply_the_same_receipt_once(account_a, warehouse, connectio
 
     def deliver():
         try:
-            barrier.wait(20)
+            barrier.wait(60)
             ask()
             for message in seen():
                 with account_context(account_a):
@@ -225,11 +225,11 @@ def test_settings_that_are_just_being_changed_are_waited_for(account_a, warehous
 
         def is_waiting():
             cursor.execute("SELECT pg_stat_clear_snapshot()")
-            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+            cursor.execute(WAITING)
             return cursor.fetchone()[0] or not pulled.is_alive()
 
         wait_until(is_waiting, what="it waits for the change")
-    pulled.join(20)
+    pulled.join(60)
     assert seen() == []
     assert "settings were changed" in seen(Run)[-1].error
 
@@ -271,7 +271,7 @@ def test_one_pull_of_a_stream_at_a_time(account_a, warehouse, connection, ask):
     slow.start()
     wait_until(lambda: warehouse.counts()["requests"] > requests, what="the first one asks")
     assert ask() == 0
-    slow.join(20)
+    slow.join(60)
     assert ask() == 1
 
 

@@ -19,7 +19,7 @@ from tests.channels_sync.warehouse import connect, submitted
 from tests.factories import make_serialized_sku, make_sku
 from tests.worker_process import wait_until
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.commits("the sync commits before and after it talks to the warehouse")
 DAY = date(2027, 3, 1)
 
 
@@ -320,7 +320,7 @@ def test_a_slow_warehouse_keeps_no_other_waiting(account_a, warehouse, connectio
     assert [row.state for row in deliveries()].count(DeliveryState.SENT) == 1
     assert push(account_a.pk) == 0, "the held one is another worker's"
     warehouse.http.post("/barrier")
-    slow.join(20)
+    slow.join(60)
     assert warehouse.counts()["by_reference"] == {first.number: 1, second.number: 1}
 
 

@@ -18,7 +18,7 @@ from tests.channels_sync.warehouse import TOKEN, submitted
 from tests.factories import make_bin, make_serialized_sku, make_warehouse_link
 from tests.replenishment.factories import incoming, incoming_line, make_replenishment, make_submitted
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.commits("the sync commits before and after it talks to the warehouse")
 
 
 def change(account, connection, **changes):

@@ -17,7 +17,7 @@ from tests.channels_sync.test_serving import change
 from tests.channels_sync.warehouse import TOKEN, state_of
 from tests.factories import make_sku, make_warehouse_link
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.commits("the sync commits before and after it talks to the warehouse")
 
 
 def settings_of(connection, **changes):

@@ -15,7 +15,7 @@ from tests.channels_sync.warehouse import state_of, units
 from tests.factories import make_serialized_sku, make_sku
 from tests.replenishment.factories import generate, make_replenishment
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.commits("the sync commits before and after it talks to the warehouse")
 
 
 def test_a_later_version_brings_the_rest(account_a, warehouse, connection, told, ask, seen):

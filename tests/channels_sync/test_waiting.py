@@ -23,7 +23,7 @@ class Slow(BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.is_asked.set()
-        self.may_answer.wait(20)
+        self.may_answer.wait(60)
         self.send_response(200)
         self.end_headers()
         self.wfile.write(b'{"items": [], "units": []}')
@@ -46,7 +46,7 @@ def slow(settings):
     server.server_close()
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("threads, each with a connection of its own")
 def test_a_test_of_a_connection_holds_no_transaction_and_no_connection(account_a, ana, client_for, slow):
     with account_context(account_a):
         made = connections.connect_sandbox(link=make_warehouse_link(), client="acme", url=slow, token="t")
@@ -66,12 +66,12 @@ def test_a_test_of_a_connection_holds_no_transaction_and_no_connection(account_a
     with database.cursor():
         before = taken()  # this test's own, and what a browser of an earlier test still holds
     page.start()
-    assert Slow.is_asked.wait(20)
+    assert Slow.is_asked.wait(60)
     with database.cursor() as cursor:
         states = {state for (state,) in cursor.execute(STATES).fetchall()}
     during = taken()
     Slow.may_answer.set()
-    page.join(20)
+    page.join(60)
     assert states <= {"idle"}, "nothing is in a transaction"
     assert during <= before, "the page that waits holds none"
     assert "It works. Sandbox warehouse: 0" in answers[0].content.decode()

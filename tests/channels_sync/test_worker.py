@@ -14,7 +14,7 @@ from tests.channels_sync.warehouse import TOKEN, WarehouseProcess, connect, subm
 from tests.factories import make_serialized_sku
 from tests.worker_process import WorkerProcess, wait_until
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("sync_worker")]
+pytestmark = [pytest.mark.commits("another process looks at the rows"), pytest.mark.xdist_group("sync_worker")]
 QUICK = {
     "LOTLINE_SYNC_LEASE_SECONDS": "4",
     "LOTLINE_SYNC_FIRST_WAIT_SECONDS": "0.3",

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from tests.replenishment.factories import make_submitted
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "a-token-of-tests"
+# How many wait for a lock in this database: those of other workers wait, too.
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 _number = count(1)
 
 
@@ -49,13 +52,13 @@ class WarehouseProcess:
         said = self._process.stdout.readline()
         self.url = said.split()[-1]
         self.port = int(self.url.rpartition(":")[2])
-        self.http = httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10)
+        self.http = httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60)
 
     def end(self, with_signal=signal.SIGTERM) -> int:
         self.http.close()
         self._process.send_signal(with_signal)
         self._process.stdout.close()
-        return self._process.wait(10)
+        return self._process.wait(60)
 
     def fault(self, **fault) -> None:
         assert self.http.post("/faults", json=fault).status_code == 200, fault
@@ -121,9 +124,9 @@ def connect(warehouse, **changes) -> Connection:
 
 @pytest.fixture
 def connection(warehouse, account_a):
-    """Account A's connection, committed."""
+    """Account A's connection, committed. Its turns come when a test asks, not by themselves on a slow machine."""
     with account_context(account_a):
-        return connect(warehouse)
+        return connect(warehouse, seconds=86_400)
 
 
 def submitted(connection, *lines, **more):
@@ -151,7 +154,8 @@ def ask(account_a):
 
     def pulled():
         with account_context(account_a):
-            Cursor.objects.update(next_at=timezone.now())
+            # Long ago by any clock: the database compares with its own.
+            Cursor.objects.update(next_at=timezone.now() - timedelta(hours=1))
             Connection.objects.update(resting_until=None)
         return pull(account_a.pk)
 

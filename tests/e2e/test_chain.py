@@ -22,7 +22,7 @@ from tests.factories import make_serialized_sku, make_sku
 from tests.serials.test_labels import pages, read
 from tests.worker_process import WorkerProcess
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.commits("the browser's server has a connection of its own")
 SERIALS = [f"SN0000000{number}" for number in range(1, 6)]
 
 

@@ -9,7 +9,7 @@ from replenishment.services.drafts import LineInput, change_lines
 from tests.factories import make_serialized_sku, make_sku
 from tests.replenishment.factories import line_of, make_replenishment
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.commits("the browser's server has a connection of its own")
 
 
 @pytest.fixture

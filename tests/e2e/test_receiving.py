@@ -10,7 +10,7 @@ from serials.models import Unit
 from tests.factories import make_bin, make_serialized_sku, make_sku
 from tests.replenishment.factories import generate, incoming_line, line_of, make_replenishment, make_submitted
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.commits("the browser's server has a connection of its own")
 PHONE = {"width": 320, "height": 700}
 
 

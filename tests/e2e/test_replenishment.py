@@ -11,7 +11,7 @@ from tests.e2e.lists import column
 from tests.factories import make_bin, make_serialized_sku, make_sku, make_warehouse_link
 from tests.replenishment.factories import incoming, incoming_line
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.commits("the browser's server has a connection of its own")
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from replenishment.services.receiving import apply_receipt
 from tests.factories import make_serialized_sku
 from tests.replenishment.factories import incoming, incoming_line, make_submitted
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.commits("the browser's server has a connection of its own")
 
 
 def make_full(account, olga):

@@ -14,7 +14,7 @@ from tests.factories import make_serialized_sku
 from tests.replenishment.factories import make_replenishment
 from tests.serials.factories import make_scheme
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.commits("the browser's server has a connection of its own")
 
 TAGS = Scheme("TAG{YY}-", 7, Alphabet.NO_LOOKALIKES, Check.MOD37_36)
 

@@ -11,7 +11,7 @@ from tests.conftest import BACKEND
 from tests.factories import make_bin, make_serialized_sku
 from tests.replenishment.factories import make_submitted
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.commits("the browser's server has a connection of its own")
 KEPT = "Object.keys(sessionStorage).filter(key => key.startsWith('typed:'))"
 
 

@@ -1,5 +1,7 @@
 """Tests do not see each other's rows, whatever way they ask for the database."""
 
+from pathlib import Path
+
 import pytest
 from django.apps import apps
 from django.core.management import call_command
@@ -42,7 +44,7 @@ def test_by_a_server(live_server, turn):
 
 
 @pytest.mark.parametrize("turn", [1, 2])
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("what a commit leaves behind is the subject")
 def test_by_its_mark(turn):
     assert rows() == set()
     fill()
@@ -64,3 +66,14 @@ def test_both_connections_are_of_one_test_database(db):
     names = {connections[alias].settings_dict["NAME"] for alias in connections}
     assert len(names) == 1
     assert names.pop().startswith("test_lotline_")
+
+
+def test_every_transaction_test_says_why(request):
+    """It is slower, so it is one for a reason: `@pytest.mark.commits("why")`, or a server that must see it."""
+    files = [path for path in Path(__file__).parents[1].rglob("*.py") if path.name != "conftest.py"]
+    plain = "django_db(" + "transaction"
+    assert [str(path) for path in files if plain in path.read_text()] == [], "use @pytest.mark.commits"
+    marks = [(item.nodeid, mark) for item in request.session.items for mark in item.iter_markers("commits")]
+    assert [name for name, mark in marks if [len(why) > 10 for why in mark.args] != [True]] == [], "say why"
+    by_fixture = {item.path for item in request.session.items if "transactional_db" in item.fixturenames}
+    assert by_fixture == {Path(__file__)}, "use @pytest.mark.commits"

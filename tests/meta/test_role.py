@@ -44,7 +44,7 @@ def test_in_a_web_request(live_server, ana):
     client.force_login(ana, backend=BACKEND)
     cookie = f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"
     request = urllib.request.Request(f"{live_server.url}/acme/t/role/", headers={"Cookie": cookie})  # noqa: S310
-    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
         assert json.load(answer) == APP_ROLE
 
 
@@ -60,14 +60,14 @@ def manage(env, *arguments):
     )
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("another process looks at the rows")
 def test_in_a_management_command(server_env):
     done = manage(server_env, "shell", "-v0", "-c", ASK)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == APP_ROLE
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("another process looks at the rows")
 def test_a_wrong_role_is_named_by_the_check(server_env):
     assert manage(server_env, "check", "--database", "default").returncode == 0
     wrong = manage({**server_env, "DATABASE_URL": server_env["DATABASE_OWNER_URL"]}, "check", "--database", "default")
@@ -76,7 +76,7 @@ def test_a_wrong_role_is_named_by_the_check(server_env):
     assert "lotline_owner owns account tables" in wrong.stderr
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("another process looks at the rows")
 def test_nothing_starts_with_a_wrong_role(server_env):
     """Django runs the checks of a database only where it is named; what prepares every start must name it."""
     wrong = {**server_env, "DATABASE_URL": server_env["DATABASE_OWNER_URL"]}
@@ -85,7 +85,8 @@ def test_nothing_starts_with_a_wrong_role(server_env):
     assert "lotline.E001" in done.stderr
 
 
-def test_the_owner_would_be_found_out(transactional_db):
+@pytest.mark.commits("connections of their own are the subject")
+def test_the_owner_would_be_found_out():
     """The facts above can tell: the same questions give other answers on the owner's connection."""
     assert role_faults("owner") == ["lotline_owner owns account tables"]
     with connections["owner"].cursor() as cursor:

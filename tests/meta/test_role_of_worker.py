@@ -10,7 +10,7 @@ from tests.meta.role_task import APP_ROLE
 from tests.worker_process import wait_until, worker  # noqa: F401  (a fixture)
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("another process looks at the rows")
 def test_in_a_worker(worker):  # noqa: F811
     key = f"role-{uuid4().hex}"
     app.send_task("tests.tell_role", args=[key])

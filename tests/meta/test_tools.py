@@ -1,35 +1,23 @@
 """The linters, as tests: the hooks of .pre-commit-config.yaml, each with its whole command.
 
-They are in one group, so that one worker runs them while the other goes on with the rest.
+They run in the background since these tests were collected (tests/meta/tools.py), and these tests come last.
 """
 
 import os
-import shlex
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
-import yaml
 
-from tests.meta.tree import ROOT, text
+from tests.meta.tools import CONFIG, HOOKS, ended, run
+from tests.worker_process import wait_until
 
-BIN = Path(sys.executable).parent
-CONFIG = yaml.safe_load(text(".pre-commit-config.yaml"))
-HOOKS = {hook["id"]: hook for repo in CONFIG["repos"] for hook in repo["hooks"]}
+# One worker waits for them, not both.
 pytestmark = pytest.mark.xdist_group("tools")
 
 
-def run(command):
-    program, *arguments = shlex.split(command)
-    assert program.startswith(".venv/bin/")
-    return subprocess.run([BIN / Path(program).name, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
-
-
 @pytest.mark.parametrize("hook", HOOKS)
-def test_hook(hook):
-    done = run(HOOKS[hook]["entry"])
-    assert done.returncode == 0, f"{HOOKS[hook]['entry']}\n{done.stdout[-6000:]}{done.stderr[-3000:]}"
+def test_hook(hook, tools_folder):
+    found = wait_until(lambda: ended(tools_folder, hook), what=f"{hook} has ended", seconds=1800)
+    assert found["status"] == 0, f"{HOOKS[hook]}\n{found['said']}"
 
 
 def test_the_hooks_are_a_valid_configuration():

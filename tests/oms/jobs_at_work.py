@@ -12,6 +12,15 @@ from oms.tenancy import account_context
 from tests.oms import runners
 from tests.worker_settings import TEST_JOBS
 
+# In this database: those of other workers wait, too. Not pg_stat_activity, which a transaction sees as it was when it
+# first looked.
+WAITING = """
+SELECT EXISTS (
+    SELECT FROM pg_locks w JOIN pg_locks d USING (pid) JOIN pg_database b ON b.oid = d.database
+    WHERE NOT w.granted AND b.datname = current_database()
+)
+"""
+
 
 @pytest.fixture
 def known_jobs(settings):
@@ -66,7 +75,14 @@ def runner(monkeypatch):
     return lambda function: monkeypatch.setattr(runners, "make_skus", function)
 
 
-def until(is_so, seconds=20):
+def is_waiting():
+    """Whether somebody waits for a lock."""
+    with connection.cursor() as cursor:
+        cursor.execute(WAITING)
+        return cursor.fetchone()[0]
+
+
+def until(is_so, seconds=60):
     deadline = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < deadline

@@ -231,7 +231,7 @@ def test_after_a_failure_the_next_request_works(quiet_client_for, ana, account_a
         assert codes() == ["written"]
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("a fault at the commit")
 def test_what_the_database_refuses_at_commit_is_an_error_page(quiet_client_for, ana):
     assert quiet_client_for(ana).post("/acme/t/commit/").status_code == 500
 

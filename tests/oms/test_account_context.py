@@ -116,7 +116,7 @@ def test_a_rolled_back_savepoint_keeps_the_account(both):
         assert (codes(), told()) == ({"a"}, str(a.pk))
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("a rollback of the whole transaction")
 def test_an_exception_rolls_everything_back(account_a):
     with pytest.raises(RuntimeError), account_context(account_a):
         make_sku(code="lost")
@@ -126,7 +126,7 @@ def test_an_exception_rolls_everything_back(account_a):
         assert codes() == set()
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("callbacks of the commit")
 def test_callbacks_after_commit_have_no_account(account_a):
     found = []
 
@@ -140,7 +140,7 @@ def test_callbacks_after_commit_have_no_account(account_a):
     assert found == [""]
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("the end of the transaction is the subject")
 def test_the_setting_ends_with_the_transaction(account_a):
     """Also where nothing takes it back: a pooler may hand the session to somebody else after the commit."""
     with transaction.atomic():
@@ -149,7 +149,7 @@ def test_the_setting_ends_with_the_transaction(account_a):
     assert told() == ""
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("threads, each with a connection of its own")
 def test_eight_threads_on_the_pool_never_see_another_account(both):
     wrong, barrier = [], threading.Barrier(8)
 
@@ -176,7 +176,7 @@ def test_eight_threads_on_the_pool_never_see_another_account(both):
     assert [text.replace("acme", "a") for text in wrong] == []
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("threads, each with a connection of its own")
 def test_another_thread_does_not_inherit_the_account(both):
     """Not even one that was given a copy of the context: its connection has no transaction."""
     caught = []
@@ -197,7 +197,7 @@ def test_another_thread_does_not_inherit_the_account(both):
     assert caught == ["refused", "refused"]
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("threads, each with a connection of its own")
 def test_a_copied_context_can_enter_its_own_account_again(both):
     """The copy says that the account is current already; its connection has never heard of it."""
     found = []

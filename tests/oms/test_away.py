@@ -11,9 +11,10 @@ from oms.tenancy import account_context
 from tests.tcp_door import Door
 from tests.web_process import csrf, serving, signed_in
 
-pytestmark = pytest.mark.django_db(transaction=True)
-PATIENCE = 8
-"""Seconds within which a page must say that something is away; a browser that hangs says nothing."""
+pytestmark = pytest.mark.commits("another process looks at the rows")
+PATIENCE = 25
+"""Seconds within which a page must say that something is away; a browser that hangs says nothing. A wait that nobody
+bounded is 30 (the pool's) or without end; ours are 4 and less, and the rest is for a machine that is busy."""
 
 
 def behind(door, url):
@@ -27,7 +28,7 @@ def target(url):
     return parts.hostname, parts.port
 
 
-def eventually(is_so, seconds=20):
+def eventually(is_so, seconds=60):
     end = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < end, "it did not come true"
@@ -84,8 +85,9 @@ def test_postgresql_goes_away_and_comes_back(olga_online, postgres_door, account
         assert answer.headers["Retry-After"]
     assert olga_online.get("/healthz/").status_code == 503
     postgres_door.open()
+    # Each process finds back by itself: a page of one says nothing of the other, which may take the next request.
+    eventually(lambda: new_sku(olga_online, token, "AFTER").status_code == 302)
     eventually(lambda: olga_online.get("/acme/inventory/skus/").status_code == 200)
-    assert new_sku(olga_online, token, "AFTER").status_code == 302
     assert codes(account_a) == ["AFTER", "BEFORE"], "the session lives, nothing is lost, nothing is half-done"
 
 

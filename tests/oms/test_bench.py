@@ -16,7 +16,7 @@ pytestmark = pytest.mark.xdist_group("bench")
 FIELDS = {"measure", "value", "unit", "limit", "ratio", "bar", "holds", "p50", "p95", "runs", "sql"}
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("another process looks at the rows")
 def test_bench_generate_measures_on_a_database_of_its_own_and_leaves_none(server_env):
     before = databases()
     argv = [sys.executable, str(ROOT / "manage.py"), "bench", "generate", "--units", "2000", "--runs", "1", "--json"]
@@ -42,7 +42,7 @@ def test_bench_generate_measures_on_a_database_of_its_own_and_leaves_none(server
 
 
 @pytest.mark.slow
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("another process looks at the rows")
 def test_bench_import_measures_the_upload_its_check_and_the_memory_of_the_job(server_env):
     before = databases()
     argv = [sys.executable, str(ROOT / "manage.py"), "bench", "import", "--rows", "10000", "--runs", "1", "--json"]
@@ -64,7 +64,7 @@ def test_bench_import_measures_the_upload_its_check_and_the_memory_of_the_job(se
 
 
 @pytest.mark.slow
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("another process looks at the rows")
 def test_bench_export_measures_on_a_database_of_its_own_and_leaves_none(server_env):
     before = databases()
     argv = [sys.executable, str(ROOT / "manage.py"), "bench", "export", "--units", "600", "--runs", "1", "--json"]
@@ -122,7 +122,7 @@ def test_a_bench_that_is_not_there_is_refused_with_those_that_are(server_env):
     assert "generate" in done.stderr
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("another process looks at the rows")
 def test_bench_labels_measures_speed_size_and_what_a_decoder_reads(server_env):
     before = databases()
     argv = [sys.executable, str(ROOT / "manage.py"), "bench", "labels", "--count", "120", "--runs", "1", "--json"]

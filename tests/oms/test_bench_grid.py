@@ -23,7 +23,7 @@ ROWS, CI_ROWS = 4_000, 200_000
 
 
 @pytest.fixture
-def site(transactional_db, settings):
+def site(db, settings):
     """The bench's account, small."""
     settings.ALLOWED_HOSTS = ["*"]
     for n in range(1, len(units.SHARES) + 1):
@@ -34,7 +34,7 @@ def site(transactional_db, settings):
     return grid.Site("bench-1")
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("the bench commits what it fills in")
 def test_a_view_that_shows_something_else_ends_the_bench(site, monkeypatch):
     with account_context(site.account):
         case = cases("serial")[0]
@@ -54,7 +54,7 @@ def test_a_view_that_shows_something_else_ends_the_bench(site, monkeypatch):
         site.ask({})
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("the bench commits what it fills in")
 @pytest.mark.parametrize(("rows", "is_full"), [(2_500_000, True), (2_499_997, False), (200_000, False)])
 def test_bars_that_need_many_units_are_held_where_there_are_many(site, monkeypatch, rows, is_full):
     monkeypatch.setattr(units, "prepare", lambda _rows: False)  # what is measured here is small all the same
@@ -69,7 +69,7 @@ def test_bars_that_need_many_units_are_held_where_there_are_many(site, monkeypat
 
 
 @pytest.mark.slow
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("another process looks at the rows")
 def test_the_command_keeps_its_database_until_it_is_told_to_drop_it(server_env):
     argv = [sys.executable, str(ROOT / "manage.py"), "bench", "grid", "--rows", str(CI_ROWS), "--runs", "1"]
     run = {"env": server_env, "cwd": ROOT, "capture_output": True, "text": True, "timeout": 600}

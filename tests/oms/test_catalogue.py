@@ -3,13 +3,14 @@
 import threading
 
 import pytest
-from django.db import connection, connections
+from django.db import connections
 
 from oms.errors import Blocked, Conflict
 from oms.models import AuditEntry, Sku, Workflow
 from oms.services import catalogue, stock
 from oms.tenancy import account_context
 from tests import factories
+from tests.oms.jobs_at_work import is_waiting, until
 
 
 def codes():
@@ -98,7 +99,7 @@ def test_a_bulk_change_takes_the_same_statements_for_one_and_for_many(in_a, ana,
         catalogue.set_workflow(sku_ids=many, workflow=Workflow.OUT, actor=ana)
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("threads, each with a connection of its own")
 def test_goods_and_serial_never_change_at_once(account_a, ana):
     """A move that has begun makes the change of Serial wait, and then see the stock."""
     with account_context(account_a):
@@ -119,17 +120,6 @@ def test_goods_and_serial_never_change_at_once(account_a, ana):
         stock.post_moves([stock.Move(sku.pk, place.pk, 1)], cause=stock.Cause("receive", "replenishment"))
         thread = threading.Thread(target=change)
         thread.start()
-        wait_until_somebody_waits_for_a_lock()
-    thread.join(10)
+        until(is_waiting)
+    thread.join()
     assert found == ["blocked"]
-
-
-def wait_until_somebody_waits_for_a_lock():
-    with connection.cursor() as cursor:
-        for _attempt in range(2000):
-            cursor.execute("SELECT pg_stat_clear_snapshot()")
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-            if cursor.fetchone()[0]:
-                return
-            cursor.execute("SELECT pg_sleep(0.005)")
-    pytest.fail("nobody waited")

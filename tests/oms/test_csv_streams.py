@@ -45,9 +45,9 @@ def test_a_stream_goes_on_behind_a_quote_that_is_never_closed():
 
 
 def test_a_line_as_long_as_a_file_may_be_is_read_soon():
-    begun = time.monotonic()
+    begun = time.process_time()
     assert faults(read(b"SKU,Serial\n" + b"x" * (25 * 1024 * 1024 - 100))) == [(2, "")]
-    assert time.monotonic() - begun < 5
+    assert time.process_time() - begun < 5
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252"])

@@ -222,9 +222,9 @@ def test_a_quote_that_is_never_closed_hides_no_other_row():
 
 
 def test_a_file_of_broken_quotes_is_refused_soon():
-    begun = time.monotonic()
+    begun = time.process_time()
     assert "not in pairs" in refusal("SKU,Serial\n" + 'A,"\nB,x"y\n' * 100_000)
-    assert time.monotonic() - begun < 10
+    assert time.process_time() - begun < 10
 
 
 def test_a_second_row_of_the_same_key_names_the_first():

@@ -25,7 +25,7 @@ from oms.celery import app, clock
 from oms.models import Account, Due, Round
 from oms.tasks import dispatch as dispatch_task
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.commits("due rows are claimed and committed by several workers")
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def test_without_valkey_due_is_kept_and_soon_answered(broken_broker, monkeypatch
     begun = time.monotonic()
     with transaction.atomic():
         dispatch.due(7, "job")
-    assert time.monotonic() - begun < 1.5
+    assert time.monotonic() - begun < 4.5, "as long as one try of a task may take"
     assert "Valkey takes no tasks" in caplog.text
     with pytest.raises((OperationalError, redis.RedisError)):
         dispatch.dispatch()
@@ -186,7 +186,7 @@ def test_each_due_row_goes_to_exactly_one_of_two_dispatchers(queue, monkeypatch)
             with transaction.atomic():
                 counts.append(dispatch.dispatch())
                 has_claimed.set()
-                assert may_commit.wait(20)
+                assert may_commit.wait(60)
         finally:
             has_claimed.set()
             connection.close()
@@ -194,7 +194,7 @@ def test_each_due_row_goes_to_exactly_one_of_two_dispatchers(queue, monkeypatch)
     monkeypatch.setattr(dispatch, "BATCH", 2)
     thread = threading.Thread(target=first)
     thread.start()
-    assert has_claimed.wait(20)
+    assert has_claimed.wait(60)
     monkeypatch.setattr(dispatch, "BATCH", 1000)
     counts.append(dispatch.dispatch())
     may_commit.set()
@@ -211,7 +211,7 @@ def test_many_dispatchers_at_once_share_the_rows(queue, monkeypatch):
 
     def work():
         try:
-            start.wait(20)
+            start.wait(60)
             while count := dispatch.dispatch():
                 counts.append(count)
         finally:

@@ -39,7 +39,7 @@ def body(response):
 
 
 # --- storing ----------------------------------------------------------------------------------------------------------
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("files come and go with a commit or its rollback")
 def test_a_file_lies_under_its_account_by_its_key(account_a):
     file = stored(account_a, "../../etc/passwd")
     assert on_disk(account_a) == [file.key.hex]
@@ -76,7 +76,7 @@ def test_odd_content_types_are_plain_bytes(account_a, content_type):
     assert stored(account_a, content_type=content_type).content_type == "application/octet-stream"
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("files come and go with a commit or its rollback")
 def test_a_file_goes_with_the_transaction_that_made_it(account_a):
     with account_context(account_a):
         files.store("a.csv", "text/csv", [b"a"])
@@ -85,7 +85,7 @@ def test_a_file_goes_with_the_transaction_that_made_it(account_a):
     assert on_disk(account_a) == []
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("files come and go with a commit or its rollback")
 def test_a_file_goes_with_the_savepoint_that_made_it(account_a):
     with account_context(account_a):
         with transaction.atomic():
@@ -95,7 +95,7 @@ def test_a_file_goes_with_the_savepoint_that_made_it(account_a):
     assert on_disk(account_a) == [kept.key.hex]
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("files come and go with a commit or its rollback")
 def test_a_file_whose_source_fails_halfway_leaves_nothing(account_a):
     def chunks():
         yield b"half"
@@ -107,7 +107,7 @@ def test_a_file_whose_source_fails_halfway_leaves_nothing(account_a):
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("files come and go with a commit or its rollback")
 def test_download(account_a, ben, client_for):
     file = stored(account_a, 'Prüfung "1".csv', "text/csv; charset=utf-8")
     response = client_for(ben).get(url(file))
@@ -119,14 +119,14 @@ def test_download(account_a, ben, client_for):
     assert response["Content-Length"] == "8"
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("files come and go with a commit or its rollback")
 def test_uploaded_html_is_never_shown(account_a, ben, client_for):
     response = client_for(ben).get(url(stored(account_a, "x.html", "text/html", [b"<script>"])))
     assert response["Content-Disposition"] == 'attachment; filename="x.html"'
     assert body(response) == b"<script>"
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("files come and go with a commit or its rollback")
 def test_a_file_of_another_account_is_not_there(account_a, account_b, ana, cid, wes, client_for):
     file = stored(account_a)
     assert client_for(cid).get(url(file)).status_code == 404
@@ -136,7 +136,7 @@ def test_a_file_of_another_account_is_not_there(account_a, account_b, ana, cid, 
     assert body(client_for(wes).get(url(file))) == b"SKU\r\nA\r\n"
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("files come and go with a commit or its rollback")
 def test_a_jobs_file_is_its_persons_and_the_admins(account_a, ana, ben, olga, client_for):
     given, made = stored(account_a), stored(account_a)
     with account_context(account_a):
@@ -148,7 +148,7 @@ def test_a_jobs_file_is_its_persons_and_the_admins(account_a, ana, ben, olga, cl
         assert [body(answer) for answer in answers[:2]] == [b"SKU\r\nA\r\n"] * 2
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("files come and go with a commit or its rollback")
 def test_only_reading(account_a, ana, client_for):
     file = stored(account_a)
     assert client_for(ana).post(url(file)).status_code == 405
@@ -156,7 +156,7 @@ def test_only_reading(account_a, ana, client_for):
         assert (response["Content-Length"], body(response)) == ("8", b"")
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("files come and go with a commit or its rollback")
 def test_what_is_not_there(account_a, ana, client_for, caplog):
     file = stored(account_a)
     assert client_for(ana).get(f"/acme/files/{uuid4()}/").status_code == 404
@@ -166,7 +166,7 @@ def test_what_is_not_there(account_a, ana, client_for, caplog):
 
 
 # --- going ------------------------------------------------------------------------------------------------------------
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("files come and go with a commit or its rollback")
 def test_expired_files_go_and_their_jobs_stay(account_a, account_b, olga, client_for):
     given, made, loose, other = stored(account_a), stored(account_a), stored(account_a), stored(account_b)
     with account_context(account_a):
@@ -184,7 +184,7 @@ def test_expired_files_go_and_their_jobs_stay(account_a, account_b, olga, client
 
 
 @pytest.mark.parametrize("state", [JobState.QUEUED, JobState.RUNNING])
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("files come and go with a commit or its rollback")
 def test_the_file_of_an_open_job_stays(account_a, olga, state):
     given = stored(account_a)
     with account_context(account_a):
@@ -194,7 +194,7 @@ def test_the_file_of_an_open_job_stays(account_a, olga, state):
     assert on_disk(account_a) == [given.key.hex]
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("files come and go with a commit or its rollback")
 def test_bytes_that_no_row_knows_are_swept_when_they_are_old(account_a, account_b):
     kept, other = stored(account_a), stored(account_b)
     folder = Path(settings.FILES_ROOT) / str(account_a.pk)
@@ -210,7 +210,7 @@ def test_bytes_that_no_row_knows_are_swept_when_they_are_old(account_a, account_
     assert files.sweep(account_b.pk + 1000, timezone.now()) == 0
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("files come and go with a commit or its rollback")
 def test_the_daily_task_keeps_files_for_their_days(account_a, settings):
     stored(account_a)
     tidy(account_a.pk)

@@ -16,7 +16,7 @@ from oms.tenancy import account_context
 from tests.oms import jobs_at_work, runners
 from tests.oms.jobs_at_work import change, elsewhere, now, run_all, skus, start, until
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("known_jobs")]
+pytestmark = [pytest.mark.commits("a job commits step by step"), pytest.mark.usefixtures("known_jobs")]
 known_jobs, runner = jobs_at_work.known_jobs, jobs_at_work.runner
 
 

@@ -19,7 +19,7 @@ from tests.oms import jobs_at_work
 from tests.oms.jobs_at_work import change, now, start, visible
 from tests.tables import column
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("known_jobs")]
+pytestmark = [pytest.mark.commits("a job commits step by step"), pytest.mark.usefixtures("known_jobs")]
 known_jobs = jobs_at_work.known_jobs
 
 

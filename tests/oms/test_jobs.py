@@ -16,9 +16,9 @@ from oms.errors import DomainError
 from oms.models import Due, JobState, Sku, StoredFile
 from oms.tenancy import account_context
 from tests.oms import jobs_at_work, runners
-from tests.oms.jobs_at_work import change, elsewhere, now, run_all, skus, start, until
+from tests.oms.jobs_at_work import change, elsewhere, is_waiting, now, run_all, skus, start, until
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("known_jobs")]
+pytestmark = [pytest.mark.commits("a job commits step by step"), pytest.mark.usefixtures("known_jobs")]
 known_jobs, runner = jobs_at_work.known_jobs, jobs_at_work.runner
 
 
@@ -53,7 +53,7 @@ def test_two_that_start_the_same_key_at_once_get_one_job(account_a):
 
     def work():
         try:
-            start_together.wait(20)
+            start_together.wait(60)
             found.append(start(account_a, key="k").pk)
         finally:
             connection.close()
@@ -101,12 +101,12 @@ def test_what_is_done_now_is_done_once_also_by_two_at_once(account_a):
 
     def work():
         done.append(1)
-        time.sleep(0.2)  # long enough for the other one to come
+        until(is_waiting)  # the other one has come
         return {"summary": "Made."}
 
     def run():
         try:
-            gate.wait(20)
+            gate.wait(60)
             found.append(do_now(account_a, work))
         finally:
             connection.close()
@@ -115,7 +115,7 @@ def test_what_is_done_now_is_done_once_also_by_two_at_once(account_a):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert len(done) == 1
     assert {(job.pk, job.result["summary"]) for job in found} == {(found[0].pk, "Made.")}
 
@@ -136,7 +136,7 @@ def test_start_without_valkey_is_quick_and_kept(account_a, monkeypatch):
     monkeypatch.setenv("CELERY_BROKER_WRITE_URL", "redis://127.0.0.1:9/0")
     begun = time.monotonic()
     job = start(account_a, count=1)
-    assert time.monotonic() - begun < 1.5
+    assert time.monotonic() - begun < 4.5, "as long as one try of a task may take"
     assert (now(account_a, job).state, Due.objects.count()) == (JobState.QUEUED, 1)
 
 
@@ -276,7 +276,7 @@ def test_cancel_of_a_running_job_is_heard_at_the_next_step(account_a, runner):
     def work(progress):
         Sku.objects.create(code="A", name="A")
         elsewhere(lambda: cancel(account_a, job))
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             progress.step(1, 2)
             time.sleep(0.01)
@@ -286,7 +286,7 @@ def test_cancel_of_a_running_job_is_heard_at_the_next_step(account_a, runner):
     begun = time.monotonic()
     # Somebody watches: progress that does not change is not written, so the wish must be heard without it.
     assert jobs.run(account_a.pk, job.pk) == JobState.CANCELLED
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 50, "not heard until the work was over"
     assert (now(account_a, job).state, skus(account_a)) == (JobState.CANCELLED, 0)
 
 

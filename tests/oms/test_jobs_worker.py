@@ -13,7 +13,7 @@ from tests import worker_process
 from tests.worker_process import wait_until
 from tests.worker_settings import TEST_JOBS, TEST_SUBSCRIBERS
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("worker")]
+pytestmark = [pytest.mark.commits("another process looks at the rows"), pytest.mark.xdist_group("worker")]
 worker = worker_process.worker
 
 

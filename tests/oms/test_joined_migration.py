@@ -17,13 +17,14 @@ def migrate(*targets):
 
 
 @pytest.fixture
-def before(transactional_db):
+def before(db):
     """The models of before; afterwards everything is as new as it was."""
     newest = MigrationExecutor(connections["owner"]).loader.graph.leaf_nodes()
     yield migrate(BEFORE)
     migrate(*newest)
 
 
+@pytest.mark.commits("migrations change the schema as the owner")
 def test_who_never_chose_a_password_has_not_joined(before):
     make = {name: before.get_model("oms", name).objects.using("owner").create for name in ("Account", "Membership")}
     accounts = [make["Account"](name=slug, slug=slug) for slug in ("acme", "bolt")]

@@ -15,6 +15,7 @@ from oms.ui import exports
 from oms.ui.tables import Table
 from serials.tables import SerialTable
 from tests.serials.factories import make_units
+from tests.tables import column
 
 GRID = "/acme/inventory/serials/"
 COLUMNS, NEW = "/acme/views/columns/", "/acme/views/new/"
@@ -121,7 +122,7 @@ def test_an_export_has_the_chosen_columns_in_their_order(web, account_a, monkeyp
         assert Job.objects.get().params["columns"] == ["serial", "sku"]
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("a job commits step by step")
 def test_a_job_exports_them_too(web, account_a, monkeypatch):
     monkeypatch.setattr(exports, "AT_ONCE", 2)
     choose(web, "status", "serial")
@@ -192,6 +193,39 @@ def test_a_name_is_there_once_for_each_owner(web, client_for, ana):
     assert save(web, "  ").status_code == 422
     assert save(web, "a\nb").status_code == 422
     assert save(web, "Long", "sku=" + "x" * 5000).status_code == 422
+
+
+def test_a_filter_that_cannot_be_used_is_not_kept_in_a_view(web, account_a):
+    save(web, "Mine", "status=ready")
+    with account_context(account_a):
+        pk = SavedView.objects.get().pk
+    faulty = {
+        "update_from=1.2.2027": "Update: Use the form yyyy-mm-dd",
+        "q=ab": "Search: One more character …",
+        "skuu=x": "“skuu” is no filter of this list.",
+        "sku=" + "x" * 5000: "SKU: Use at most 120 characters",
+        "&".join(f"sort={n}" for n in range(900)): "These filters are too long to be saved.",
+        "q=%00%00%00": "Search: Remove the character",
+    }
+    for state, words in faulty.items():
+        for answer in (save(web, "Other", state), web.post(f"/acme/views/{pk}/update/", {"state": state})):
+            assert answer.status_code == 422, state[:40]
+            assert words in answer.content.decode(), state[:40]
+    with account_context(account_a):
+        assert SavedView.objects.get().query == "status=ready"
+
+
+def test_a_view_whose_filter_cannot_be_used_any_more_opens_with_its_fault(web, account_a):
+    save(web, "Old", "status=ready&sort=serial")
+    with account_context(account_a):
+        view = SavedView.objects.get()
+        SavedView.objects.update(query="status=gone&skuu=x&sort=nonsense&sort=&sku=a&per_page=x")
+    page = see(web, f"status=gone&skuu=x&sort=nonsense&sort=&sku=a&per_page=x&view={view.pk}")
+    assert menu(page)[1] == "Old*"
+    assert "Status: <strong>There is no such choice" in page
+    assert "“skuu” is no filter of this list." in page
+    assert column(page, "Serial") == []
+    assert len(column(see(web, f"sort=nonsense&sort=&sku=S&per_page=x&view={view.pk}"), "Serial")) == 3
 
 
 def test_who_sees_and_who_changes_a_view(web, client_for, account_a, ana, ben, olga):

@@ -15,7 +15,7 @@ from oms.tasks import drain_outbox, tidy
 from oms.tenancy import NoAccount, account_context
 from tests.worker_settings import TEST_SUBSCRIBERS
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.commits("messages are delivered in transactions of their own")
 
 
 @pytest.fixture(autouse=True)
@@ -168,14 +168,14 @@ def test_while_a_message_is_being_heard_its_aggregate_waits_and_others_go_on(acc
             with account_context(account_a):
                 OutboxMessage.objects.select_for_update().get(pk=first)
                 is_held.set()
-                assert may_end.wait(20)
+                assert may_end.wait(60)
         finally:
             is_held.set()
             connection.close()
 
     thread = threading.Thread(target=hold)
     thread.start()
-    assert is_held.wait(20)
+    assert is_held.wait(60)
     assert outbox.drain(account_a.pk) == 1
     assert heard(account_a) == [other]
     may_end.set()
@@ -193,7 +193,7 @@ def test_many_drains_at_once_hear_each_message_once_and_in_order(account_a):
 
     def work():
         try:
-            start.wait(20)
+            start.wait(60)
             counts.append(outbox.drain(account_a.pk))
         finally:
             connection.close()

@@ -91,7 +91,7 @@ def test_a_sku_or_bin_of_another_account_is_refused_by_the_database(account_a, a
         assert list(kept().values()) == [7]
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("threads, each with a connection of its own")
 def test_opposite_orders_at_once_neither_deadlock_nor_lose_a_piece(account_a):
     with account_context(account_a):
         sku, places = factories.make_sku().pk, [factories.make_bin().pk for _ in range(4)]

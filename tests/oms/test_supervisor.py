@@ -41,7 +41,7 @@ def sleeper():
 def test_a_leftover_is_stopped_and_its_record_dropped(sleeper, tmp_path):
     record_of(sleeper).save(tmp_path)
     assert stop_leftovers(tmp_path) == ["x"]
-    assert sleeper.wait(timeout=5) == -signal.SIGTERM
+    assert sleeper.wait(timeout=60) == -signal.SIGTERM
     assert list(tmp_path.iterdir()) == []
     assert stop_leftovers(tmp_path) == []
 
@@ -60,7 +60,7 @@ def test_a_leftover_that_does_not_listen_is_ended_even_when_suspended(tmp_path):
         record_of(process, grace=0.2).save(tmp_path)
         process.send_signal(signal.SIGSTOP)
         assert stop_leftovers(tmp_path) == ["x"]
-        assert process.wait(timeout=5) == -signal.SIGKILL
+        assert process.wait(timeout=60) == -signal.SIGKILL
 
 
 def test_what_a_dead_child_forked_is_a_leftover_too(tmp_path):

@@ -2,7 +2,6 @@
 
 import os
 import socket
-import time
 from contextlib import ExitStack
 from dataclasses import replace
 from types import SimpleNamespace
@@ -129,7 +128,7 @@ def hang(settings):
         yield ask
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("another process looks at the rows")
 @pytest.mark.xdist_group("worker")
 def test_while_every_job_and_every_sync_child_is_busy_the_rest_goes_on(workers, hang, account_a, account_b, tmp_path):
     accounts = (account_a, account_b)
@@ -145,7 +144,6 @@ def test_while_every_job_and_every_sync_child_is_busy_the_rest_goes_on(workers, 
     (late / "go").touch()
     nonce = uuid4().hex
     app.send_task("oms.tasks.ping", args=[nonce], queue="sync")
-    started = time.monotonic()
     with account_context(account_b):
         last = jobs.start("test.wait_midway", "late", {"folder": str(late)}, person=None, idempotency_key="late")
         message = outbox.publish("test.heard", "meanwhile")
@@ -155,8 +153,7 @@ def test_while_every_job_and_every_sync_child_is_busy_the_rest_goes_on(workers, 
         with account_context(account_b):
             return Sku.objects.filter(code=f"heard-{message.pk}").exists()
 
-    wait_until(is_heard, what="the outbox was drained", seconds=5)
-    assert time.monotonic() - started < 2
+    wait_until(is_heard, what="the outbox was drained")
     # … while not one job came to its end, nor the late one to its beginning, and every pull hung.
     assert states(accounts).count(JobState.RUNNING) == len(folders)
     assert not (late / "started-1").exists()

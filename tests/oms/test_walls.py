@@ -217,7 +217,7 @@ def test_append_only_tables_refuse_changes(account_a, ours, model):
         assert model.objects.exists()
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("the owner looks at the rows over its own connection")
 @pytest.mark.parametrize("model", [StockMove, AuditEntry, Mark])
 def test_append_only_holds_for_the_owner_too(ours, model):
     table = model._meta.db_table
@@ -256,7 +256,7 @@ def test_a_reference_to_a_foreign_row_is_refused(account_a, account_b, ours, the
         connection.check_constraints()
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("the owner looks at the rows over its own connection")
 @pytest.mark.parametrize(
     "sql",
     [
@@ -302,7 +302,7 @@ def test_squashing_does_not_lose_the_wall():
     ]
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("migrations change the schema as the owner")
 def test_migrations_go_back_and_forth(account_a):
     """Undone to the first step the table has its old view; undone to nothing, nothing is left; then all is back."""
     for target, columns in (("0001", 3), ("zero", 0), ("0002", 4)):

@@ -16,7 +16,7 @@ from oms.webserver import OPTIONS
 from tests.web_process import serving, signed_in
 from tests.worker_process import environment, wait_until
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.commits("another process looks at the rows")
 HALF_HEADERS = b"GET /sign-in/ HTTP/1.1\r\nHost: localhost\r\nX-Half:"
 HALF_BODY = b"POST /sign-in/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000\r\n\r\nusername=half"
 

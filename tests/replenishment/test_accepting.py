@@ -101,7 +101,7 @@ def test_accepting_twice_receives_once(in_a, olga):
     assert UnitEvent.objects.filter(event="receive").count() == 1
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("threads, each with a connection of its own")
 def test_people_who_accept_and_refuse_at_once_decide_once(account_a):
     with account_context(account_a):
         sku = make_serialized_sku()

@@ -51,7 +51,7 @@ def test_the_same_form_twice_is_one_receipt_and_another_is_told(in_a, wes):
     assert AuditEntry.objects.filter(action="Received").count() == 2
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("threads, each with a connection of its own")
 def test_two_people_who_receive_the_same_at_once_receive_it_once(account_a, wes):
     with account_context(account_a):
         sku = make_serialized_sku()
@@ -72,7 +72,7 @@ def test_two_people_who_receive_the_same_at_once_receive_it_once(account_a, wes)
     assert check_ledger()[0] == 0
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("threads, each with a connection of its own")
 def test_people_who_receive_all_as_expected_at_once_receive_it_once(account_a, wes):
     with account_context(account_a):
         made = make_submitted((make_sku(), 100), planned=False)
@@ -90,7 +90,7 @@ def test_people_who_receive_all_as_expected_at_once_receive_it_once(account_a, w
         assert not Discrepancy.objects.exists()
 
 
-@pytest.mark.django_db(transaction=True, databases=["default", "owner"])
+@pytest.mark.commits("the owner looks at the rows over its own connection")
 def test_each_expected_unit_is_looked_up_by_its_serial_whatever_the_statistics_say(account_a, wes):
     """They know of no Incoming units: all of those were scanned again for each, minutes after a large Submit."""
     with account_context(account_a):
@@ -120,7 +120,7 @@ def scans_of(plan, table):
         yield from scans_of(part, table)
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("a rollback of the whole transaction")
 def test_what_is_interrupted_leaves_nothing(account_a, wes, monkeypatch):
     with account_context(account_a):
         sku = make_serialized_sku()

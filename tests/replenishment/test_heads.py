@@ -247,7 +247,7 @@ def test_an_open_replenishment_can_be_described(in_a):
 
 
 # --- two people at once -----------------------------------------------------------------------------------------------
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("threads, each with a connection of its own")
 def test_of_two_who_save_at_once_one_is_told(account_a):
     with account_context(account_a):
         made = make_replenishment((make_sku(), 10))

@@ -239,7 +239,7 @@ def test_a_file_without_any_good_row_or_column_changes_nothing(web, account_a):
         assert ReplenishmentLine.objects.count() == 1
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("a job commits step by step")
 def test_a_large_file_is_applied_by_a_job(web, account_a):
     with account_context(account_a):
         make_sku(code="AB" + "x" * 70)

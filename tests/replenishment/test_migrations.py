@@ -11,7 +11,7 @@ from tests.factories import make_bin, make_serialized_sku, make_sku
 from tests.old_schema import old_schema
 from tests.replenishment.factories import line_of, make_replenishment
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
+pytestmark = pytest.mark.commits("migrations change the schema as the owner")
 
 PLAN = """
 INSERT INTO replenishment_plannedserial (account_id, line_id, sku_id, serial, serial_key, state, is_generated)

@@ -120,7 +120,7 @@ def test_generate_says_that_the_scheme_runs_out_soon(client_for, olga, account_a
     assert "“Few” runs out soon: 5 numbers are left." in page
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("threads, each with a connection of its own")
 def test_no_number_is_given_twice_across_threads_schemes_and_deletes(account_a):
     """Eight people generate and remove at once, on SKUs of three schemes; every number that ever was is another."""
     with account_context(account_a):

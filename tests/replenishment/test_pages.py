@@ -91,7 +91,8 @@ def test_expected_is_filtered_by_day_and_tracking_is_searched(web, three):
     today = timezone.localdate()
     assert numbers(web, f"expected_from={today}") == {due.number}
     assert numbers(web, f"expected_to={today - timedelta(days=1)}") == {late.number, draft.number}
-    assert numbers(web, "expected_from=nonsense") == {late.number, due.number, draft.number}
+    assert numbers(web, f"expected_from={today:%Y-%m-%d}&expected_to=") == {due.number}
+    assert web.get("/acme/replenishments/?format=csv&expected_from=nonsense").status_code == 422
     assert numbers(web, "q=1z-track") == {draft.number}
     assert numbers(web, "sort=expected") == {late.number, due.number, draft.number}
 
@@ -225,10 +226,11 @@ def test_all_thousand_lines_are_changed_on_one_page(web, account_a):
         assert Replenishment.objects.get().quantity == 2_000
 
 
-def lot_data(*rows, version, **more):
-    data = {"lots-TOTAL_FORMS": len(rows), "lots-INITIAL_FORMS": 0, "version": version, **more}
+def lot_data(*rows, version, initial=0, removed=(), **more):
+    data = {"lots-TOTAL_FORMS": len(rows), "lots-INITIAL_FORMS": initial, "version": version, **more}
     for place, (lot, expiry, quantity) in enumerate(rows):
         data |= {f"lots-{place}-lot": lot, f"lots-{place}-expires_on": expiry, f"lots-{place}-quantity": quantity}
+    data |= {f"lots-{place}-DELETE": "on" for place in removed}
     return data
 
 
@@ -307,9 +309,12 @@ def test_a_line_that_has_more_lots_than_allowed_is_shown_and_mended(web, account
     url = f"/acme/replenishments/lines/{line.pk}/lots/"
     assert "L-149" in text_of(web.get(url))
     rows = [(f"L-{n}", "", "1") for n in range(150)]
-    assert "100 lots at most" in text_of(web.post(url, lot_data(*rows, version=made.version)))
-    rows[MOST_LOTS:] = [("", "", "")] * 50
-    assert web.post(url, lot_data(*rows, version=made.version)).status_code == 302
+    assert "100 lots at most" in text_of(web.post(url, lot_data(*rows, version=made.version, initial=150)))
+    emptied = [*rows[:MOST_LOTS], *[("", "", "")] * 50]
+    page = text_of(web.post(url, lot_data(*emptied, version=made.version, initial=150)))
+    assert page.count("To remove it, check the box at the end of its row.") >= 50
+    removed = range(MOST_LOTS, 150)
+    assert web.post(url, lot_data(*rows, version=made.version, initial=150, removed=removed)).status_code == 302
     with account_context(account_a):
         assert line.lots.count() == MOST_LOTS
 
@@ -319,8 +324,9 @@ def test_a_lot_that_somebody_else_just_named_too_stays(web, account_a):
         made = make_replenishment((make_sku(), 10))
         line = line_of(made)
     url = f"/acme/replenishments/lines/{line.pk}/lots/"
-    for version in (made.version, made.version + 1):
-        assert web.post(url, lot_data(("L-1", "", "4"), version=version)).status_code == 302
+    for added in (0, 1):
+        sent = lot_data(("L-1", "", "4"), version=made.version + added, initial=added)
+        assert web.post(url, sent).status_code == 302
     with account_context(account_a):
         assert line.lots.get().quantity == 4
 

@@ -18,7 +18,7 @@ from replenishment.services.lots import set_lots
 from serials.models import NumberScheme, Unit, UnitEvent
 from serials.services.numbers import NumbersExhausted, reserve_block
 from tests.factories import make_serialized_sku, make_sku, make_warehouse_link
-from tests.oms.test_catalogue import wait_until_somebody_waits_for_a_lock
+from tests.oms.jobs_at_work import is_waiting, until
 from tests.replenishment.factories import generate, line_of, make_replenishment, make_submitted
 
 pytestmark = pytest.mark.django_db
@@ -345,7 +345,7 @@ def at_once(account, action, how_many):
     return found
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("threads, each with a connection of its own")
 def test_two_tabs_that_submit_at_once_submit_once(account_a):
     with account_context(account_a):
         made = make_replenishment((make_serialized_sku(), 50))
@@ -357,7 +357,7 @@ def test_two_tabs_that_submit_at_once_submit_once(account_a):
         assert OutboxMessage.objects.count() == 1
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("threads, each with a connection of its own")
 @pytest.mark.parametrize("late", ["add", "lots"])
 def test_a_line_that_is_removed_while_somebody_waits_for_it_is_told(account_a, late):
     with account_context(account_a):
@@ -371,11 +371,11 @@ def test_a_line_that_is_removed_while_somebody_waits_for_it_is_told(account_a, l
         with account_context(account_a):
             change(made, inputs(made, without=2))
             waiting = pool.submit(lambda: at_once(account_a, acts[late], 1))
-            wait_until_somebody_waits_for_a_lock()
+            until(is_waiting)
         assert waiting.result() == [Conflict]
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("threads, each with a connection of its own")
 def test_people_who_generate_at_once_get_different_numbers(account_a):
     with account_context(account_a):
         sku = make_serialized_sku()
@@ -392,7 +392,7 @@ def test_people_who_generate_at_once_get_different_numbers(account_a):
         assert NumberScheme.objects.get().next_counter == 161
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("threads, each with a connection of its own")
 def test_numbers_of_replenishments_made_at_once_are_different(account_a):
     with account_context(account_a):
         sku, link = make_serialized_sku(), make_warehouse_link()

@@ -97,6 +97,7 @@ def test_what_is_not_as_expected_is_asked_about_first(floor, account_a, made):
         ({"serials": "SN00000001", "lot0_number": "L", "lot0_expires": "31.1.27"}, "yyyy-mm-dd"),
         ({"serials": "SN00000001", "lot0_number": "L", "lot0_quantity": "2"}, "add up to 2"),
         ({"serials": "SN00000001", "lots": "2", "lot0_number": "L", "lot1_number": "M"}, "How many are of this lot"),
+        ({"serials": "SN00000001", "lots": "1", "lot0_number": "L", "lot1_number": "M"}, "How many are of this lot"),
         ({"serials": "SN0\0"}, "Null characters"),
     ],
 )

@@ -95,7 +95,7 @@ def test_the_same_fact_again_changes_nothing(in_a):
     assert (Receipt.objects.count(), Discrepancy.objects.count()) == (1, 1)
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("threads, each with a connection of its own")
 def test_ten_deliveries_at_once_are_one_receipt(account_a):
     with account_context(account_a):
         sku = make_serialized_sku()
@@ -109,7 +109,7 @@ def test_ten_deliveries_at_once_are_one_receipt(account_a):
         assert (stock_of(sku), Receipt.objects.count(), Discrepancy.objects.count()) == (18, 1, 1)
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("threads, each with a connection of its own")
 def test_different_receipts_at_once_all_count(account_a):
     with account_context(account_a):
         sku, other = make_serialized_sku(), make_sku()

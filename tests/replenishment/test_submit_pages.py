@@ -36,7 +36,7 @@ def test_many_are_submitted_by_one_job_however_often_it_is_asked(web, account_a)
         assert not Unit.objects.exists()
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("a job commits step by step")
 def test_the_job_of_a_submit_does_it_once(web, account_a):
     with account_context(account_a):
         made = make_replenishment((make_serialized_sku(), 5_001))
@@ -83,7 +83,7 @@ def test_what_the_question_did_not_say_is_not_submitted(web, account_a):
     assert web.post(url, fields_of(text_of(answer))).status_code == 302
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("a job commits step by step")
 def test_the_job_of_a_submit_stops_where_somebody_changed_it_meanwhile(web, account_a):
     with account_context(account_a):
         made = make_replenishment((make_serialized_sku(), 5_001))

@@ -64,7 +64,7 @@ def planning_of(line, *serials):
     planning.add_serials(line_id=line.pk, serials=list(serials), actor=None)
 
 
-@pytest.mark.django_db(transaction=True, databases=["default", "owner"])
+@pytest.mark.commits("the owner looks at the rows over its own connection")
 def test_the_ledger_is_sound_after_receiving_accepting_and_undoing(account_a, wes):
     with account_context(account_a):
         sku, bulk = make_serialized_sku(), make_sku()

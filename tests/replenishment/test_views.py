@@ -96,7 +96,10 @@ def test_a_bad_quantity_is_told_at_its_field_and_what_was_typed_stays(web, accou
         ({"paste": "NOBODY"}, "has no quantity"),
         ({"supplier": "a\tb"}, "Remove the line breaks"),
         ({"supplier": "a\0b"}, "Null characters"),
-        ({"lines-TOTAL_FORMS": "-1"}, "Add at least one SKU"),
+        ({"lines-TOTAL_FORMS": "0"}, "sent incompletely"),
+        ({"lines-TOTAL_FORMS": "-1"}, "sent incompletely"),
+        ({"lines-INITIAL_FORMS": "-1"}, "sent incompletely"),
+        ({"lines-INITIAL_FORMS": "1"}, "sent incompletely"),
         ({"lines-TOTAL_FORMS": "x"}, "sent incompletely"),
     ],
 )

@@ -18,7 +18,7 @@ from tests.factories import make_serialized_sku
 from tests.replenishment.factories import make_replenishment
 from tests.worker_process import wait_until
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("worker")]
+pytestmark = [pytest.mark.commits("another process looks at the rows"), pytest.mark.xdist_group("worker")]
 worker = worker_process.worker
 COUNT = 50_000
 AUDIT = AuditEntry._meta.db_table
@@ -48,7 +48,7 @@ def audit_held():
 
 def busy(worker):
     """The process of the only task that runs."""
-    (found,) = app.control.inspect(timeout=5).active().values()
+    (found,) = app.control.inspect(timeout=60, limit=1).active().values()
     (child,) = {task["worker_pid"] for task in found if task["name"] == "oms.tasks.run_jobs"}
     assert child in worker.children()
     return child

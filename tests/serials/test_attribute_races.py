@@ -5,7 +5,7 @@ import threading
 from contextlib import contextmanager
 
 import pytest
-from django.db import DatabaseError, OperationalError, connection, connections, transaction
+from django.db import DatabaseError, OperationalError, connections, transaction
 
 from oms.models import Sku
 from oms.tenancy import account_context
@@ -13,19 +13,12 @@ from serials.models import Unit, UnitAttribute
 from serials.services import attributes
 from serials.services.attributes_csv import apply_import
 from tests.factories import make_serialized_sku
-from tests.oms.jobs_at_work import until
+from tests.oms.jobs_at_work import is_waiting, until
 from tests.serials.factories import make_units
 from tests.serials.test_ledger_races import at_once
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.commits("threads, each with a connection of its own")
 BY = attributes.by_person(None)
-# Not pg_stat_activity, which a transaction sees as it was when it first looked.
-WAITING = """
-SELECT EXISTS (
-    SELECT FROM pg_locks w JOIN pg_locks d USING (pid) JOIN pg_database b ON b.oid = d.database
-    WHERE NOT w.granted AND b.datname = current_database()
-)
-"""
 SECONDS = 30
 
 
@@ -59,12 +52,6 @@ def waiting_for(account, first, call):
         thread.join(SECONDS)
     assert not thread.is_alive()
     assert not failed, failed
-
-
-def is_waiting():
-    with connection.cursor() as cursor:
-        cursor.execute(WAITING)
-        return cursor.fetchone()[0]
 
 
 def is_free(rows):

@@ -340,7 +340,7 @@ def test_the_popup_sent_twice_sets_once_and_says_the_same(web, account_a):
         assert {pairs(unit)["Batch"] for unit in units} == {"B-8"}
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("a job commits step by step")
 def test_the_popup_for_many_serials_is_a_job(web, account_a, monkeypatch):
     monkeypatch.setattr(actions, "SET_AT_ONCE", 2)
     monkeypatch.setattr(attributes, "CHUNK", 2)

@@ -287,7 +287,7 @@ def job_of(account, page):
 
 
 @pytest.mark.usefixtures("large")
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("a job commits step by step")
 def test_a_large_file_is_checked_by_a_job_and_its_page_shows_what_that_found(web, account_a, monkeypatch):
     with account_context(account_a):
         units = make_units(5, sku=make_serialized_sku(code="L-1"))
@@ -324,7 +324,7 @@ def test_a_large_file_is_checked_by_a_job_and_its_page_shows_what_that_found(web
 
 
 @pytest.mark.usefixtures("large")
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("a job commits step by step")
 def test_a_large_file_without_faults_has_no_file_of_them(web, account_a):
     with account_context(account_a):
         unit = make_unit(sku=make_serialized_sku(code="L-1"))
@@ -338,7 +338,7 @@ def test_a_large_file_without_faults_has_no_file_of_them(web, account_a):
 
 
 @pytest.mark.usefixtures("large")
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("a job commits step by step")
 def test_a_large_file_that_cannot_be_read_fails_its_check_in_words(web, account_a, monkeypatch):
     monkeypatch.setattr(SCHEMA, "max_rows", 1)
     page = upload(web, ["A,B,C,D", "A,B,C,E"])
@@ -347,7 +347,7 @@ def test_a_large_file_that_cannot_be_read_fails_its_check_in_words(web, account_
 
 
 @pytest.mark.usefixtures("large")
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("a job commits step by step")
 def test_a_large_file_is_applied_by_a_job_and_twice_is_once(web, account_a):
     with account_context(account_a):
         units = make_units(5, sku=make_serialized_sku(code="L-1"))

@@ -29,7 +29,7 @@ from serials.services.units import (
 from tests.factories import make_bin, make_order, make_serialized_sku, make_sku, make_stock, make_warehouse_link
 from tests.serials.factories import make_units
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
+pytestmark = pytest.mark.commits("the owner looks at the rows over its own connection")
 WAREHOUSE = By(Actor.WAREHOUSE, reason="because")
 
 

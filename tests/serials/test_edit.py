@@ -131,12 +131,76 @@ def test_after_a_conflict_the_attributes_are_shown_and_saving_again_is_a_decisio
     assert list(zip(*[iter(cells)] * 3, strict=True)) == [
         ("Colour", "deep\nblue", "green"),
         ("Grade", "–", "A"),
-        ("Origin", "<b>PL</b>", "–"),
+        ("Origin", "<b>PL</b>", "the same"),
         ("Size", "9", "the same"),
     ]
     assert others.attributes["Colour"] == "deep\nblue"
+    # What others added stands in a row of its own: it stays unless its box is checked.
+    assert dialog.fields["a-1-name"] == "Origin"
     assert dialog.send() == 302
-    assert others.attributes == {"Colour": "green", "Grade": "A", "Size": "9"}
+    assert others.attributes == {"Colour": "green", "Grade": "A", "Origin": "<b>PL</b>", "Size": "9"}
+
+
+def test_after_a_conflict_what_others_added_is_removed_by_its_box(others, attributes_dialog):
+    others.has(Colour="red", Size="9")
+    dialog = attributes_dialog()
+    others.has(Age="1", Colour="red", Origin="PL")
+    assert dialog.send(**{"a-0-value": "green", "a-1-DELETE": "on"}) == 422
+    assert [dialog.fields[f"a-{place}-name"] for place in range(5)] == ["Age", "Colour", "Origin", "", ""]
+    assert dialog.send(**{"a-0-DELETE": "on"}) == 302
+    assert others.attributes == {"Colour": "green", "Origin": "PL"}
+
+
+# --- sent incompletely ------------------------------------------------------------------------------------------------
+TORN = {
+    "no counts": {"a-TOTAL_FORMS": None, "a-INITIAL_FORMS": None},
+    "no total": {"a-TOTAL_FORMS": None},
+    "total is no number": {"a-TOTAL_FORMS": "x"},
+    "total is NUL": {"a-TOTAL_FORMS": "\0"},
+    "total is nothing": {"a-TOTAL_FORMS": "0"},
+    "total is negative": {"a-TOTAL_FORMS": "-1"},
+    "total is one less": {"a-TOTAL_FORMS": "4"},
+    "total is one more": {"a-TOTAL_FORMS": "6"},
+    "total is huge": {"a-TOTAL_FORMS": "9" * 30},
+    "initial is nothing": {"a-INITIAL_FORMS": "0"},
+    "initial is negative": {"a-INITIAL_FORMS": "-1"},
+    "initial is one less": {"a-INITIAL_FORMS": "2"},
+    "initial is more than total": {"a-INITIAL_FORMS": "9"},
+    "initial is huge": {"a-INITIAL_FORMS": "9" * 30},
+    "nothing is there": {"a-TOTAL_FORMS": "0", "a-INITIAL_FORMS": "0"},
+    "a row is missing": {"a-1-name": None, "a-1-value": None},
+    "the last rows are missing": {f"a-{place}-{name}": None for place in (2, 3, 4) for name in ("name", "value")},
+    "only the first rows": {
+        "a-TOTAL_FORMS": "1",
+        "a-INITIAL_FORMS": "1",
+        **{f"a-{place}-{name}": None for place in range(1, 5) for name in ("name", "value")},
+    },
+    "no rows": {f"a-{place}-{name}": None for place in range(5) for name in ("name", "value")},
+}
+
+
+@pytest.mark.parametrize("torn", TORN.values(), ids=TORN)
+def test_attributes_that_came_incompletely_remove_none(others, attributes_dialog, torn):
+    kept = {"Colour": "red", "Grade": "A", "Size": "9"}
+    others.has(**kept)
+    dialog = attributes_dialog()
+    dialog.fields["a-0-value"] = "blue"
+    dialog.fields = {name: value for name, value in dialog.fields.items() if name not in torn}
+    assert dialog.send(**{name: value for name, value in torn.items() if value is not None}) == 422
+    assert "The page was sent incompletely, so nothing is changed." in dialog.page
+    assert "ManagementForm" not in dialog.page
+    assert "Hidden field" not in dialog.page
+    assert others.attributes == kept
+
+
+def test_an_attribute_that_was_emptied_is_asked_about_and_its_box_removes_it(others, attributes_dialog):
+    others.has(Colour="red", Size="9")
+    dialog = attributes_dialog()
+    assert dialog.send(a_0_name="", a_0_value="") == 422
+    assert "To remove it, check the box" in dialog.page
+    assert others.attributes == {"Colour": "red", "Size": "9"}
+    assert dialog.send(**{"a-0-DELETE": "on"}) == 302
+    assert others.attributes == {"Size": "9"}
 
 
 def test_a_row_keeps_its_name_when_another_attribute_took_its_place(others, attributes_dialog):
@@ -144,7 +208,7 @@ def test_a_row_keeps_its_name_when_another_attribute_took_its_place(others, attr
     dialog = attributes_dialog()
     others.has(Age="1", Colour="red", Size="9")
     assert dialog.send(a_0_value="blue") == 422
-    assert re.findall("Delete (\\w+)</label>", dialog.page) == ["Colour", "Size"]
+    assert re.findall("Delete (\\w+)</label>", dialog.page) == ["Age", "Colour", "Size"]
 
 
 def test_what_another_added_to_the_same_place_is_not_taken_for_unchanged(others, attributes_dialog):

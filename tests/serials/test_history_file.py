@@ -110,7 +110,7 @@ def test_units_of_another_account_are_not_in_it(web, account_a, account_b):
     assert {row[3] for row in rows} == {own.serial}
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("a job commits step by step")
 def test_many_are_a_job_whose_file_is_the_same(web, client_for, nia, account_a, account_b, monkeypatch):
     with account_context(account_a):
         units = make_units(6)

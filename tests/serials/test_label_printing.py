@@ -259,7 +259,7 @@ def test_a_stored_logo_is_drawn_anew(client_for, ana, account_a):
         assert (image.format, image.size) == ("PNG", (600, 15))
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("threads, each with a connection of its own")
 def test_two_first_saves_at_once_are_one_row(account_a, ana):
     def save(**how):
         shift = {"a4-2x7": (Decimal("0.5"), Decimal(0))}

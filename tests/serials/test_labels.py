@@ -240,7 +240,7 @@ def request_of(rf, person, account):
     return request
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("a job commits step by step")
 def test_three_thousand_labels_are_a_job(rf, ana, account_a, source):
     request = request_of(rf, ana, account_a)
     with account_context(account_a):

@@ -249,7 +249,7 @@ def test_a_shipment_by_quantity_cannot_take_a_known_unit_or_more_than_there_is(p
 
 @pytest.mark.parametrize("table", ["serials_unitevent", "oms_stockmove"])
 @pytest.mark.parametrize("change", ["UPDATE {} SET reason = 'other'", "DELETE FROM {}"])
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("the owner looks at the rows over its own connection")
 def test_history_and_movements_are_append_only_even_for_the_owner(account_a, table, change):
     with account_context(account_a):
         place = Place()

@@ -15,7 +15,7 @@ from serials.models import Unit, UnitEvent
 from serials.services import Refused, Row, units
 from tests.serials.ledger_model import Place, record
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.commits("threads, each with a connection of its own")
 WAIT = 60
 
 

@@ -6,7 +6,7 @@ from oms.tenancy import account_context
 from tests.old_schema import old_schema
 from tests.serials.factories import make_units
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
+pytestmark = pytest.mark.commits("migrations change the schema as the owner")
 
 ATTRIBUTE = "INSERT INTO serials_unitattribute (account_id, unit_id, name, value) VALUES (%s, %s, %s, %s)"
 FOUND = "SELECT unit_id, name FROM serials_unitattribute ORDER BY id"

@@ -15,7 +15,7 @@ ROWS = 200_000
 
 
 @pytest.fixture
-def plans(transactional_db, client_for):
+def plans(db, client_for):
     """`plans(**query)`: the page's statements on units with their plans, explained inside the request itself."""
     for n in range(1, len(units.SHARES) + 1):
         Account.objects.create(name=f"Bench {n}", slug=f"bench-{n}")
@@ -41,7 +41,7 @@ def plans(transactional_db, client_for):
 
 
 @pytest.mark.slow
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("the bench commits what it fills in")
 def test_every_filter_uses_an_index(plans):
     with account_context(Account.objects.get(slug="bench-1")):
         texts = [case.query for name in (*TEXT, GLOBAL) for case in cases(name)[:4]] + [
@@ -56,7 +56,7 @@ def test_every_filter_uses_an_index(plans):
 
 
 @pytest.mark.slow
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("the bench commits what it fills in")
 def test_every_other_filter_and_every_sort_walks_an_index(plans):
     queries = [case.query for found in PLAIN.values() for case in found]
     sorts = [{"sort": way + name} for way in ("", "-") for name in ("serial", "status", "update")]

@@ -331,7 +331,7 @@ def test_another_accounts_scheme_is_no_choice(client_for, ana, account_a, accoun
 
 
 # --- at once ----------------------------------------------------------------------------------------------------------
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("threads, each with a connection of its own")
 def test_first_users_at_once_get_one_scheme_and_different_numbers(account_a):
     found, gate = [], threading.Barrier(6)
 
@@ -354,7 +354,7 @@ def test_first_users_at_once_get_one_scheme_and_different_numbers(account_a):
         assert NumberScheme.objects.get().next_counter == 6 * 20 * 7 + 1
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("threads, each with a connection of its own")
 def test_who_waited_for_a_scheme_that_was_archived_takes_none_of_its_numbers(account_a):
     """Else a new scheme, which may look like one that was never used, could give the same number."""
     found = []
@@ -372,7 +372,7 @@ def test_who_waited_for_a_scheme_that_was_archived_takes_none_of_its_numbers(acc
 
 
 # --- what older releases wrote ----------------------------------------------------------------------------------------
-@pytest.mark.django_db(transaction=True, databases=["default", "owner"])
+@pytest.mark.commits("migrations change the schema as the owner")
 def test_the_oldest_scheme_becomes_the_default(account_a, account_b):
     rows = [(account_a, "SN", 42), (account_a, "X", 7), (account_b, "Y", 1)]
     with old_schema("serials", "0005_attribute_names") as old:

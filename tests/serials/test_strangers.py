@@ -32,7 +32,7 @@ from tests.fingerprints import fingerprint
 from tests.serials.samples import PRINT
 from tests.tables import column, rows
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.commits("a job commits step by step")
 HUSH = re.compile("hush", re.IGNORECASE)
 GRID = "/bolt/inventory/serials/"
 BY = By(Actor.OFFICE)
