@@ -12,7 +12,7 @@ from channels_sync.services.push import push
 from oms.tasks import cut_waits
 from oms.tenancy import account_context
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.commits("a message is claimed, sent and noted in transactions of their own")
 DAY, HOUR, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(seconds=1)
 
 

@@ -149,7 +149,7 @@ def fills_the_disk(progress):
     files.store("big.csv", "text/csv", chunks())
 
 
-@pytest.mark.django_db(transaction=True, databases=["default", "owner"])
+@pytest.mark.commits("a job commits step by step")
 @pytest.mark.parametrize("work", [fills_the_database, fills_the_disk])
 def test_a_job_that_finds_the_disk_full_says_so_keeps_nothing_and_is_not_tried_again(account_a, settings, work):
     job = job_that(account_a, settings, work)
