@@ -23,7 +23,7 @@ def test_what_was_written_while_the_clock_was_ahead_is_sent(account_a, connectio
     with account_context(account_a):
         Delivery.objects.update(state=state, next_at=ahead, lease_until=ahead if state == "sending" else None)
         Cursor.objects.update(next_at=ahead)
-        Connection.objects.update(resting_until=ahead + HOUR, error_at=ahead)
+        Connection.objects.update(seconds=60, resting_until=ahead + HOUR, error_at=ahead)
     settings.SYNC_LEASE_SECONDS = 0
     assert push(account_a.pk) == 0
     cut_waits(account_a.pk)
