@@ -49,8 +49,9 @@ SELECT %(account)s, u.id, 'ship', 'BENCH-1', 'W-4711', CASE WHEN n = 2 THEN 'A-0
 FROM serials_unit u, generate_series(1, %(events)s) AS n WHERE u.account_id = %(account)s ORDER BY n, u.id
 """
 ATTRIBUTES = """
-INSERT INTO serials_unitattribute (account_id, unit_id, name, value)
-SELECT %(account)s, u.id, name, name || ' of ' || u.serial FROM serials_unit u, unnest(%(names)s::text[]) AS name
+INSERT INTO serials_unitattribute (account_id, unit_id, name, name_key, value)
+SELECT %(account)s, u.id, name, upper(name), name || ' of ' || u.serial
+FROM serials_unit u, unnest(%(names)s::text[]) AS name
 WHERE u.account_id = %(account)s
 """
 FLAT = """

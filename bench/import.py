@@ -131,7 +131,7 @@ def upsert(site: Site, rows: list[Cells], *, has_history: bool) -> None:
             UnitAttribute.objects.bulk_create(
                 [UnitAttribute(unit_id=unit, name=row[2], value=row[3]) for unit, row in known if unit],
                 update_conflicts=True,
-                unique_fields=["account", "unit", "name"],
+                unique_fields=["account", "unit", "name_key"],
                 update_fields=["value"],
             )
 

@@ -37,22 +37,27 @@ SELECT a.id AS account, s.n, s.share, greatest(5, (%(rows)s * s.share / 200)::in
 FROM unnest(%(shares)s::float8[]) WITH ORDINALITY AS s (share, n) JOIN oms_account a ON a.slug = 'bench-' || s.n;
 INSERT INTO oms_warehouse (name) VALUES ('Bench') ON CONFLICT DO NOTHING;
 INSERT INTO oms_warehouselink (account_id, warehouse_id) SELECT account, (SELECT min(id) FROM oms_warehouse) FROM site;
-INSERT INTO oms_location (account_id, link_id, name, is_default)
-SELECT l.account_id, l.id, 'Zone ' || chr(64 + i), i = 1 FROM oms_warehouselink l, generate_series(1, 20) AS i;
-INSERT INTO oms_bin (account_id, link_id, location_id, name, kind, needs_review)
-SELECT account, o.link_id, o.id, chr(64 + (i - 1) %% 20 + 1) || '-' || lpad((i / 40)::text, 2, '0') || '-'
-       || lpad((i %% 40)::text, 2, '0'),
+INSERT INTO oms_location (account_id, link_id, name, name_key, is_default)
+SELECT l.account_id, l.id, 'Zone ' || chr(64 + i), 'ZONE ' || chr(64 + i), i = 1
+FROM oms_warehouselink l, generate_series(1, 20) AS i;
+INSERT INTO oms_bin (account_id, link_id, location_id, name, name_key, kind, needs_review)
+SELECT account, o.link_id, o.id, b.name, b.name,
        CASE i %% 10 WHEN 9 THEN 'damaged' WHEN 8 THEN 'reserved' ELSE 'pick' END, false
 FROM site, generate_series(1, bins) AS i
 JOIN LATERAL (SELECT * FROM oms_location WHERE account_id = account AND name = 'Zone ' || chr(64 + (i - 1) %% 20 + 1)) o
-  ON true;
-INSERT INTO oms_sku (account_id, code, product_id, product_id_wh, name, gtin, workflow, version, created_at, updated_at)
-SELECT account, (ARRAY['PHONE', 'TAB', 'LAP', 'CAM', 'PRN', 'SCAN'])[1 + i %% 6] || '-' || (20000 + i) || '-'
-       || (ARRAY['BLK', 'WHT', 'RED', 'BLU', 'GRY'])[1 + i %% 5], 'P' || (700000 + i),
+  ON true
+CROSS JOIN LATERAL (SELECT chr(64 + (i - 1) %% 20 + 1) || '-' || lpad((i / 40)::text, 2, '0') || '-'
+       || lpad((i %% 40)::text, 2, '0') AS name) b;
+INSERT INTO oms_sku (account_id, code, code_key, product_id, product_id_wh, name, gtin, workflow, version, created_at,
+                     updated_at)
+SELECT account, c.code, c.code, 'P' || (700000 + i),
        CASE WHEN i %% 3 = 0 THEN 'WH' || (300000 + i * 7) ELSE '' END, 'Article ' || i, '', 'in_out', 1, now(), now()
-FROM site, generate_series(1, skus) AS i ORDER BY account, i;
-INSERT INTO oms_order (account_id, number, reference, status, created_at)
-SELECT account, 'SO-OPEN', '', 'open', now() FROM site;
+FROM site, generate_series(1, skus) AS i
+CROSS JOIN LATERAL (SELECT (ARRAY['PHONE', 'TAB', 'LAP', 'CAM', 'PRN', 'SCAN'])[1 + i %% 6] || '-' || (20000 + i) || '-'
+       || (ARRAY['BLK', 'WHT', 'RED', 'BLU', 'GRY'])[1 + i %% 5] AS code) c
+ORDER BY account, i;
+INSERT INTO oms_order (account_id, number, number_key, reference, status, created_at)
+SELECT account, 'SO-OPEN', 'SO-OPEN', '', 'open', now() FROM site;
 INSERT INTO oms_orderline (account_id, order_id, sku_id, position, quantity, attention)
 SELECT account, (SELECT id FROM oms_order WHERE account_id = account),
        (SELECT min(id) FROM oms_sku WHERE account_id = account), 1, 1000000, '' FROM site;

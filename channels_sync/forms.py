@@ -10,13 +10,16 @@ from channels_sync.models import Connection
 from channels_sync.queries.lists import has_exchanged
 from channels_sync.services.connections import OTHER_TENANT, Settings
 from oms.models import Bin, BinKind, WarehouseLink
+from oms.models.keys import validate_lines, validate_words
+from oms.numbers import WholeNumberField
+from oms.queries.keys import rows_by_text
 
 
 class ConnectionForm(forms.Form):
     """What every connection has; the system's own settings are in a form beside this one (`config_form`)."""
 
-    version = forms.IntegerField(widget=forms.HiddenInput, required=False, min_value=1, initial=1)
-    name = forms.CharField(label=_("Name"), max_length=80)
+    version = WholeNumberField(widget=forms.HiddenInput, required=False, min_value=1, initial=1)
+    name = forms.CharField(label=_("Name"), max_length=80, validators=[validate_words])
     link = forms.ModelChoiceField(label=_("Warehouse"), queryset=WarehouseLink.objects.none(), empty_label=_("Select…"))
     default_bin = forms.CharField(
         label=_("Default bin"),
@@ -24,7 +27,7 @@ class ConnectionForm(forms.Form):
         required=False,
         help_text=_("Where goods lie when the warehouse names no bin: a pick bin of this warehouse."),
     )
-    seconds = forms.IntegerField(
+    seconds = WholeNumberField(
         label=_("Ask every (seconds)"), min_value=2, max_value=86_400, initial=60, widget=forms.NumberInput
     )
     is_active = forms.BooleanField(label=_("Active"), required=False, initial=True)
@@ -52,7 +55,8 @@ class ConnectionForm(forms.Form):
         """Find the default bin by its name, in the chosen warehouse."""
         data: dict[str, Any] = super().clean() or self.cleaned_data
         if name := data.get("default_bin"):
-            found = Bin.objects.filter(link=data.get("link"), name=name, kind=BinKind.PICK).first()
+            bins = Bin.objects.filter(link=data.get("link"), kind=BinKind.PICK)
+            found = rows_by_text(bins, [name], field="name").get(name)
             if found is None:
                 self.add_error("default_bin", _("There is no pick bin with this name in this warehouse."))
             data["default_bin"] = found
@@ -118,5 +122,8 @@ class ReasonForm(forms.Form):
     """Why a message is closed."""
 
     reason = forms.CharField(
-        label=_("Reason"), max_length=400, help_text=_("It stays with the message and in the audit log.")
+        label=_("Reason"),
+        max_length=400,
+        validators=[validate_lines],
+        help_text=_("It stays with the message and in the audit log."),
     )

@@ -25,6 +25,7 @@ from django.utils.translation import gettext as _
 from django_htmx.middleware import HtmxDetails
 
 from oms.models import Account, Membership, Person, Role
+from oms.models.keys import KeyField
 from oms.tenancy import AccountModel, account_context, has_account
 
 SLUG = "account_slug"
@@ -227,4 +228,5 @@ class AccountForm(forms.ModelForm, Generic[ModelT]):  # type: ignore[type-arg]  
             self.instance.account_id = account.pk
 
     def _get_validation_exclusions(self) -> set[str]:
-        return super()._get_validation_exclusions() - {"account"}  # type: ignore[misc,no-any-return]
+        keys = {field.name for field in self.instance._meta.local_fields if isinstance(field, KeyField)}
+        return super()._get_validation_exclusions() - {"account"} - keys  # type: ignore[misc,no-any-return]

@@ -4,7 +4,6 @@ from django.utils.translation import gettext_lazy as _
 
 from oms.models import (
     AuditEntry,
-    BinKind,
     Discrepancy,
     DiscrepancyKind,
     Job,
@@ -14,7 +13,6 @@ from oms.models import (
     OrderStatus,
     Role,
     Sku,
-    Stock,
     Workflow,
 )
 from oms.ui.audit import ACTIONS, KINDS
@@ -35,23 +33,6 @@ class SkuFilter(FilterSet):
 
     class Meta:
         model = Sku
-        fields: tuple[str, ...] = ()
-
-
-class StockFilter(FilterSet):
-    """Filters of the stock list."""
-
-    q = SearchFilter("sku__code", "sku__name", "bin__name", "bin__location__name", placeholder=_("Search stock"))
-    sku = TextFilter("sku__code", label=_("SKU"), placeholder=_("Sku"))
-    name = TextFilter("sku__name", label=_("Name"), placeholder=_("Name"))
-    warehouse = TextFilter("bin__link__warehouse__name", label=_("Warehouse"), placeholder=_("Warehouse"))
-    location = TextFilter("bin__location__name", label=_("Location"), placeholder=_("Location"))
-    bin = TextFilter("bin__name", label=_("BIN"), placeholder=_("Bin"))
-    kind = ChoiceFilter(field_name="bin__kind", label=_("Kind"), choices=BinKind.choices)
-    update = DayRangeFilter(field_name="updated_at", label=_("Update"))
-
-    class Meta:
-        model = Stock
         fields: tuple[str, ...] = ()
 
 

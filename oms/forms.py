@@ -3,10 +3,13 @@
 from typing import Any
 
 from django import forms
+from django.core.validators import validate_email
 from django.utils.translation import gettext_lazy as _
 
 from oms.access import AccountForm
 from oms.models import Account, Membership, Role, SavedView, Sku, Workflow
+from oms.models.keys import validate_lines, validate_words
+from oms.numbers import WholeNumberField
 
 
 def workflow_choices() -> list[tuple[str, str]]:
@@ -17,7 +20,7 @@ def workflow_choices() -> list[tuple[str, str]]:
 class SkuForm(AccountForm[Sku]):
     """Create or edit a SKU. Only an admin may set Serial; others see it."""
 
-    version = forms.IntegerField(widget=forms.HiddenInput, required=False, min_value=1)
+    version = WholeNumberField(widget=forms.HiddenInput, required=False, min_value=1)
 
     class Meta:
         model = Sku
@@ -72,6 +75,7 @@ class SettleForm(forms.Form):
     reason = forms.CharField(
         label=_("Reason"),
         max_length=400,
+        validators=[validate_lines],
         widget=forms.Textarea(attrs={"rows": 3}),
         help_text=_("What was done about it."),
     )
@@ -85,8 +89,10 @@ class SettleForm(forms.Form):
 class MemberForm(forms.Form):
     """Add a member."""
 
-    email = forms.EmailField(label=_("Email"), max_length=254)
-    name = forms.CharField(label=_("Name"), max_length=120, help_text=_("Shown here until they have joined."))
+    email = forms.EmailField(label=_("Email"), max_length=254, validators=[validate_email, validate_words])
+    name = forms.CharField(
+        label=_("Name"), max_length=120, validators=[validate_words], help_text=_("Shown here until they have joined.")
+    )
     role = forms.ChoiceField(label=_("Role"), choices=Role.choices, initial=Role.OPERATOR)
 
 

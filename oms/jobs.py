@@ -26,6 +26,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
+from oms.at_work import working_as
 from oms.database.faults import WORDS, fault_of, is_passing
 from oms.dispatch import due
 from oms.errors import DomainError, Text
@@ -137,6 +138,7 @@ def start(
     person: Person | None,
     idempotency_key: str = "",
     input_file: StoredFile | None = None,
+    subject: str = "",
 ) -> Job:
     """Queue a job in the caller's transaction, or give the one that was queued with the same key before.
 
@@ -152,10 +154,11 @@ def start(
         idempotency_key: up to 120 characters; a form that changes something carries a random one, so that sending it
             twice does its work once.
         input_file: what the runner reads, from `files.store`.
+        subject: what it works on, such as "replenishment:42": others wait or are told, see oms/at_work.py.
 
     Whoever uses a key that somebody else used gets that job, which they may not be able to open.
     """
-    facts = _facts(kind, title, params, person, input_file)
+    facts = {**_facts(kind, title, params, person, input_file), "subject": subject}
     if not settings.JOBS[kind]:
         raise ImproperlyConfigured(f"No worker runs {kind!r}: it is only done while a page waits (do_now).")
     job, is_new = _claim(idempotency_key, facts)
@@ -333,6 +336,7 @@ def _work(job: JobFacts) -> JobState:
         Heartbeat(account_id=job.account_id, job_id=job.id, attempt=job.attempt) as heartbeat,
         timezone.override(zone),
         account_context(job.account_id),
+        working_as(job.id),
     ):
         # A server notices late that its client was killed, and would hold the locks of a long statement until it ends.
         with connection.cursor() as cursor:

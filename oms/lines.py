@@ -1,6 +1,10 @@
 """Text of several lines in forms."""
 
+from typing import Any
+
 from django import forms
+
+from oms.models.keys import validate_lines
 
 
 def plain_lines(text: str) -> str:
@@ -9,7 +13,11 @@ def plain_lines(text: str) -> str:
 
 
 class LinesField(forms.CharField):
-    """Text of several lines, as long as the browser says it is."""
+    """Text of several lines, as long as the browser says it is, without what nobody sees."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.validators.append(validate_lines)
 
     def to_python(self, value: object) -> str:
         """Before anything counts its characters."""

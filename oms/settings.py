@@ -255,10 +255,15 @@ LABEL_SOURCES = {
     "selected bins": "serials.labels_jobs.selected_bins",
     "replenishment": "replenishment.label_runs.planned_labels",
 }
+# Which lot expected units will be of: function of (SKU id, normalised serial) pairs -> {pair: (number, expiry)}.
+EXPECTED_LOTS = "replenishment.planned_lots.expected_lots"
 # What accepting a discrepancy means: kind -> oms.services.discrepancies.Acceptance. Other kinds are only settled.
 ACCEPTANCES = {
     "unexpected_serial": "replenishment.services.accepting.UNEXPECTED",
     "serial_void": "replenishment.services.accepting.VOID",
+    "not_open": "replenishment.services.accepting.LATE",
+    "lot_expired": "replenishment.services.accepting.EXPIRED",
+    "lot_expiry": "serials.services.lots.EXPIRY",
     "over_receipt": "replenishment.services.accepting.EXCESS",
 }
 # Which warehouses are run by another system: function(link_ids) -> {id of the warehouse link: the system's name}.

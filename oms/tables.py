@@ -19,7 +19,6 @@ from oms.models import (
     OrderStatus,
     Role,
     Sku,
-    Stock,
     Workflow,
 )
 from oms.ui.audit import ACTIONS, KINDS, ChangesColumn, CodeColumn
@@ -30,7 +29,6 @@ from oms.ui.columns import (
     MonoColumn,
     MonoLinkColumn,
     NameLinkColumn,
-    NoteColumn,
     NumberColumn,
     Tone,
     WhenColumn,
@@ -101,31 +99,6 @@ class SkuAdminTable(SkuTable):
 
     class Meta(SkuTable.Meta):
         sequence = ("select", "...")
-
-
-class StockTable(Table):
-    """What lies where."""
-
-    select = CheckColumn(named_by="bin__name")
-    sku = MonoLinkColumn(
-        label=gettext_lazy("SKU"), accessor="sku__code", order_by="sku__code", route="sku", target="sku_id"
-    )
-    name = NoteColumn(label=gettext_lazy("Name"), accessor="sku__name", order_by="sku__name")
-    warehouse = Column(
-        label=gettext_lazy("Warehouse"), accessor="bin__link__warehouse__name", order_by="bin__link__warehouse__name"
-    )
-    location = Column(label=gettext_lazy("Location"), accessor="bin__location__name", order_by="bin__location__name")
-    bin = MonoColumn(label=gettext_lazy("BIN"), accessor="bin__name", order_by="bin__name")
-    kind = BadgeColumn(
-        label=gettext_lazy("Kind"), accessor="bin__kind", order_by="bin__kind", choices=BinKind, tones=BIN_TONES
-    )
-    quantity = NumberColumn(label=gettext_lazy("Quantity"))
-    update = WhenColumn(label=gettext_lazy("Update"), accessor="updated_at", order_by="updated_at")
-
-    class Meta:
-        model = Stock
-        fields = ("select", "sku", "name", "warehouse", "location", "bin", "kind", "quantity", "update")
-        order_by = ("sku", "bin")
 
 
 class DocumentColumn(MonoColumn):

@@ -13,7 +13,6 @@ from oms.views import (
     layouts,
     orders,
     settings,
-    stock,
     styles,
 )
 
@@ -32,7 +31,6 @@ account_patterns: list[URLPattern | URLResolver] = [
     path("inventory/skus/upload/<uuid:key>/", catalogue_csv.check, name="sku_check"),
     path("inventory/skus/upload/<uuid:key>/errors/", catalogue_csv.errors, name="sku_check_errors"),
     path("inventory/skus/<int:pk>/", catalogue.sku_detail, name="sku"),
-    path("inventory/stock/", stock.stock_list, name="stock"),
     path("orders/", orders.order_list, name="orders"),
     path("orders/find/", orders.order_find, name="order_find"),
     path("orders/<int:pk>/", orders.order_detail, name="order"),

@@ -6,13 +6,12 @@ from datetime import date
 from typing import Any
 
 from django import forms
-from django.db.models.functions import Upper
 from django.utils.translation import gettext as _, gettext_lazy
 
 from oms.models import Bin, Workflow
-from oms.models.catalogue import validate_printable
-from oms.numbers import whole_number
-from oms.queries.catalogue import folded
+from oms.models.keys import validate_identity
+from oms.numbers import WholeNumberField, whole_number
+from oms.queries.keys import rows_by_text
 from replenishment.models import MOST_LOTS, MOST_UNITS, ReplenishmentLine
 from replenishment.receiving import IncomingLine, IncomingLot, IncomingUnit
 
@@ -20,6 +19,7 @@ MOST_TYPED = 10_000
 LOT_ROWS = 1
 _CODE = {"class": "input mono", "autocomplete": "off", "spellcheck": "false", "autocapitalize": "characters"}
 _NUMBER = {"class": "input num", "inputmode": "numeric", "autocomplete": "off", "size": "8"}
+_SERIALS = {"class": "mono", "spellcheck": "false", "autocomplete": "off", "autocapitalize": "off"}
 _COUNT_ERRORS = {
     "invalid": gettext_lazy("Use a whole number, digits only."),
     "min_value": gettext_lazy("A quantity is not negative."),
@@ -30,7 +30,7 @@ _COUNT_ERRORS = {
 class EntryForm(forms.Form):
     """One line of a delivery. `lots` says how many rows for lots it has."""
 
-    quantity = forms.IntegerField(
+    quantity = WholeNumberField(
         label=gettext_lazy("Quantity"),
         required=False,
         min_value=0,
@@ -49,23 +49,19 @@ class EntryForm(forms.Form):
         required=False,
         max_length=2_000_000,
         strip=False,
-        widget=forms.Textarea(
-            attrs={"class": "mono", "rows": 4, "spellcheck": "false", "autocomplete": "off", "autocapitalize": "off"}
-        ),
+        widget=forms.Textarea(attrs={**_SERIALS, "rows": 4}),
         help_text=gettext_lazy("Scan, type or paste: one a line."),
     )
-    lots = forms.IntegerField(required=False, min_value=1, max_value=MOST_LOTS, widget=forms.HiddenInput)
+    lots = WholeNumberField(required=False, min_value=1, max_value=MOST_LOTS, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, line: ReplenishmentLine, check_url: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **{**kwargs, "prefix": f"line{line.pk}"})
-        self.line, self.ordered = line, list(line.lots.all())
+        self.line, self.ordered, self.check_url = line, list(line.lots.all()), check_url
         self.has_units = line.sku.workflow == Workflow.IN_OUT
         self.lot_rows = self._lot_rows()
         self.fields["lots"].initial = self.lot_rows
         if self.has_units:
             self.fields["quantity"].help_text = _("Empty: as many as there are serials.")
-            if check_url:
-                self._check_while_typing(check_url)
         else:
             del self.fields["serials"]
         self.fields["bin"].help_text = _("Empty: the warehouse's first pick bin.")
@@ -83,14 +79,10 @@ class EntryForm(forms.Form):
     def _lot_key(self) -> str:
         return rf"{re.escape(str(self.prefix))}-lot([0-9]{{1,3}})_[a-z]+"
 
-    def _check_while_typing(self, url: str) -> None:
-        self.fields["serials"].widget.attrs |= {
-            "hx-post": url,
-            "hx-trigger": "input changed delay:400ms",
-            "hx-target": f"#check-{self.line.pk}",
-            "hx-params": f"{self.prefix}-serials,{self.prefix}-quantity",
-            "hx-sync": "this:replace",
-        }
+    @property
+    def checked(self) -> str:
+        """The names of the fields that are sent while somebody types: those of this line, and no other's."""
+        return ",".join(f"{self.prefix}-{name}" for name in self.fields if name != "bin")
 
     def _add_lot(self, place: int) -> None:
         ordered = self.ordered[place] if place < len(self.ordered) else None
@@ -100,7 +92,7 @@ class EntryForm(forms.Form):
             max_length=100,
             initial=ordered.number if ordered else "",
             widget=forms.TextInput(attrs={**_CODE}),
-            validators=[validate_printable],
+            validators=[validate_identity],
         )
         expires = forms.DateField(
             label=_("Expiry of %(lot)s") % {"lot": self._lot_words(place)},
@@ -112,7 +104,7 @@ class EntryForm(forms.Form):
             ),
             error_messages={"invalid": _("Use the form yyyy-mm-dd.")},
         )
-        quantity = forms.IntegerField(
+        quantity = WholeNumberField(
             label=_("Quantity of %(lot)s") % {"lot": self._lot_words(place)},
             required=False,
             min_value=0,
@@ -120,8 +112,22 @@ class EntryForm(forms.Form):
             widget=forms.TextInput(attrs={**_NUMBER}),
             error_messages=_COUNT_ERRORS,
         )
-        names = {"number": _("Lot"), "expires": _("Expiry"), "quantity": _("Quantity of the lot")}
-        for name, field in (("number", number), ("expires", expires), ("quantity", quantity)):
+        names = {
+            "number": _("Lot"),
+            "expires": _("Expiry"),
+            "quantity": _("Quantity of the lot"),
+            "serials": _("Serials of the lot"),
+        }
+        fields = {"number": number, "expires": expires, "quantity": quantity}
+        if self.has_units:
+            fields["serials"] = forms.CharField(
+                label=_("Serials of %(lot)s") % {"lot": self._lot_words(place)},
+                required=False,
+                max_length=2_000_000,
+                strip=False,
+                widget=forms.Textarea(attrs={**_SERIALS, "class": "input mono", "rows": 2}),
+            )
+        for name, field in fields.items():
             words = {"field": names[name], "place": place + 1, "line": self.line.position}
             field.widget.attrs["aria-label"] = _("%(field)s, row %(place)s of line %(line)s") % words
             self.fields[f"lot{place}_{name}"] = field
@@ -135,23 +141,35 @@ class EntryForm(forms.Form):
     def lot_fields(self) -> Iterator[list[forms.BoundField]]:
         """The rows for lots, to be drawn."""
         for place in range(self.lot_rows):
-            yield [self[f"lot{place}_{name}"] for name in ("number", "expires", "quantity")]
+            names = ("number", "expires", "quantity", *(("serials",) if self.has_units else ()))
+            yield [self[f"lot{place}_{name}"] for name in names]
 
     def clean_serials(self) -> list[str]:
         """The serials, blank lines left out; what is wrong with one is for the check to say."""
-        found = [text.strip() for text in self.cleaned_data["serials"].splitlines() if text.strip()]
+        return self._typed("serials")
+
+    def _typed(self, name: str) -> list[str]:
+        """The serials of a field, one a line."""
+        found = [text.strip() for text in self.cleaned_data[name].splitlines() if text.strip()]
         if len(found) > MOST_TYPED:
             raise forms.ValidationError(_("At most %(most)s serials at a time.") % {"most": f"{MOST_TYPED:,}"})
         return found
 
+    def _clean_lot_serials(self) -> None:
+        for name in [name for name in self.cleaned_data if name.startswith("lot") and name.endswith("_serials")]:
+            try:
+                self.cleaned_data[name] = self._typed(name)
+            except forms.ValidationError as error:
+                self.add_error(name, error)
+
     def clean(self) -> None:
         """Lots need a number, and quantities that fit the line's. Of a line that is not used nothing is asked."""
+        self._clean_lot_serials()
         if not self.is_used:
             return
         rows = [self._lot(place) for place in range(self.lot_rows)]
         for place, row in enumerate(rows):
-            if not row.number and (row.expires_on or row.quantity) and f"lot{place}_number" not in self.errors:
-                self.add_error(f"lot{place}_number", _("Name the lot."))
+            self._check_lot(place, row)
         named = [(place, row) for place, row in enumerate(rows) if row.number and row.quantity != 0]
         counted = self._counted()
         if len(named) > 1 and counted < self.received:
@@ -162,14 +180,39 @@ class EntryForm(forms.Form):
             words = {"lots": counted, "quantity": self.received}
             self.add_error("quantity", _("The lots add up to %(lots)s, but %(quantity)s arrived.") % words)
 
+    def _check_lot(self, place: int, row: IncomingLot) -> None:
+        if not row.number and (row.expires_on or row.quantity) and f"lot{place}_number" not in self.errors:
+            self.add_error(f"lot{place}_number", _("Name the lot."))
+        count = len(self._lot_serials(place))
+        if count > (row.quantity or 0) and f"lot{place}_quantity" not in self.errors:
+            text = _("There are %(count)s serials under this lot.") % {"count": f"{count:,}"}
+            self.add_error(f"lot{place}_quantity", text)
+
     def _counted(self) -> int:
         """How many pieces the lots name."""
-        return sum(self.cleaned_data.get(f"lot{place}_quantity") or 0 for place in range(self.lot_rows))
+        return sum(self._lot(place).quantity or 0 for place in range(self.lot_rows))
+
+    def _lot_serials(self, place: int) -> list[str]:
+        return self.cleaned_data.get(f"lot{place}_serials") or []
 
     def _lot(self, place: int) -> IncomingLot:
+        """A row for a lot; without a quantity it has as many pieces as serials, if it has any."""
         data = self.cleaned_data
         expires_on: date | None = data.get(f"lot{place}_expires")
-        return IncomingLot(data.get(f"lot{place}_number") or "", expires_on, None, data.get(f"lot{place}_quantity"))
+        quantity = data.get(f"lot{place}_quantity")
+        quantity = len(self._lot_serials(place)) or None if quantity is None else quantity
+        return IncomingLot(data.get(f"lot{place}_number") or "", expires_on, None, quantity)
+
+    @property
+    def units(self) -> tuple[IncomingUnit, ...]:
+        """The serials, each with its lot where it stands under one."""
+        data = self.cleaned_data
+        named = [
+            IncomingUnit(serial, lot_number=data.get(f"lot{place}_number") or "")
+            for place in range(self.lot_rows)
+            for serial in self._lot_serials(place)
+        ]
+        return (*(IncomingUnit(serial) for serial in data.get("serials") or ()), *named)
 
     @property
     def received(self) -> int:
@@ -177,26 +220,29 @@ class EntryForm(forms.Form):
         quantity: int | None = self.cleaned_data.get("quantity")
         if quantity is not None:
             return quantity
-        return len(self.cleaned_data.get("serials") or ()) or self._counted()
+        return len(self.units) or self._counted()
 
     @property
     def is_used(self) -> bool:
         """Whether something was entered on this line: lots that stand there as they were ordered say nothing."""
-        return bool(self.received or self.cleaned_data.get("serials") or self._counted())
+        return bool(self.received or self.units or self._counted())
 
     def incoming(self, bins: Mapping[str, str]) -> IncomingLine:
-        """The line of a valid form; one lot without a quantity is the lot of all of it, beside others it is none."""
+        """The line of a valid form, or as much of it as makes sense.
+
+        One lot without a quantity is the lot of all of it, beside others it is none.
+        """
         rows = [self._lot(place) for place in range(self.lot_rows)]
         lots = [lot for lot in rows if lot.number and lot.quantity != 0]
         if len(lots) == 1 and lots[0].quantity is None:
             lots = [IncomingLot(lots[0].number, lots[0].expires_on, None, self.received)]
         lots = [lot for lot in lots if lot.quantity is not None]
-        name = self.cleaned_data["bin"].strip()
+        name = (self.cleaned_data.get("bin") or "").strip()
         return IncomingLine(
             position=self.line.position,
             sku_code=self.line.sku.code,
             quantity=self.received,
-            units=tuple(IncomingUnit(serial) for serial in self.cleaned_data.get("serials") or ()),
+            units=self.units,
             lots=tuple(lots),
             bin_name=bins.get(name, ""),
         )
@@ -251,11 +297,6 @@ class AllForm(forms.Form):
 
 
 def known_bins(link_id: int, names: set[str]) -> dict[str, str]:
-    """Name as it was typed → the name of a bin of this warehouse: just that one, or one in other case."""
-    if not names:
-        return {}
-    keys = folded(names)
-    rows = Bin.objects.filter(link=link_id).annotate(key=Upper("name")).filter(key__in=set(keys.values()))
-    pairs = list(rows.order_by("-name").values_list("key", "name"))
-    found, exact = dict(pairs), {name for _key, name in pairs}
-    return {name: name if name in exact else found[key] for name, key in keys.items() if key in found}
+    """Name as it was typed → the name of a bin of this warehouse: just that one, or one in another spelling."""
+    found = rows_by_text(Bin.objects.filter(link=link_id), names, field="name")
+    return {typed: row.name for typed, row in found.items()}

@@ -8,7 +8,8 @@ from django.utils.translation import gettext as _, gettext_lazy, ngettext
 
 from oms.lines import LinesField
 from oms.models import Sku, WarehouseLink
-from oms.models.catalogue import validate_printable
+from oms.models.keys import validate_lines, validate_words
+from oms.numbers import WholeNumberField
 from oms.queries.catalogue import skus_by_code
 from replenishment import ranges
 from replenishment.models import MOST_UNITS
@@ -36,14 +37,12 @@ class TransportForm(forms.Form):
             "When the goods should be there. Once it is submitted, the replenishment is marked late after this day."
         ),
     )
-    carrier = forms.CharField(
-        label=gettext_lazy("Carrier"), max_length=80, required=False, validators=[validate_printable]
-    )
+    carrier = forms.CharField(label=gettext_lazy("Carrier"), max_length=80, required=False, validators=[validate_words])
     tracking = forms.CharField(
         label=gettext_lazy("Tracking number"),
         max_length=120,
         required=False,
-        validators=[validate_printable],
+        validators=[validate_words],
         widget=forms.TextInput(attrs=CODE),
     )
     notes = LinesField(
@@ -65,13 +64,13 @@ class HeadForm(TransportForm):
         error_messages={"required": gettext_lazy("Choose the warehouse that receives it.")},
     )
     supplier = forms.CharField(
-        label=gettext_lazy("Supplier"), max_length=120, required=False, validators=[validate_printable]
+        label=gettext_lazy("Supplier"), max_length=120, required=False, validators=[validate_words]
     )
     reference = forms.CharField(
         label=gettext_lazy("Reference"),
         max_length=120,
         required=False,
-        validators=[validate_printable],
+        validators=[validate_words],
         help_text=gettext_lazy("Your own number for it, such as that of the purchase order."),
     )
     field_order = ("link", "supplier", "reference", "expected_on", "carrier", "tracking", "notes")
@@ -96,7 +95,7 @@ class PasteForm(forms.Form):
         widget=forms.Textarea(attrs={"class": "mono", "rows": 3, "spellcheck": "false", "placeholder": "L2201308, 40"}),
         help_text=gettext_lazy("One SKU a line with its quantity, between them a comma, a tab or a space."),
     )
-    version = forms.IntegerField(widget=forms.HiddenInput, required=False, min_value=1)
+    version = WholeNumberField(widget=forms.HiddenInput, required=False, min_value=1)
 
     def clean_paste(self) -> list[tuple[Sku, int]]:
         """The pasted lines. Each that cannot be read, or whose SKU is not known, is an error of its own."""
@@ -209,6 +208,7 @@ class ReasonForm(forms.Form):
     reason = forms.CharField(
         label=gettext_lazy("Reason"),
         max_length=400,
+        validators=[validate_lines],
         widget=forms.Textarea(attrs={"rows": 3}),
         error_messages={"required": gettext_lazy("Say why, in a few words.")},
     )

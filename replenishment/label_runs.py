@@ -9,7 +9,8 @@ from django.utils.translation import gettext as _
 from oms.errors import DomainError
 from oms.models import Sku
 from replenishment.models import Replenishment
-from replenishment.queries import BATCH, lots_of_all, planned_of
+from replenishment.planned_lots import planned_serials
+from replenishment.queries import planned_of
 from serials.labels import Label, LabelRun
 
 
@@ -31,10 +32,7 @@ def planned_labels(args: Mapping[str, Any]) -> LabelRun:
     rows = planned_of(found, sku_id)
 
     def labels() -> Iterator[Label]:
-        lots = lots_of_all(found)
-        facts = rows.values_list("sku__code", "sku__name", "serial", "sku__gtin", "line_id", "sku_id")
-        for code, sku_name, serial, gtin, line_id, own_sku_id in facts.iterator(chunk_size=BATCH):
-            number, expires_on = lots.get(line_id, ("", None))
-            yield Label(code, sku_name, serial, gtin, number, expires_on, own_sku_id)
+        for row in planned_serials(found, sku_id):
+            yield Label(row.sku, row.sku_name, row.serial, row.gtin, row.lot, row.expires_on, row.sku_id)
 
     return LabelRun(title, name, count, labels, items=rows)

@@ -31,6 +31,7 @@ class Step(TextChoices):
     RECEIVE = "receive", _("Receive")
     UNDO = "undo", _("Undo a receipt")
     SETTLE = "settle", _("Settle")
+    ACCEPT = "accept", _("Accept what arrived after its end")
     CLOSE_SHORT = "close_short", _("Close short")
     CANCEL = "cancel", _("Cancel replenishment")
     ARCHIVE = "archive", _("Archive")
@@ -48,13 +49,14 @@ RULES: dict[Step, tuple[frozenset[Status], frozenset[Status]]] = {
     Step.RECEIVE: (OPEN | {Status.COMPLETED}, _RECEIVED),
     Step.UNDO: (OPEN | {Status.COMPLETED}, _UNDONE),
     Step.SETTLE: (frozenset({Status.REVIEW}), _UNDONE),
+    Step.ACCEPT: (frozenset({Status.CANCELLED, Status.ARCHIVED}), frozenset({Status.CANCELLED, Status.ARCHIVED})),
     Step.CLOSE_SHORT: (OPEN - {Status.IN_TRANSIT}, frozenset({Status.COMPLETED, Status.REVIEW})),
     Step.CANCEL: (frozenset({Status.INCOMPLETE, Status.IN_TRANSIT}), frozenset({Status.CANCELLED})),
     Step.ARCHIVE: (frozenset({Status.COMPLETED, Status.CANCELLED}), frozenset({Status.ARCHIVED})),
 }
 """Step → the statuses it may come from, and those it may lead to. Whatever is not here is refused."""
 
-KEEPS = frozenset({Step.CHANGE, Step.DESCRIBE})
+KEEPS = frozenset({Step.CHANGE, Step.DESCRIBE, Step.ACCEPT})
 """The steps that leave the status as it is."""
 
 WHO: dict[Step, frozenset[Actor]] = {
@@ -64,6 +66,7 @@ WHO: dict[Step, frozenset[Actor]] = {
     Step.RECEIVE: frozenset({Actor.WAREHOUSE}),
     Step.UNDO: frozenset({Actor.WAREHOUSE}),
     Step.SETTLE: frozenset({Actor.OFFICE, Actor.WAREHOUSE}),
+    Step.ACCEPT: frozenset({Actor.OFFICE}),
     Step.CLOSE_SHORT: frozenset({Actor.OFFICE}),
     Step.CANCEL: frozenset({Actor.OFFICE}),
     Step.ARCHIVE: frozenset({Actor.OFFICE}),

@@ -1,6 +1,5 @@
 """The rows that people fill in: SKUs and quantities, and the lots of one line."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -8,10 +7,13 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext as _, gettext_lazy, ngettext
 
+from oms import identity
 from oms.formsets import KeptRows
 from oms.models import Sku
-from oms.models.catalogue import validate_printable
+from oms.models.keys import validate_identity
+from oms.numbers import AmountField, WholeNumberField, whole_number
 from oms.queries.catalogue import skus_by_code
+from replenishment.asked_days import AsksDays
 from replenishment.forms import CODE, DAY
 from replenishment.models import MOST_LOTS, MOST_UNITS, ReplenishmentLine, ReplenishmentLot
 from replenishment.queries import decimals
@@ -28,8 +30,8 @@ _QUANTITY_ERRORS = {
 }
 
 
-def _quantity_field(label: Any, *, required: bool = True) -> forms.IntegerField:
-    return forms.IntegerField(
+def _quantity_field(label: Any, *, required: bool = True) -> WholeNumberField:
+    return WholeNumberField(
         label=label,
         min_value=1,
         max_value=MOST_UNITS,
@@ -45,7 +47,7 @@ def _lot_field(label: Any) -> forms.CharField:
         max_length=100,
         required=False,
         widget=forms.TextInput(attrs=CODE),
-        validators=[validate_printable],
+        validators=[validate_identity],
     )
 
 
@@ -59,10 +61,10 @@ def _expiry_field() -> forms.DateField:
     )
 
 
-class LineForm(forms.Form):
+class LineForm(AsksDays):
     """One SKU with its quantity and, where all of it is one lot, that lot; several have a page of their own."""
 
-    line_id = forms.IntegerField(widget=forms.HiddenInput, required=False)
+    line_id = WholeNumberField(widget=forms.HiddenInput, required=False)
     sku = forms.CharField(
         label=gettext_lazy("SKU"),
         max_length=80,
@@ -70,7 +72,7 @@ class LineForm(forms.Form):
         error_messages={"required": gettext_lazy("Which SKU?")},
     )
     quantity = _quantity_field(gettext_lazy("Quantity"))
-    unit_cost = forms.DecimalField(
+    unit_cost = AmountField(
         label=gettext_lazy("Unit cost"),
         required=False,
         min_value=0,
@@ -94,8 +96,8 @@ class LineForm(forms.Form):
         for name in ("sku", "quantity", "unit_cost", "lot_number", "lot_expires_on"):
             words = {"field": self.fields[name].label, "place": place}
             self.fields[name].widget.attrs["aria-label"] = _("%(field)s of line %(place)s") % words
-        line_id = str(self["line_id"].value() or "")
-        self.kept_lots = (kept_lots or {}).get(int(line_id), "") if re.fullmatch(r"[0-9]{1,18}", line_id) else ""
+        line_id = whole_number(str(self["line_id"].value() or ""))
+        self.kept_lots = (kept_lots or {}).get(line_id, "") if line_id is not None else ""
         if self.kept_lots:
             del self.fields["lot_number"], self.fields["lot_expires_on"]
         widget = self.fields["sku"].widget
@@ -116,6 +118,10 @@ class LineForm(forms.Form):
         if value and not self.cleaned_data.get("lot_number"):
             raise forms.ValidationError(_("Name the lot that expires then."))
         return value
+
+    def clean(self) -> None:
+        """An expiry that is hardly meant is asked about."""
+        self.ask("lot_expires_on", self.cleaned_data.get("lot_number", ""))
 
     def values(self) -> dict[str, Any]:
         """Quantity, cost and lots of a valid row as the drafts' service takes them."""
@@ -196,7 +202,7 @@ def said_of_lots(line: ReplenishmentLine, lots: Sequence[ReplenishmentLot]) -> s
     return ngettext("%(count)s lot", "%(count)s lots", len(lots)) % {"count": len(lots)}
 
 
-class LotForm(forms.Form):
+class LotForm(AsksDays):
     """One lot of a line."""
 
     lot = _lot_field(gettext_lazy("Lot"))
@@ -214,6 +220,7 @@ class LotForm(forms.Form):
         data: dict[str, Any] = self.cleaned_data
         if not data.get("lot") and "lot" not in self.errors and (data.get("expires_on") or data.get("quantity")):
             self.add_error("lot", _("Name the lot that this is about."))
+        self.ask("expires_on", data.get("lot") or "")
         return data
 
 
@@ -235,7 +242,7 @@ class BaseLots(KeptRows):
         rest = self.units - sum(form.cleaned_data.get("quantity") or 0 for form in rows)
         open_rows = [form for form in rows if not form.cleaned_data.get("quantity") and "quantity" not in form.errors]
         for form in rows:
-            number = form.cleaned_data["lot"]
+            number = identity.key(form.cleaned_data["lot"])
             if number in seen:
                 form.add_error("lot", _("This lot is named twice."))
             seen.add(number)

@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from oms.models import Bin, Person, Sku, WarehouseLink
-from oms.models.catalogue import validate_printable
+from oms.models.keys import KeyField, validate_identity, validate_words
 from oms.tenancy import AccountKey, AccountModel
 from replenishment.lifecycle import Status
 from serials.models import Lot
@@ -45,11 +45,11 @@ class Replenishment(AccountModel):
 
     number = models.CharField(_("Replenishment"), max_length=40)
     link = AccountKey(WarehouseLink, on_delete=models.PROTECT, related_name="replenishments")
-    supplier = models.CharField(_("Supplier"), max_length=120, blank=True, validators=[validate_printable])
-    reference = models.CharField(_("Reference"), max_length=120, blank=True, validators=[validate_printable])
+    supplier = models.CharField(_("Supplier"), max_length=120, blank=True, validators=[validate_words])
+    reference = models.CharField(_("Reference"), max_length=120, blank=True, validators=[validate_words])
     expected_on = models.DateField(_("Expected"), null=True)
-    carrier = models.CharField(_("Carrier"), max_length=80, blank=True, validators=[validate_printable])
-    tracking = models.CharField(_("Tracking number"), max_length=120, blank=True, validators=[validate_printable])
+    carrier = models.CharField(_("Carrier"), max_length=80, blank=True, validators=[validate_words])
+    tracking = models.CharField(_("Tracking number"), max_length=120, blank=True, validators=[validate_words])
     notes = models.CharField(_("Notes"), max_length=2000, blank=True)
     status = models.CharField(_("Status"), max_length=16, choices=Status, default=Status.INCOMPLETE)
     quantity = models.BigIntegerField(_("Units"), default=0)
@@ -114,7 +114,8 @@ class ReplenishmentLot(AccountModel):
     """
 
     line = AccountKey(ReplenishmentLine, on_delete=models.PROTECT, related_name="lots")
-    number = models.CharField(_("Lot"), max_length=100, validators=[validate_printable])
+    number = models.CharField(_("Lot"), max_length=100, validators=[validate_identity])
+    number_key = KeyField(of="number")
     expires_on = models.DateField(_("Expiry"), null=True)
     quantity = models.PositiveIntegerField(_("Quantity"))
 
@@ -122,7 +123,7 @@ class ReplenishmentLot(AccountModel):
         verbose_name = _("replenishment lot")
         verbose_name_plural = _("replenishment lots")
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["account", "line", "number"], name="replenishmentlot_once"),
+            models.UniqueConstraint(fields=["account", "line", "number_key"], name="replenishmentlot_once"),
             models.CheckConstraint(
                 condition=models.Q(quantity__gte=1, quantity__lte=MOST_UNITS), name="replenishmentlot_quantity"
             ),

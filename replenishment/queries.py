@@ -3,7 +3,6 @@
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from datetime import date
 from decimal import Decimal
 
 from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
@@ -211,20 +210,6 @@ def planned_of(replenishment: Replenishment, sku_id: int | None = None) -> Query
     if sku_id is not None:
         rows = rows.filter(sku=sku_id)
     return rows.order_by("line__position", "pk")
-
-
-def serial_rows(replenishment: Replenishment, sku_id: int | None = None) -> Iterator[tuple[str, str, str]]:
-    """(SKU, serial, lot) of each planned serial, read in batches; the lot is empty where it is not known."""
-    lots = lots_of_all(replenishment)
-    rows = planned_of(replenishment, sku_id).values_list("sku__code", "serial", "line_id")
-    for code, serial, line_id in rows.iterator(chunk_size=BATCH):
-        yield code, serial, lots[line_id][0] if line_id in lots else ""
-
-
-def lots_of_all(replenishment: Replenishment) -> dict[int, tuple[str, date | None]]:
-    """Line id → number and expiry of the lot that is ordered for all its units: which unit has another is not known."""
-    lots = ReplenishmentLot.objects.filter(line__replenishment=replenishment, quantity=F("line__quantity"))
-    return {line_id: (number, day) for line_id, number, day in lots.values_list("line_id", "number", "expires_on")}
 
 
 @dataclass(frozen=True)

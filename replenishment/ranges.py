@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
+from oms import identity
 from oms.errors import DomainError
 
 _DASH = re.compile(r"[-\u2013\u2014]")
@@ -68,7 +69,7 @@ def as_range(text: str) -> Range | None:
         left, right = text[:place].rstrip(), text[place + 1 :].lstrip()
         prefix, other = left.rstrip(_DIGITS), right.rstrip(_DIGITS)
         first, last = left[len(prefix) :], right[len(other) :]
-        is_alike = first and last and prefix.upper() == other.upper()
+        is_alike = first and last and identity.key(prefix) == identity.key(other)
         if is_alike and (prefix or len(first) == len(last)):
             return _made(text, prefix, first, last)
     return None

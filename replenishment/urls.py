@@ -10,6 +10,7 @@ urlpatterns: list[URLPattern] = [
     path("replenishments/find/", lists.find, name="replenishment_find"),
     path("replenishments/skus/", lists.suggest, name="replenishment_skus"),
     path("replenishments/<int:pk>/", documents.detail, name="replenishment"),
+    path("replenishments/<int:pk>/at-work/", documents.at_work, name="replenishment_at_work"),
     path("replenishments/<int:pk>/lines/", drafts.lines, name="replenishment_lines"),
     path("replenishments/<int:pk>/edit/", heads.edit, name="replenishment_edit"),
     path("replenishments/<int:pk>/duplicate/", heads.duplicate, name="replenishment_duplicate"),

@@ -8,7 +8,16 @@ from django import forms
 from django.db.models import QuerySet
 from django.utils.translation import gettext, gettext_lazy as _, ngettext
 
-from oms.ui.filters import ChoiceFilter, DayRangeFilter, FilterSet, SearchFilter, SwitchFilter, TextFilter
+from oms.models import BinKind, Stock
+from oms.ui.filters import (
+    ChoiceFilter,
+    DateRangeFilter,
+    DayRangeFilter,
+    FilterSet,
+    SearchFilter,
+    SwitchFilter,
+    TextFilter,
+)
 from serials.labels import SHEETS, Symbology
 from serials.lifecycle import ProcessType, Status
 from serials.models import LabelPrint, NumberScheme, Unit
@@ -94,6 +103,27 @@ class SerialFilter(FilterSet):
 
     class Meta:
         model = Unit
+        fields: tuple[str, ...] = ()
+
+
+class StockFilter(FilterSet):
+    """Filters of the stock list."""
+
+    q = SearchFilter(
+        "sku__code", "sku__name", "bin__name", "bin__location__name", "lot_number", placeholder=_("Search stock")
+    )
+    sku = TextFilter("sku__code", label=_("SKU"), placeholder=_("Sku"))
+    name = TextFilter("sku__name", label=_("Name"), placeholder=_("Name"))
+    warehouse = TextFilter("bin__link__warehouse__name", label=_("Warehouse"), placeholder=_("Warehouse"))
+    location = TextFilter("bin__location__name", label=_("Location"), placeholder=_("Location"))
+    bin = TextFilter("bin__name", label=_("BIN"), placeholder=_("Bin"))
+    kind = ChoiceFilter(field_name="bin__kind", label=_("Kind"), choices=BinKind.choices)
+    lot = TextFilter("lot_number", label=_("Lot"), placeholder=_("Lot"))
+    expiry = DateRangeFilter(field_name="expires_on", label=_("Expiry"))
+    update = DayRangeFilter(field_name="updated_at", label=_("Update"))
+
+    class Meta:
+        model = Stock
         fields: tuple[str, ...] = ()
 
 

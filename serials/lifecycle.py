@@ -90,6 +90,7 @@ class Needs(StrEnum):
     NOTHING = ""
     ALLOWED_NEW = "allowed_new"  # the caller says that a unit may be made here: nothing planned, outbound workflow, …
     ACCEPTED = "accepted"  # somebody accepted the discrepancy that this fact made
+    UNDONE_HERE = "undone_here"  # undoing a receipt of this very replenishment made it void; nobody cancelled it
     SAME_LINE = "same_line"  # the unit is reserved for the very order line of this fact
     LAST_RECEIVE_PLANNED = "last_receive_planned"  # nothing happened since its receipt, and it had been planned
     LAST_RECEIVE_UNPLANNED = "last_receive_unplanned"
@@ -135,6 +136,7 @@ RULES: dict[Event, Rule] = {
             Path((State.INCOMING,), None),
             Path((State.NEW,), None, Needs.ALLOWED_NEW),
             Path((State.VOID,), None, Needs.ACCEPTED),
+            Path((State.VOID,), None, Needs.UNDONE_HERE),
         ),
         _WAREHOUSE,
     ),

@@ -7,8 +7,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _, gettext_lazy
 
-from oms.models import OFFICE
-from oms.tables import DocumentColumn
+from oms.models import OFFICE, BinKind, Stock
+from oms.tables import BIN_TONES, DocumentColumn
 from oms.ui.columns import (
     BadgeColumn,
     ChoiceColumn,
@@ -24,7 +24,7 @@ from oms.ui.columns import (
     WhenColumn,
     escape,
 )
-from oms.ui.controls import CheckExpandColumn, RowMenuColumn
+from oms.ui.controls import CheckColumn, CheckExpandColumn, RowMenuColumn
 from oms.ui.tables import Table
 from serials.labels import SHEETS, Format, Symbology
 from serials.lifecycle import LOOKS, ProcessType, Status
@@ -130,6 +130,45 @@ class SerialTable(Table):
     def row_css(self, record: Any) -> str:
         """Void units are struck through."""
         return "is-void" if record.is_void else ""
+
+
+class StockTable(Table):
+    """What lies where."""
+
+    select = CheckColumn(named_by="bin__name")
+    sku = MonoLinkColumn(
+        label=gettext_lazy("SKU"), accessor="sku__code", order_by="sku__code", route="sku", target="sku_id"
+    )
+    name = NoteColumn(label=gettext_lazy("Name"), accessor="sku__name", order_by="sku__name")
+    warehouse = Column(
+        label=gettext_lazy("Warehouse"), accessor="bin__link__warehouse__name", order_by="bin__link__warehouse__name"
+    )
+    location = Column(label=gettext_lazy("Location"), accessor="bin__location__name", order_by="bin__location__name")
+    bin = MonoColumn(label=gettext_lazy("BIN"), accessor="bin__name", order_by="bin__name")
+    kind = BadgeColumn(
+        label=gettext_lazy("Kind"), accessor="bin__kind", order_by="bin__kind", choices=BinKind, tones=BIN_TONES
+    )
+    lot = MonoColumn(label=gettext_lazy("Lot"), accessor="lot_number", order_by="lot_number")
+    expiry = Column(label=gettext_lazy("Expiry"), accessor="expires_on", order_by="expires_on")
+    quantity = NumberColumn(label=gettext_lazy("Quantity"))
+    update = WhenColumn(label=gettext_lazy("Update"), accessor="updated_at", order_by="updated_at")
+
+    class Meta:
+        model = Stock
+        fields = (
+            "select",
+            "sku",
+            "name",
+            "warehouse",
+            "location",
+            "bin",
+            "kind",
+            "lot",
+            "expiry",
+            "quantity",
+            "update",
+        )
+        order_by = ("sku", "bin", "lot")
 
 
 class SheetColumn(Column):

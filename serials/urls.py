@@ -12,6 +12,7 @@ from serials.views import (
     labels,
     schemes,
     sku_numbers,
+    stock,
     units,
 )
 
@@ -40,6 +41,7 @@ urlpatterns: list[URLPattern] = [
     path("inventory/serials/<int:pk>/history/", units.history, name="serial_history"),
     path("inventory/serials/<int:pk>/label/", units.label, name="serial_label"),
     path("inventory/serials/<int:pk>/notes/", edit.oms_notes, name="serial_notes"),
+    path("inventory/stock/", stock.stock_list, name="stock"),
     path("inventory/stock/labels/", labels.bins, name="stock_labels"),
     path("settings/labels/", label_settings.label_sheets, name="label_sheets"),
     path("settings/labels/prints/", label_settings.label_prints, name="label_prints"),

@@ -8,7 +8,7 @@ import django.db.models.functions.datetime
 from django.conf import settings
 from django.db import migrations, models
 
-import oms.models.catalogue
+import oms.models.keys
 import oms.tenancy
 from oms.walls import CreateAccountModel
 
@@ -30,9 +30,7 @@ class Migration(migrations.Migration):
                 ("kind", models.CharField(max_length=40, verbose_name="System")),
                 (
                     "name",
-                    models.CharField(
-                        max_length=80, validators=[oms.models.catalogue.validate_printable], verbose_name="Name"
-                    ),
+                    models.CharField(max_length=80, validators=[oms.models.keys.validate_words], verbose_name="Name"),
                 ),
                 ("config", models.JSONField(default=dict)),
                 ("secrets", models.TextField(blank=True)),

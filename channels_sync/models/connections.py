@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from channels_sync.contract import STREAMS, Flow
 from oms.models import Bin, WarehouseLink
-from oms.models.catalogue import validate_printable
+from oms.models.keys import validate_words
 from oms.tenancy import AccountKey, AccountModel
 
 
@@ -41,7 +41,7 @@ class Connection(AccountModel):
 
     uid = models.UUIDField(default=uuid.uuid4, editable=False)
     kind = models.CharField(_("System"), max_length=40)
-    name = models.CharField(_("Name"), max_length=80, validators=[validate_printable])
+    name = models.CharField(_("Name"), max_length=80, validators=[validate_words])
     link = AccountKey(WarehouseLink, on_delete=models.PROTECT, null=True, blank=True, related_name="connections")
     config = models.JSONField(default=dict)
     secrets = models.TextField(blank=True)

@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from channels_sync.contract import Capability, Json, LotPart, Rejected, RemoteLine, RemoteReceipt, RemoteUnit
+from oms import identity
 from oms.models import Discrepancy
 from replenishment.models import APPLIED, Receipt, ReceiptLine, ReceivedSerial
 from replenishment.receiving import IncomingLine, IncomingLot, IncomingReceipt, IncomingUnit
@@ -58,7 +59,7 @@ def applied_before(source: str) -> Applied:
     ):
         key = _key(row.sent_position, row.sku_code)
         pieces[key] += row.applied_quantity
-        sent = [(lot.number.strip(), lot.quantity) for lot in row.lots.all() if lot.lot_id]
+        sent = [(identity.key(lot.number), lot.quantity) for lot in row.lots.all() if lot.lot_id]
         counted = applied_lots(sent, quantity=row.quantity, applied=row.applied_quantity)
         lots.update({(key, number): quantity for number, quantity in counted.items()})
         is_part = row.applied_quantity != row.quantity
@@ -70,7 +71,7 @@ def applied_before(source: str) -> Applied:
 
 
 def _key(position: int | None, sku_code: str) -> Key:
-    return position, sku_code.strip().upper()
+    return position, identity.key(sku_code)
 
 
 def applied_lots(sent: Sequence[tuple[str, int | None]], *, quantity: int, applied: int) -> Counter[str]:
@@ -131,7 +132,7 @@ def _late_lots(
     """The lots of a line, if they have more pieces that were not counted yet than the line has: some came without."""
     found: Counter[str] = Counter()
     for lot in line.lots:
-        place = _key(line.position, line.sku_code), lot.number.strip()
+        place = _key(line.position, line.sku_code), identity.key(lot.number)
         if place not in vague:
             found[place[1]] += max(0, (1 if lot.quantity is None else lot.quantity) - left[place])
     return set(+found) if found.total() > rest.quantity else set()
@@ -145,7 +146,7 @@ def _familiar(line: RemoteLine, applied: Applied) -> int:
     """How much of a line was applied before, as far as its serials and lots tell."""
     key = _key(line.position, line.sku_code)
     units = sum(1 for unit in line.units if _unit(key, unit) in applied.serials)
-    return units + sum(min(applied.lots[key, lot.number.strip()], lot.quantity or 0) for lot in line.lots)
+    return units + sum(min(applied.lots[key, identity.key(lot.number)], lot.quantity or 0) for lot in line.lots)
 
 
 def _rest_of_lots(line: RemoteLine, rest: RemoteLine, left: Counter[tuple[Key, str]]) -> Iterator[LotPart]:
@@ -155,9 +156,9 @@ def _rest_of_lots(line: RemoteLine, rest: RemoteLine, left: Counter[tuple[Key, s
     it.
     """
     is_whole = len(line.lots) == 1 and line.lots[0].quantity == line.quantity
-    named = {unit.lot_number.strip() for unit in rest.units}
+    named = {identity.key(unit.lot_number) for unit in rest.units}
     for lot in line.lots:
-        place = _key(line.position, line.sku_code), lot.number.strip()
+        place = _key(line.position, line.sku_code), identity.key(lot.number)
         if lot.quantity is None:
             del left[place]  # how much of it there is, is not said: nothing is taken back
             yield lot

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
+from oms import identity
 from oms.csvio.cleaning import plain
 from oms.csvio.reading import DELIMITERS, FileRefused, Readable, Record, named_delimiter, not_csv, read_lines, records
 from oms.csvio.writing import unescape, write
@@ -245,7 +246,7 @@ class Schema:
         if not self.key:
             return []
         # One string instead of a tuple of them: 200,000 tuples would keep the garbage collector busy.
-        earlier = seen.setdefault("\0".join([str(row.values[name]) for name in self.key]).upper(), row.line)
+        earlier = seen.setdefault("\0".join([identity.key(str(row.values[name])) for name in self.key]), row.line)
         if earlier == row.line:
             return []
         names = ", ".join(self.key)

@@ -10,6 +10,7 @@ from django.contrib.postgres.operations import BtreeGinExtension, TrigramExtensi
 from django.db import migrations, models
 
 import oms.models.catalogue
+import oms.models.keys
 import oms.models.people
 import oms.tenancy
 from oms.walls import GRANTS, REFUSE_CHANGE, CreateAccountModel
@@ -202,7 +203,7 @@ class Migration(migrations.Migration):
                 (
                     "name",
                     models.CharField(
-                        max_length=80, validators=[oms.models.catalogue.validate_printable], verbose_name="Location"
+                        max_length=80, validators=[oms.models.keys.validate_identity], verbose_name="Location"
                     ),
                 ),
                 ("is_default", models.BooleanField(default=False)),
@@ -238,9 +239,7 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 (
                     "name",
-                    models.CharField(
-                        max_length=80, validators=[oms.models.catalogue.validate_printable], verbose_name="BIN"
-                    ),
+                    models.CharField(max_length=80, validators=[oms.models.keys.validate_identity], verbose_name="BIN"),
                 ),
                 (
                     "kind",
@@ -295,16 +294,14 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 (
                     "code",
-                    models.CharField(
-                        max_length=80, validators=[oms.models.catalogue.validate_printable], verbose_name="SKU"
-                    ),
+                    models.CharField(max_length=80, validators=[oms.models.keys.validate_identity], verbose_name="SKU"),
                 ),
                 (
                     "product_id",
                     models.CharField(
                         blank=True,
                         max_length=80,
-                        validators=[oms.models.catalogue.validate_printable],
+                        validators=[oms.models.keys.validate_identity],
                         verbose_name="ProductID",
                     ),
                 ),
@@ -314,15 +311,13 @@ class Migration(migrations.Migration):
                         blank=True,
                         help_text="The warehouse's own id for this SKU.",
                         max_length=80,
-                        validators=[oms.models.catalogue.validate_printable],
+                        validators=[oms.models.keys.validate_identity],
                         verbose_name="ProductIDWH",
                     ),
                 ),
                 (
                     "name",
-                    models.CharField(
-                        max_length=250, validators=[oms.models.catalogue.validate_printable], verbose_name="Name"
-                    ),
+                    models.CharField(max_length=250, validators=[oms.models.keys.validate_words], verbose_name="Name"),
                 ),
                 (
                     "gtin",

@@ -5,7 +5,7 @@ import django.db.models.functions.datetime
 from django.conf import settings
 from django.db import migrations, models
 
-import oms.models.catalogue
+import oms.models.keys
 import oms.tenancy
 from oms.walls import CreateAccountModel
 
@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
                 (
                     "number",
                     models.CharField(
-                        max_length=60, validators=[oms.models.catalogue.validate_printable], verbose_name="Order#"
+                        max_length=60, validators=[oms.models.keys.validate_identity], verbose_name="Order#"
                     ),
                 ),
                 (
@@ -31,7 +31,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         blank=True,
                         max_length=120,
-                        validators=[oms.models.catalogue.validate_printable],
+                        validators=[oms.models.keys.validate_words],
                         verbose_name="Reference",
                     ),
                 ),

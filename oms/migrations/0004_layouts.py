@@ -5,7 +5,7 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
-import oms.models.catalogue
+import oms.models.keys
 from oms.walls import CreateAccountModel
 
 
@@ -64,7 +64,7 @@ class Migration(migrations.Migration):
                 (
                     "name",
                     models.CharField(
-                        max_length=60, validators=[oms.models.catalogue.validate_printable], verbose_name="Name"
+                        max_length=60, validators=[oms.models.keys.validate_identity], verbose_name="Name"
                     ),
                 ),
                 ("query", models.TextField(blank=True, verbose_name="Filters and sort")),

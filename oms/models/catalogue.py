@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models.functions import Upper
 from django.utils.translation import gettext_lazy as _
 
+from oms.models.keys import KeyField, validate_identity, validate_words
 from oms.tenancy import AccountModel
 
 
@@ -47,25 +48,20 @@ def validate_gtin(value: str) -> None:
         )
 
 
-def validate_printable(value: str) -> None:
-    """Refuse control characters: they hide in pasted text and never reach a label or a file unharmed."""
-    if not value.isprintable():
-        raise ValidationError(_("Remove the line breaks, tabs or invisible characters."), code="printable")
-
-
 class Sku(AccountModel):
     """The sellable item."""
 
-    code = models.CharField(_("SKU"), max_length=80, validators=[validate_printable])
-    product_id = models.CharField(_("ProductID"), max_length=80, blank=True, validators=[validate_printable])
+    code = models.CharField(_("SKU"), max_length=80, validators=[validate_identity])
+    code_key = KeyField(of="code")
+    product_id = models.CharField(_("ProductID"), max_length=80, blank=True, validators=[validate_identity])
     product_id_wh = models.CharField(
         _("ProductIDWH"),
         max_length=80,
         blank=True,
-        validators=[validate_printable],
+        validators=[validate_identity],
         help_text=_("The warehouse's own id for this SKU."),
     )
-    name = models.CharField(_("Name"), max_length=250, validators=[validate_printable])
+    name = models.CharField(_("Name"), max_length=250, validators=[validate_words])
     gtin = models.CharField(_("GTIN"), max_length=14, blank=True, validators=[validate_gtin])
     workflow = models.CharField(_("Serial"), max_length=16, choices=Workflow, default=Workflow.NO)
     version = models.PositiveIntegerField(default=1, editable=False)
@@ -77,8 +73,7 @@ class Sku(AccountModel):
         verbose_name_plural = _("SKUs")
         constraints: ClassVar = [
             models.UniqueConstraint(
-                "account",
-                Upper("code"),
+                fields=["account", "code_key"],
                 name="sku_code",
                 violation_error_message=_("There is already a SKU with this code (upper and lower case are the same)."),
             ),

@@ -6,7 +6,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from oms.models.catalogue import validate_printable
+from oms.models.keys import KeyField, validate_identity
 from oms.models.people import Person
 from oms.tenancy import AccountModel
 
@@ -34,7 +34,8 @@ class SavedView(AccountModel):
 
     person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="+", db_index=False)
     page = models.CharField(max_length=60)
-    name = models.CharField(_("Name"), max_length=60, validators=[validate_printable])
+    name = models.CharField(_("Name"), max_length=60, validators=[validate_identity])
+    name_key = KeyField(of="name")
     query = models.TextField(_("Filters and sort"), blank=True)
     columns = ArrayField(models.CharField(max_length=60), verbose_name=_("Columns"))
     is_shared = models.BooleanField(_("Shared"), default=False)
@@ -43,7 +44,7 @@ class SavedView(AccountModel):
         verbose_name = _("view")
         verbose_name_plural = _("views")
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["account", "person", "page", "name"], name="savedview_name")
+            models.UniqueConstraint(fields=["account", "person", "page", "name_key"], name="savedview_name")
         ]
 
     def __str__(self) -> str:

@@ -6,7 +6,8 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from oms.models.catalogue import Sku, validate_printable
+from oms.models.catalogue import Sku
+from oms.models.keys import KeyField, validate_identity, validate_words
 from oms.tenancy import AccountKey, AccountModel
 
 
@@ -21,8 +22,9 @@ class OrderStatus(models.TextChoices):
 class Order(AccountModel):
     """What a customer bought. `number` is the OMS's internal order number, the grid's Order#."""
 
-    number = models.CharField(_("Order#"), max_length=60, validators=[validate_printable])
-    reference = models.CharField(_("Reference"), max_length=120, blank=True, validators=[validate_printable])
+    number = models.CharField(_("Order#"), max_length=60, validators=[validate_identity])
+    number_key = KeyField(of="number")
+    reference = models.CharField(_("Reference"), max_length=120, blank=True, validators=[validate_words])
     status = models.CharField(_("Status"), max_length=16, choices=OrderStatus, default=OrderStatus.OPEN)
     created_at = models.DateTimeField(db_default=Now())
 
@@ -30,7 +32,7 @@ class Order(AccountModel):
         verbose_name = _("order")
         verbose_name_plural = _("orders")
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["account", "number"], name="order_number"),
+            models.UniqueConstraint(fields=["account", "number_key"], name="order_number"),
             models.CheckConstraint(condition=models.Q(status__in=OrderStatus.values), name="order_status"),
         ]
 

@@ -10,6 +10,9 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
+from oms import identity
+from oms.models.keys import validate_words
+
 # First path segments that are not accounts; kept in step with oms/urls.py by a test.
 RESERVED_SLUGS = frozenset(
     [
@@ -79,7 +82,12 @@ class PersonManager(BaseUserManager["Person"]):
         return self.get(email=(username or "").strip().lower())
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "Person":
-        """A person; without a password they can only get in by an invitation link."""
+        """A person; without a password they can only get in by an invitation link.
+
+        Raises BadText where the email or the name holds what nobody sees.
+        """
+        for text in (email, str(fields.get("name", ""))):
+            identity.check_words(text)
         person = Person(email=email.strip().lower(), **fields)
         person.set_password(password)
         person.save()
@@ -90,7 +98,7 @@ class Person(AbstractBaseUser):
     """Somebody who signs in; a member of none, one or more accounts."""
 
     email = models.EmailField(_("email"), max_length=254, unique=True)  # always lower case
-    name = models.CharField(_("name"), max_length=120)
+    name = models.CharField(_("name"), max_length=120, validators=[validate_words])
     is_active = models.BooleanField(_("may sign in"), default=True)
     theme = models.CharField(_("appearance"), max_length=8, choices=Theme, default=Theme.AUTO)
     density = models.CharField(_("rows"), max_length=12, choices=Density, default=Density.COMFORTABLE)
@@ -130,7 +138,7 @@ def validate_time_zone(value: str) -> None:
 class Account(models.Model):
     """The tenant: one merchant."""
 
-    name = models.CharField(_("name"), max_length=120)
+    name = models.CharField(_("name"), max_length=120, validators=[validate_words])
     slug = models.CharField(
         _("address"),
         max_length=40,
@@ -213,7 +221,7 @@ class Membership(models.Model):
 class Warehouse(models.Model):
     """A warehouse that serves one or more accounts; what it holds for each is the account's own (WarehouseLink)."""
 
-    name = models.CharField(_("name"), max_length=120, unique=True)
+    name = models.CharField(_("name"), max_length=120, unique=True, validators=[validate_words])
 
     class Meta:
         verbose_name = _("warehouse")

@@ -98,7 +98,10 @@ class StoredFile(AccountModel):
 
 
 class Job(AccountModel):
-    """Work that may take over a second, done by a worker, with progress, cancel and a result file; see oms/jobs.py."""
+    """Work that may take over a second, done by a worker, with progress, cancel and a result file; see oms/jobs.py.
+
+    `subject` is what it works on, where others must wait for it meanwhile; see oms/at_work.py.
+    """
 
     kind = models.CharField(max_length=60)
     title = models.CharField(_("job"), max_length=200)
@@ -109,6 +112,7 @@ class Job(AccountModel):
     params = models.JSONField(default=dict)
     result = models.JSONField(default=dict)
     idempotency_key = models.CharField(max_length=120)
+    subject = models.CharField(max_length=80, blank=True)
     person = models.ForeignKey(Person, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
     input_file = AccountKey(StoredFile, on_delete=models.PROTECT, null=True, related_name="+")
     result_file = AccountKey(StoredFile, on_delete=models.PROTECT, null=True, related_name="+")

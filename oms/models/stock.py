@@ -5,7 +5,8 @@ from typing import ClassVar
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from oms.models.catalogue import Sku, validate_printable
+from oms.models.catalogue import Sku
+from oms.models.keys import KeyField, validate_identity
 from oms.models.people import Warehouse
 from oms.tenancy import AccountKey, AccountModel
 
@@ -39,14 +40,15 @@ class Location(AccountModel):
     """A zone of a warehouse."""
 
     link = AccountKey(WarehouseLink, on_delete=models.PROTECT, related_name="locations")
-    name = models.CharField(_("Location"), max_length=80, validators=[validate_printable])
+    name = models.CharField(_("Location"), max_length=80, validators=[validate_identity])
+    name_key = KeyField(of="name")
     is_default = models.BooleanField(default=False)
 
     class Meta(AccountModel.Meta):
         verbose_name = _("location")
         verbose_name_plural = _("locations")
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["account", "link", "name"], name="location_name"),
+            models.UniqueConstraint(fields=["account", "link", "name_key"], name="location_name"),
             models.UniqueConstraint(
                 fields=["account", "link"], condition=models.Q(is_default=True), name="location_one_default"
             ),
@@ -61,7 +63,8 @@ class Bin(AccountModel):
 
     link = AccountKey(WarehouseLink, on_delete=models.PROTECT, related_name="bins")
     location = AccountKey(Location, on_delete=models.PROTECT, related_name="bins")
-    name = models.CharField(_("BIN"), max_length=80, validators=[validate_printable])
+    name = models.CharField(_("BIN"), max_length=80, validators=[validate_identity])
+    name_key = KeyField(of="name")
     kind = models.CharField(_("kind"), max_length=16, choices=BinKind, default=BinKind.PICK)
     needs_review = models.BooleanField(
         default=False, help_text=_("Made from a name that a warehouse system sent and nobody had entered.")
@@ -71,7 +74,7 @@ class Bin(AccountModel):
         verbose_name = _("bin")
         verbose_name_plural = _("bins")
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["account", "link", "name"], name="bin_name"),
+            models.UniqueConstraint(fields=["account", "link", "name_key"], name="bin_name"),
             models.CheckConstraint(condition=models.Q(kind__in=BinKind.values), name="bin_kind"),
         ]
         indexes: ClassVar = [models.Index(fields=["account", "location"], name="bin_by_location")]

@@ -1,22 +1,11 @@
 """Reads of the catalogue."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
-from django.db import connection
 from django.db.models import Q, QuerySet
-from django.db.models.functions import Upper
 
 from oms.models import AuditEntry, Sku, Stock
-
-
-def folded(texts: Iterable[str]) -> dict[str, str]:
-    """Text → the same in upper case, as PostgreSQL writes it, and so its unique indexes; one query.
-
-    Python's `upper` writes some letters otherwise: "SS" for "ß", which PostgreSQL leaves as it is.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT t, upper(t) FROM unnest(%s::text[]) AS t", [list(set(texts))])
-        return dict(cursor.fetchall())
+from oms.queries.keys import rows_by_text
 
 
 def sku_rows() -> QuerySet[Sku]:
@@ -25,10 +14,8 @@ def sku_rows() -> QuerySet[Sku]:
 
 
 def skus_by_code(codes: Collection[str]) -> dict[str, Sku]:
-    """Code as it was typed → the SKU that has it, whatever the case; two queries."""
-    keys = folded(code.strip() for code in codes)
-    found = {sku.key: sku for sku in Sku.objects.annotate(key=Upper("code")).filter(key__in=set(keys.values()))}
-    return {code: found[key] for code in codes if (key := keys[code.strip()]) in found}
+    """Code as it was typed → the SKU that has it, whatever the spelling; one query."""
+    return rows_by_text(Sku.objects.all(), codes, field="code")
 
 
 def matching_skus(text: str, limit: int = 20) -> QuerySet[Sku]:

@@ -91,7 +91,7 @@ def update_sku(*, sku_id: int, version: int, actor: Person | None, **fields: Unp
     sku.version += 1
     try:
         with transaction.atomic():
-            sku.save(update_fields=[*changes, "version", "updated_at"])
+            sku.save(update_fields=[*changes, "code_key", "version", "updated_at"])
     except IntegrityError as error:
         raise _code_taken(sku.code, error) from error
     audit.record(actor=actor, action="change", kind="sku", object_id=sku.pk, label=sku.code, changes=changes)

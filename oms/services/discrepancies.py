@@ -146,12 +146,16 @@ class Acceptance:
         otherwise: one that says what becomes of it where it is not accepted.
         accept: called inside the transaction that closed the cases, with them and the reason.
         is_pending: nothing of the fact was applied yet, so that settling it otherwise refuses it.
+        answers: what the two buttons of a case say, to accept it and not to; None: the usual words.
+        told: a sentence more about a case, for who decides; None: there is none.
     """
 
     words: Text
     otherwise: Text
     accept: Callable[[list[Discrepancy], str], None]
     is_pending: bool = True
+    answers: Callable[[Discrepancy], tuple[str, str]] | None = None
+    told: Callable[[Discrepancy], str] | None = None
 
 
 def acceptance(kind: str) -> Acceptance | None:

@@ -17,6 +17,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from oms import identity
 from oms.errors import Conflict, DomainError
 from oms.models import Account, Density, Membership, Person, Role, Theme
 from oms.services import audit
@@ -112,8 +113,9 @@ def add_member(*, email: str, name: str, role: Role, actor: Person | None) -> In
     """Invite somebody into the current account, and make a person first where the email is new.
 
     Nobody is in by this alone: who signs in with that email may be an admin of another account, who invited it there.
-    Raises DomainError where they are a member or invited already.
+    Raises DomainError where they are a member or invited already, or a name or an email holds what nobody sees.
     """
+    identity.check_words(name)
     person = Person.objects.filter(email=email.strip().lower()).first()
     if person is None:
         try:

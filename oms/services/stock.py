@@ -8,6 +8,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from oms import identity
 from oms.errors import DomainError
 from oms.models import NO_LOT, Bin, BinKind, Location, Person, Warehouse, WarehouseLink, Workflow
 from oms.services import audit
@@ -134,9 +135,14 @@ def link_warehouse(*, warehouse: Warehouse, actor: Person | None = None) -> Ware
 def add_bin(
     *, link: WarehouseLink, location: str, name: str, kind: BinKind = BinKind.PICK, actor: Person | None = None
 ) -> Bin:
-    """A bin of the current account in a zone, which is made if need be. Raises DomainError where the name is taken."""
-    zone, _is_new = Location.objects.get_or_create(link=link, name=location)
-    made, is_new = Bin.objects.get_or_create(link=link, name=name, defaults={"location": zone, "kind": kind})
+    """A bin of the current account in a zone, which is made if need be.
+
+    Raises DomainError where the name is taken, or one of the two cannot be a name.
+    """
+    zone_key, key = (identity.check(text, most=80) for text in (location, name))
+    zone, _is_new = Location.objects.get_or_create(link=link, name_key=zone_key, defaults={"name": location.strip()})
+    given = {"name": name.strip(), "location": zone, "kind": kind}
+    made, is_new = Bin.objects.get_or_create(link=link, name_key=key, defaults=given)
     if not is_new:
         raise DomainError(_("There is already a bin %(name)s in this warehouse.") % {"name": name})
     audit.record(actor=actor, action="add", kind="bin", object_id=made.pk, label=name, changes={"kind": (None, kind)})

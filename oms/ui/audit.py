@@ -19,6 +19,7 @@ from oms.ui.columns import Column, Frame, when
 ACTIONS = {
     "create": gettext_lazy("Created"),
     "change": gettext_lazy("Changed"),
+    "correct": gettext_lazy("Corrected"),
     "add": gettext_lazy("Added"),
     "remove": gettext_lazy("Removed"),
     "invite": gettext_lazy("Invited"),
@@ -43,6 +44,7 @@ KINDS = {
     "account": gettext_lazy("Account"),
     "member": gettext_lazy("Member"),
     "sku": gettext_lazy("SKU"),
+    "lot": gettext_lazy("Lot"),
     "warehouse": gettext_lazy("Warehouse"),
     "bin": gettext_lazy("BIN"),
     "discrepancy": gettext_lazy("Discrepancy"),
@@ -61,6 +63,7 @@ FIELDS = {
     "serials": gettext_lazy("serials"),
     "status": gettext_lazy("status"),
     "reason": gettext_lazy("reason"),
+    "expiry": gettext_lazy("expiry"),
     "receipt": gettext_lazy("receipt"),
     "units": gettext_lazy("units"),
     "waiting": gettext_lazy("waiting"),

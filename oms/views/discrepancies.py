@@ -70,7 +70,7 @@ def close(request: AccountRequest, pk: int) -> HttpResponse:
     case = get_object_or_404(Discrepancy, pk=pk)
     is_refusable, acceptance = services.is_refusable(case.kind), services.acceptance(case.kind)
     words = {
-        "page_title": _("Refuse") if is_refusable else _("Settle discrepancy"),
+        "page_title": _answers(case)[1],
         "intro": f"{case.summary} {acceptance.otherwise if acceptance else ''}".strip(),
         "hint": REFUSE_HINT if is_refusable else "",
         "done": _("The discrepancy is refused.") if is_refusable else _("The discrepancy is settled."),
@@ -90,9 +90,10 @@ def accept(request: AccountRequest, pk: int) -> HttpResponse:
     acceptance = services.acceptance(case.kind)
     if acceptance is None:
         raise Http404
+    told = _told(acceptance, case)
     words = {
-        "page_title": _("Accept"),
-        "intro": f"{case.summary} {acceptance.words}",
+        "page_title": _answers(case)[0],
+        "intro": f"{case.summary} {acceptance.words} {told}".strip(),
         "hint": ACCEPT_HINT,
         "done": _("The discrepancy is accepted."),
     }
@@ -123,11 +124,29 @@ def _decide(request: AccountRequest, pk: int, words: dict[str, Any], settle: Cal
     return render(request, "ui/form.html", context, status=422 if form.errors else 200)
 
 
+def _answers(case: Discrepancy) -> tuple[str, str]:
+    """What the two buttons say; a kind may have better words, for a case of which it knows enough."""
+    found = services.acceptance(case.kind)
+    usual = _("Accept"), _("Refuse") if services.is_refusable(case.kind) else _("Settle discrepancy")
+    try:
+        return found.answers(case) if found and found.answers else usual
+    except DomainError:
+        return usual
+
+
+def _told(found: services.Acceptance, case: Discrepancy) -> str:
+    """What else is to be known of a case."""
+    try:
+        return found.told(case) if found.told else ""
+    except DomainError as error:
+        return str(error)
+
+
 def _actions(request: AccountRequest, case: Discrepancy) -> dict[str, Any]:
     """What the office may decide; accepting comes first where that means something."""
     here = {"account_slug": request.account.slug, "pk": case.pk}
     settle = {
-        "label": _("Refuse") if services.is_refusable(case.kind) else _("Settle discrepancy"),
+        "label": _answers(case)[1],
         "icon": "x" if services.is_refusable(case.kind) else "check",
         "url": reverse("discrepancy_close", kwargs=here),
         "is_dialog": True,
@@ -135,7 +154,7 @@ def _actions(request: AccountRequest, case: Discrepancy) -> dict[str, Any]:
     if services.acceptance(case.kind) is None:
         return {"primary_action": settle}
     accept_url = reverse("discrepancy_accept", kwargs=here)
-    accepts = {"label": _("Accept"), "icon": "check", "url": accept_url, "is_dialog": True}
+    accepts = {"label": _answers(case)[0], "icon": "check", "url": accept_url, "is_dialog": True}
     return {"primary_action": accepts, "secondary_actions": [settle]}
 
 

@@ -9,6 +9,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _, gettext_lazy, ngettext
 from django.views.decorators.http import require_GET
 
+from oms import identity
 from oms.access import AccountRequest, require_role
 from oms.filters import OrderFilter
 from oms.models import EVERYONE, Order, OrderStatus
@@ -40,8 +41,8 @@ order_list = OrderList.page(EVERYONE)
 @require_role(EVERYONE)
 def order_find(request: AccountRequest) -> HttpResponse:
     """The order with the Order# that a link names, or the list searched for it."""
-    number = request.GET.get("number", "").replace("\0", "")
-    found = Order.objects.filter(number=number).first()
+    number = request.GET.get("number", "")
+    found = Order.objects.filter(number_key=identity.sought(number)).first()
     if found:
         return redirect("order", account_slug=request.account.slug, pk=found.pk)
     list_url = reverse("orders", kwargs={"account_slug": request.account.slug})

@@ -6,7 +6,7 @@ import django.db.models.functions.datetime
 from django.conf import settings
 from django.db import migrations, models
 
-import oms.models.catalogue
+import oms.models.keys
 import oms.tenancy
 from oms.walls import CreateAccountModel
 
@@ -31,7 +31,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         blank=True,
                         max_length=120,
-                        validators=[oms.models.catalogue.validate_printable],
+                        validators=[oms.models.keys.validate_words],
                         verbose_name="Supplier",
                     ),
                 ),
@@ -40,7 +40,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         blank=True,
                         max_length=120,
-                        validators=[oms.models.catalogue.validate_printable],
+                        validators=[oms.models.keys.validate_words],
                         verbose_name="Reference",
                     ),
                 ),
@@ -218,7 +218,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         blank=True,
                         max_length=100,
-                        validators=[oms.models.catalogue.validate_printable],
+                        validators=[oms.models.keys.validate_words],
                         verbose_name="Lot",
                     ),
                 ),

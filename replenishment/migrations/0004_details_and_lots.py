@@ -3,7 +3,7 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
-import oms.models.catalogue
+import oms.models.keys
 import oms.tenancy
 from oms.walls import CreateAccountModel, DropAccountView, RefreshAccountTable
 
@@ -47,7 +47,7 @@ class Migration(migrations.Migration):
                 blank=True,
                 default="",
                 max_length=80,
-                validators=[oms.models.catalogue.validate_printable],
+                validators=[oms.models.keys.validate_words],
                 verbose_name="Carrier",
             ),
             preserve_default=False,
@@ -59,7 +59,7 @@ class Migration(migrations.Migration):
                 blank=True,
                 default="",
                 max_length=120,
-                validators=[oms.models.catalogue.validate_printable],
+                validators=[oms.models.keys.validate_words],
                 verbose_name="Tracking number",
             ),
             preserve_default=False,
@@ -88,7 +88,7 @@ class Migration(migrations.Migration):
                 (
                     "number",
                     models.CharField(
-                        max_length=100, validators=[oms.models.catalogue.validate_printable], verbose_name="Lot"
+                        max_length=100, validators=[oms.models.keys.validate_identity], verbose_name="Lot"
                     ),
                 ),
                 ("expires_on", models.DateField(null=True, verbose_name="Expiry")),

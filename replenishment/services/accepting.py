@@ -8,7 +8,8 @@ from django.db import IntegrityError, connection, transaction
 from django.utils.translation import gettext as _, gettext_lazy
 
 from oms.errors import Conflict, DomainError
-from oms.models import Discrepancy, DiscrepancyKind as Kind, Person
+from oms.models import Discrepancy, DiscrepancyKind as Kind, Person, Workflow
+from oms.services import stock
 from oms.services.discrepancies import Acceptance, accept_discrepancies, close_discrepancies
 from oms.tenancy import current_account_id
 from replenishment.lifecycle import Status, Step, may
@@ -16,15 +17,19 @@ from replenishment.models import Outcome, Receipt, ReceiptLine, ReceivedSerial, 
 from replenishment.queries import open_discrepancies
 from replenishment.services.drafts import recount, touch
 from replenishment.services.places import Bins
-from replenishment.services.receiving import add_received
+from replenishment.services.receiving import add_received, cause_of, moves_of, pieces_by_lot
 from replenishment.services.submitting import hold_workflows, set_status
 from serials.lifecycle import Actor, Event
 from serials.models import Unit
 from serials.numbering import normalise
 from serials.services import Fact, Row, record_event
 
-ACCEPTABLE = (Kind.UNEXPECTED_SERIAL, Kind.SERIAL_VOID, Kind.OVER_RECEIPT)
-OUTCOMES = {Kind.UNEXPECTED_SERIAL: Outcome.UNEXPECTED, Kind.SERIAL_VOID: Outcome.VOID}
+ACCEPTABLE = (Kind.UNEXPECTED_SERIAL, Kind.SERIAL_VOID, Kind.NOT_OPEN, Kind.OVER_RECEIPT, Kind.LOT_EXPIRED)
+OUTCOMES = {
+    Kind.UNEXPECTED_SERIAL: Outcome.UNEXPECTED,
+    Kind.SERIAL_VOID: Outcome.VOID,
+    Kind.NOT_OPEN: Outcome.UNEXPECTED,
+}
 # A number whose unit was cancelled and lives again is planned again, unless another line has taken it meanwhile.
 PLAN_AGAIN = """
 UPDATE replenishment_plannedserial p SET state = 'planned'
@@ -41,11 +46,16 @@ WHERE p.account_id = %(account)s AND l.account_id = p.account_id AND l.id = p.li
 
 @dataclass(frozen=True)
 class _Arrival:
-    """A case with what the receipt said: its line, the serial and where it lies."""
+    """A case with what the receipt said: its line, and the serial; None is a case of all pieces of the line."""
 
     case: Discrepancy
     line: ReceiptLine
-    serial: ReceivedSerial
+    serial: ReceivedSerial | None
+
+    @property
+    def quantity(self) -> int:
+        """How many pieces come into stock."""
+        return self.line.quantity if self.serial is None else 1
 
 
 def settle_many(*, replenishment_id: int, reason: str, actor: Person | None, is_accepted: bool) -> int:
@@ -76,8 +86,9 @@ def acceptable(found: Replenishment) -> list[int]:
     one that is in the warehouse or shipped by now. It takes a look at the goods to tell a unit that was reported twice
     from two that carry one number.
     """
-    rows = open_discrepancies(found).filter(kind__in=ACCEPTABLE).values_list("pk", "sku_id", "serial")
-    cases = [(pk, (sku_id, normalise(serial))) for pk, sku_id, serial in rows]
+    rows = open_discrepancies(found).filter(kind__in=ACCEPTABLE, sku__isnull=False)
+    named = rows.values_list("pk", "sku_id", "serial")
+    cases = [(pk, (sku_id, normalise(serial))) for pk, sku_id, serial in named]
     own = Unit.objects.filter(
         sku__in={sku for _pk, (sku, _key) in cases}, serial_key__in={key for _pk, (_sku, key) in cases}
     )
@@ -91,18 +102,29 @@ def acceptable(found: Replenishment) -> list[int]:
     return ids
 
 
-def _accept_units(cases: list[Discrepancy], reason: str) -> None:
+def _accept_goods(cases: list[Discrepancy], reason: str) -> None:
     by_document: dict[str, list[Discrepancy]] = defaultdict(list)
     for case in cases:
         by_document[case.process_id].append(case)
     for number in sorted(by_document):
         found = _locked(number)
-        if not may(Step.RECEIVE, found.status):
+        if not (may(Step.RECEIVE, found.status) or may(Step.ACCEPT, found.status)):
             words = {"number": number, "status": Status(found.status).label}
             raise Conflict(_("%(number)s is %(status)s: nothing is received for it any more.") % words)
         hold_workflows(found)
-        _receive(found, list(_arrivals(found, by_document[number])), reason)
+        arrivals = list(_arrivals(found, by_document[number]))
+        _refuse_other_workflow(arrivals)
+        _receive(found, arrivals, reason)
         say_what_arrived(found)
+
+
+def _refuse_other_workflow(arrivals: Sequence[_Arrival]) -> None:
+    """Goods come in as units or as pieces, as their receipt said: raise Conflict where a SKU is the other by now."""
+    for arrival in arrivals:
+        sku = arrival.line.sku
+        if sku is not None and (sku.workflow == Workflow.IN_OUT) is (arrival.serial is None):
+            text = _("The Serial attribute of %(sku)s is another than when this arrived: settle “%(case)s” instead.")
+            raise Conflict(text % {"sku": sku.code, "case": arrival.case})
 
 
 def _keep_excess(cases: list[Discrepancy], _reason: str) -> None:
@@ -117,7 +139,27 @@ UNEXPECTED = Acceptance(
         "No unit is made of it and nothing comes into stock; the planned serials stay expected. The piece itself is "
         "still where the warehouse put it: say below what becomes of it."
     ),
-    _accept_units,
+    _accept_goods,
+)
+LATE = Acceptance(
+    gettext_lazy(
+        "It is received after all, in the bin that the receipt says. The replenishment itself stays what it is: "
+        "nothing more is expected."
+    ),
+    gettext_lazy(
+        "Nothing comes into stock. The goods themselves are still where the warehouse put them: say below what becomes "
+        "of them."
+    ),
+    _accept_goods,
+)
+EXPIRED = Acceptance(
+    gettext_lazy("The goods stay in stock, where they are since they arrived."),
+    gettext_lazy(
+        "There is nothing to refuse: the goods are in stock since they arrived, and stay there. Have the warehouse "
+        "move them, or correct or undo its receipt, if they must not be there."
+    ),
+    _keep_excess,
+    is_pending=False,
 )
 VOID = Acceptance(
     gettext_lazy("Its unit is not void any more: it is received after all."),
@@ -125,7 +167,7 @@ VOID = Acceptance(
         "Its unit stays void and nothing comes into stock. The piece itself is still where the warehouse put it: say "
         "below what becomes of it."
     ),
-    _accept_units,
+    _accept_goods,
 )
 EXCESS = Acceptance(
     gettext_lazy("All of it stays in stock, where it is since it arrived."),
@@ -166,7 +208,7 @@ def _arrivals(found: Replenishment, cases: Sequence[Discrepancy]) -> Iterable[_A
     lines = {
         (line.receipt_id, line.position): line
         for line in ReceiptLine.objects.filter(receipt__in={pk for pk, _place in places.values()})
-        .select_related("receipt")
+        .select_related("receipt", "sku")
         .defer("receipt__raw")
         .prefetch_related("lots")
     }
@@ -178,9 +220,10 @@ def _arrivals(found: Replenishment, cases: Sequence[Discrepancy]) -> Iterable[_A
     for case in cases:
         line = lines[places[case.pk]]
         serial_row = waiting.get((line.pk, OUTCOMES[Kind(case.kind)], case.serial))
-        if serial_row is None or line.sku_id is None:
+        is_of_pieces = case.kind == Kind.NOT_OPEN and not case.serial
+        if line.sku_id is None or not (serial_row or is_of_pieces):
             raise DomainError(_("What arrived is not known any more: settle “%(case)s” instead.") % {"case": case})
-        yield _Arrival(case, line, serial_row)
+        yield _Arrival(case, line, None if is_of_pieces else serial_row)
 
 
 def _receive(found: Replenishment, arrivals: list[_Arrival], reason: str) -> None:
@@ -200,11 +243,15 @@ def _receive(found: Replenishment, arrivals: list[_Arrival], reason: str) -> Non
             occurred_at=receipt.occurred_at,
             reason=reason,
         )
-        record_event(fact, [_row(arrival, default) for arrival in own])
-        receipt.quantity += len(own)
+        if rows := [_row(arrival, default) for arrival in own if arrival.serial]:
+            record_event(fact, rows)
+        moves = [move for arrival in own if arrival.serial is None for move in _moves(arrival, default)]
+        stock.post_moves(moves, cause=cause_of(receipt, found.number, reason))
+        receipt.quantity += sum(arrival.quantity for arrival in own)
         receipt.save(update_fields=["quantity"])
     _count(found, arrivals)
-    ReceivedSerial.objects.filter(pk__in=[arrival.serial.pk for arrival in arrivals]).update(outcome=Outcome.ACCEPTED)
+    accepted = [arrival.serial.pk for arrival in arrivals if arrival.serial]
+    ReceivedSerial.objects.filter(pk__in=accepted).update(outcome=Outcome.ACCEPTED)
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(
@@ -216,16 +263,28 @@ def _receive(found: Replenishment, arrivals: list[_Arrival], reason: str) -> Non
 
 
 def _row(arrival: _Arrival, default_bin: int) -> Row:
-    lots = list(arrival.line.lots.all())
+    """Somebody accepted it: it is a new unit, or one that was void when it came or became so since."""
+    serial, lots = arrival.serial, list(arrival.line.lots.all())
+    if serial is None:
+        raise LookupError("Pieces have no serial.")
     is_whole = len(lots) == 1 and lots[0].quantity == arrival.line.quantity
     return Row(
         sku_id=arrival.line.sku_id,
-        serial=arrival.serial.serial.strip(),
-        bin_id=arrival.serial.bin_id or arrival.line.bin_id or default_bin,
-        lot_id=arrival.serial.lot_id or (lots[0].lot_id if is_whole else None),
-        is_new_allowed=arrival.case.kind == Kind.UNEXPECTED_SERIAL,
-        is_accepted=arrival.case.kind == Kind.SERIAL_VOID,
+        serial=serial.serial.strip(),
+        bin_id=serial.bin_id or arrival.line.bin_id or default_bin,
+        lot_id=serial.lot_id or (lots[0].lot_id if is_whole else None),
+        is_new_allowed=True,
+        is_accepted=True,
     )
+
+
+def _moves(arrival: _Arrival, default_bin: int) -> Iterable[stock.Move]:
+    """All pieces of a line that came after the end, with the lots that it named."""
+    line = arrival.line
+    if line.sku_id is None:
+        raise LookupError("Pieces of an unknown SKU are never accepted.")
+    by_lot = pieces_by_lot((lot.lot_id, lot.quantity) for lot in line.lots.all())
+    return moves_of(line.sku_id, line.bin_id or default_bin, line.quantity, by_lot)
 
 
 def _count(found: Replenishment, arrivals: Iterable[_Arrival]) -> None:
@@ -235,18 +294,26 @@ def _count(found: Replenishment, arrivals: Iterable[_Arrival]) -> None:
     pieces: Counter[int] = Counter()
     applied: dict[int, ReceiptLine] = {}
     for arrival in arrivals:
-        pk = _line_of(arrival, lines, room)
-        pieces[pk] += 1
-        room[pk] -= 1
+        for pk, part in _lines_of(arrival, lines, room):
+            pieces[pk] += part
+            room[pk] -= part
         line = applied.setdefault(arrival.line.pk, arrival.line)
-        line.applied_quantity += 1
+        line.applied_quantity += arrival.quantity
     ReceiptLine.objects.bulk_update(applied.values(), ["applied_quantity"])
     add_received(pieces)
 
 
-def _line_of(arrival: _Arrival, lines: Sequence[ReplenishmentLine], room: Mapping[int, int]) -> int:
+def _lines_of(
+    arrival: _Arrival, lines: Sequence[ReplenishmentLine], room: Mapping[int, int]
+) -> Iterable[tuple[int, int]]:
+    """Lines and how many of the pieces count on each: what exceeds them all counts on the last."""
     if arrival.line.sent_position is not None and arrival.line.line_id is not None:
-        pk: int = arrival.line.line_id
-        return pk
+        yield arrival.line.line_id, arrival.quantity
+        return
     own = [line.pk for line in lines if line.sku_id == arrival.line.sku_id]
-    return next((pk for pk in own if room[pk] > 0), own[-1])
+    left = arrival.quantity
+    for pk in own:
+        part = left if pk == own[-1] else min(left, max(0, room[pk]))
+        if part:
+            yield pk, part
+        left -= part

@@ -1,7 +1,7 @@
 """Receipts that members of the warehouse enter in Lotline."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -21,9 +21,11 @@ from replenishment.queries import open_discrepancies
 from replenishment.receiving import IncomingLine, IncomingLot, IncomingReceipt, IncomingUnit
 from replenishment.services.drafts import locked
 from replenishment.services.lookalikes import LookAlike, look_alikes_of
-from replenishment.services.matching import LineResult, Matcher, clean
+from replenishment.services.lot_dates import known_lots, questions
+from replenishment.services.matching import LineResult, Matcher, SerialResult, clean
 from replenishment.services.receiving import apply_receipt
 from serials.numbering import normalise
+from serials.queries.lots import NamedLots
 
 SHOWN = 20
 """How many serials a check names."""
@@ -108,6 +110,8 @@ class LineCheck:
         unmatched: pieces of the quantity that have no serial, or the other way round.
         sku_id: its SKU, None where the line is unknown.
         unplanned: serials that nobody planned here.
+        questions: sentences about its lots that somebody should look at first.
+        lotless: serials of lots, of which it is not said which is of which.
     """
 
     matched: int
@@ -119,6 +123,8 @@ class LineCheck:
     unmatched: int
     sku_id: int | None
     unplanned: list[str]
+    questions: list[str]
+    lotless: int
 
     @cached_property
     def all_alike(self) -> list[LookAlike]:
@@ -139,7 +145,8 @@ class LineCheck:
     @property
     def waiting(self) -> int:
         """How many things would wait for somebody."""
-        return sum(self.counts.values()) + bool(self.excess) + bool(self.unmatched)
+        others = bool(self.excess) + bool(self.unmatched) + bool(self.lotless)
+        return sum(self.counts.values()) + len(self.questions) + others
 
 
 def look_at(found: Replenishment, lines: Sequence[IncomingLine]) -> list[LineCheck]:
@@ -148,33 +155,73 @@ def look_at(found: Replenishment, lines: Sequence[IncomingLine]) -> list[LineChe
     matcher = Matcher(found, trial, is_open=may(Step.RECEIVE, found.status), is_trial=True)
     room = dict(matcher.room)
     results = matcher.match(list(lines))
-    due = outstanding(found, [line.pk for result in results for line in result.candidates])
-    return [_check(result, due, room) for result in results]
+    looked = _Looked(
+        outstanding(found, [line.pk for result in results for line in result.candidates]),
+        room,
+        Counter(room),
+        sum((result.pieces for result in results), Counter()),
+        {_key(result, serial) for result in results for serial in result.serials if serial.line_id is not None},
+        known_lots([(result.sku.pk, lot) for result in results if result.sku for lot in result.incoming.lots]),
+    )
+    return [_check(result, looked) for result in results]
 
 
-def _check(result: LineResult, due: Mapping[int, Outstanding], room: Mapping[int, int]) -> LineCheck:
+@dataclass(frozen=True)
+class _Looked:
+    """What the lines of one form are held against, together: a serial counts for the line that planned it, wherever it
+    was entered. `left` is the room that the lines before left.
+    """
+
+    due: Mapping[int, Outstanding]
+    room: Mapping[int, int]
+    left: Counter[int]
+    entered: Counter[int]
+    here: Collection[tuple[int, str]]
+    lots: NamedLots
+
+
+def _key(result: LineResult, serial: SerialResult) -> tuple[int, str]:
+    return result.sku.pk, normalise(serial.unit.serial)
+
+
+def _check(result: LineResult, looked: _Looked) -> LineCheck:
     waiting = [serial for serial in result.serials if result.is_by_unit and serial.line_id is None]
     labels = Counter(str(serial.outcome.label) for serial in waiting)
-    here = {normalise(serial.unit.serial) for serial in result.serials if serial.line_id is not None}
-    applied = result.pieces.total()
+    matched = sum(min(count, max(0, looked.left[line])) for line, count in result.pieces.items())
+    looked.left.subtract(result.pieces)
     absent = [
         serial
         for line in result.candidates
-        for serial in due.get(line.pk, Outstanding()).first
-        if normalise(serial) not in here
+        for serial in looked.due.get(line.pk, Outstanding()).first
+        if (result.sku.pk, normalise(serial)) not in looked.here
     ]
-    expected = max(0, sum(room[line.pk] for line in result.candidates))
     return LineCheck(
-        matched=min(applied, expected),
-        missing=max(0, expected - applied),
+        matched=matched,
+        missing=sum(max(0, looked.room[line.pk] - looked.entered[line.pk]) for line in result.candidates),
         absent=absent[:SHOWN],
         counts=dict(labels.most_common()),
         problems=[(serial.unit.serial, str(serial.outcome.label)) for serial in waiting[:SHOWN]],
-        excess=max(0, applied - expected),
+        excess=result.pieces.total() - matched,
         unmatched=abs(result.incoming.quantity - len(result.serials)) if result.is_by_unit else 0,
         sku_id=result.sku.pk if result.is_by_unit else None,
         unplanned=[serial.unit.serial for serial in result.serials if serial.outcome not in PLANNED_OR_BAD],
+        questions=[
+            text
+            for lot in (result.incoming.lots if result.sku else ())
+            for text in questions(result.sku.pk, lot, looked.lots, timezone.localdate())
+        ],
+        lotless=_lotless(result) if result.is_by_unit else 0,
     )
+
+
+def _lotless(result: LineResult) -> int:
+    """Of how many serials it is not said which of the line's lots they are of; those of one whole lot need no word."""
+    incoming = result.incoming
+    if len(incoming.lots) == 1 and incoming.lots[0].quantity == incoming.quantity:
+        return 0
+    of_lots = sum(lot.quantity or 0 for lot in incoming.lots)
+    named = sum(1 for unit in incoming.units if unit.lot_number)
+    return max(0, min(len(incoming.units) - named, of_lots - named))
 
 
 @transaction.atomic
@@ -320,4 +367,7 @@ def _as_entered(line: IncomingLine) -> dict[str, Any]:
         for lot in line.lots
     ]
     said = {"line": line.position, "sku": line.sku_code, "quantity": line.quantity, "bin": line.bin_name}
-    return {**said, "lots": lots, "serials": [unit.serial for unit in line.units]}
+    serials = [
+        {"serial": unit.serial, "lot": unit.lot_number} if unit.lot_number else unit.serial for unit in line.units
+    ]
+    return {**said, "lots": lots, "serials": serials}

@@ -12,6 +12,7 @@ from django.db.models import QuerySet, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _, gettext_lazy
 
+from oms import identity
 from oms.errors import Conflict, DomainError
 from oms.models import Person, Sku, WarehouseLink
 from oms.services import audit
@@ -28,6 +29,7 @@ from replenishment.models import (
     ReplenishmentLot,
 )
 from replenishment.queries import decimals
+from replenishment.services.work import refuse_while_at_work
 
 MOST_LINES = 1_000
 NAMED = 20
@@ -175,7 +177,7 @@ def write_lots(lots: Mapping[int, Sequence[LotInput]], lines: Iterable[Replenish
     quantities = {line.pk: line.quantity for line in lines}
     found = []
     for pk, own in lots.items():
-        numbers = [lot.number for lot in own]
+        numbers = [identity.key(lot.number) for lot in own]
         if len(set(numbers)) != len(numbers):
             raise DomainError(_("Name each lot of a line once."))
         if len(own) > MOST_LOTS:
@@ -211,8 +213,14 @@ def in_words(line: ReplenishmentLine) -> str:
 
 
 def locked(replenishment_id: int, step: Step) -> Replenishment:
-    """The replenishment, locked until commit. Raises Conflict where its status does not allow `step`."""
+    """The replenishment, locked until commit.
+
+    Raises AtWork while a job works on it, Conflict where its status does not allow `step`. A running job has the lock:
+    nobody waits for that, so it is asked before; and again, for one that was queued meanwhile.
+    """
+    refuse_while_at_work(replenishment_id)
     found: Replenishment = Replenishment.objects.select_for_update(of=("self",)).get(pk=replenishment_id)
+    refuse_while_at_work(replenishment_id)
     if may(step, found.status):
         return found
     words = {"number": found.number, "status": Status(found.status).label}

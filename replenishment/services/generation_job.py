@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from oms import csvio, files
 from oms.jobs import Progress
 from replenishment.models import Replenishment
-from replenishment.queries import serial_rows
+from replenishment.planned_lots import serial_rows
 from replenishment.services.planning import generate_serials
 from serials.queries.schemes import low_schemes, low_words
 
@@ -16,7 +16,7 @@ STEP = 5_000
 
 
 def serials_file(rows: Iterable[tuple[str, str, str]]) -> Iterator[bytes]:
-    """The file of serials, in pieces; `rows` are those of `queries.serial_rows`."""
+    """The file of serials, in pieces; `rows` are those of `planned_lots.serial_rows`."""
     return csvio.write(rows, HEADER)
 
 
@@ -24,7 +24,10 @@ def run_generate_job(progress: Progress) -> None:
     """The job "replenishment.generate": generate for the lines it names, and keep all serials as a file."""
     found = Replenishment.objects.get(pk=progress.params["replenishment_id"])
     progress.step(0, progress.params["total"])
-    count = generate_serials(replenishment_id=found.pk, line_ids=progress.params["line_ids"], actor=progress.person)
+    schemes = {int(sku_id): scheme_id for sku_id, scheme_id in progress.params.get("schemes", {}).items()}
+    count = generate_serials(
+        replenishment_id=found.pk, line_ids=progress.params["line_ids"], actor=progress.person, schemes=schemes or None
+    )
 
     def counted() -> Iterator[tuple[str, str, str]]:
         for number, row in enumerate(serial_rows(found), 1):

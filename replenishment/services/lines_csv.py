@@ -16,10 +16,10 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils.translation import gettext as _, gettext_lazy
 
-from oms import csvio
+from oms import csvio, identity
 from oms.errors import DomainError
 from oms.models import Person, Sku
-from oms.models.catalogue import validate_printable
+from oms.models.keys import validate_identity
 from oms.queries.catalogue import skus_by_code
 from oms.services import audit
 from replenishment.lifecycle import Step
@@ -50,7 +50,7 @@ def money(text: str) -> Decimal:
 
 
 def _lot(text: str) -> str:
-    validate_printable(text)
+    validate_identity(text)
     if len(text) > LOT_LENGTH:
         raise DomainError(_("%(most)s characters at most.") % {"most": LOT_LENGTH})
     return text
@@ -200,7 +200,7 @@ def _lines(rows: Sequence[csvio.Row], unread: Collection[int], known: Mapping[st
     found: list[NewLine] = []
     for row in rows:
         values, errors = _values(row)
-        code = row.values["SKU"].upper()
+        code = identity.key(row.values["SKU"])
         above = found[-1] if found else None
         if not row.values["Quantity"] and above and above.code == code:
             between = sorted(number for number in unread if above.rows[-1].line < number < row.line)
@@ -262,7 +262,7 @@ def _check_lots(line: NewLine) -> None:
                 line.errors.append(_error(row, name, _("Name the lot that this is about.")))
         if not lot:
             continue
-        first = seen.setdefault(lot, row.line)
+        first = seen.setdefault(identity.key(lot), row.line)
         if first != row.line:
             line.errors.append(_error(row, "Lot", _("The same lot as in line %(line)s.") % {"line": first}))
         if has_several and quantity is None:

@@ -9,9 +9,11 @@ from django.db import connection
 from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _, gettext_lazy
 
+from oms import identity
 from oms.models import DiscrepancyKind as Kind, Workflow
 from oms.services.discrepancies import Case
 from oms.tenancy import current_account_id
+from replenishment.lifecycle import Status
 from replenishment.models import Outcome, PlannedSerial, Receipt, Replenishment, ReplenishmentLine
 from replenishment.queries import LIVE
 from replenishment.receiving import IncomingLine, IncomingUnit
@@ -20,10 +22,14 @@ from serials.lifecycle import ProcessType
 from serials.queries.schemes import rules_of
 
 MOST_PIECES = 1_000_000_000
+UNDONE = "undone"
 
-# Units that carry one of these numbers, locked in the ledger's order, with the line here that planned them.
+# Units that carry one of these numbers, locked in the ledger's order, with the line here that planned them. One that is
+# void because a receipt of this very replenishment was undone is as good as new: nobody cancelled it.
 KNOWN = """
-SELECT u.sku_id, u.serial_key, CASE WHEN u.is_void THEN 'void' ELSE u.status END, u.process_id, p.line_id
+SELECT u.sku_id, u.serial_key, CASE
+    WHEN u.is_void AND u.last_event = 'unreceive' AND u.process_id = %(number)s THEN 'undone'
+    WHEN u.is_void THEN 'void' ELSE u.status END, u.process_id, p.line_id
 FROM unnest(%(skus)s::bigint[], %(keys)s::text[]) AS k (sku_id, key)
 JOIN serials_unit u ON u.account_id = %(account)s AND u.sku_id = k.sku_id AND u.serial_key = k.key
 LEFT JOIN LATERAL (
@@ -141,8 +147,7 @@ class Matcher:
                 self._match_units(result, known, seen)
             else:
                 result.serials = [SerialResult(unit, Outcome.SAVED) for unit in result.incoming.units]
-                if result.candidates:
-                    self._allocate(result, result.incoming.quantity)
+                self._match_pieces(result)
         self._tell_other_skus(results)
         for result in results:
             if result.is_by_unit:
@@ -165,16 +170,14 @@ class Matcher:
     def _find_line(self, result: LineResult) -> None:
         incoming, code = result.incoming, result.incoming.sku_code.strip()
         words = {"sku": code[:80], "line": incoming.position, "number": self.replenishment.number}
-        if not self.is_open:
-            text = _("%(number)s is not open, but %(sku)s arrived for it.")
-            result.cases.append(self.case(result, Kind.NOT_OPEN, text % words))
-            return
         if not 0 <= incoming.quantity <= MOST_PIECES:
             result.cases.append(
                 self.case(result, Kind.BAD_QUANTITY, _("%(sku)s: the quantity makes no sense.") % words)
             )
             return
-        of_sku = [line for line in self.lines if line.sku.code.upper() == code.upper()]
+        key = identity.sought(code)
+        of_sku = [line for line in self.lines if line.sku.code == code]
+        of_sku = of_sku or [line for line in self.lines if line.sku.code_key == key]
         if incoming.position is None:
             result.candidates = of_sku
         else:
@@ -190,18 +193,15 @@ class Matcher:
 
     def _known(self, results: Iterable[LineResult]) -> dict[tuple[int, str], tuple[str, str, int | None]]:
         """(SKU, normalised serial) → state, ProcessID and the line that planned it here, of the units that exist."""
-        pairs = {
-            (result.sku.pk, numbering.normalise(unit.serial).replace("\0", ""))
-            for result in results
-            for unit in result.incoming.units
-        }
+        pairs = {(result.sku.pk, identity.sought(unit.serial)) for result in results for unit in result.incoming.units}
         if not pairs:
             return {}
         params: dict[str, Any] = {
             "account": current_account_id(),
+            "number": self.replenishment.number,
             "replenishment": self.replenishment.pk,
             "skus": [sku for sku, _key in pairs],
-            "keys": [key.encode("utf-8", "replace").decode() for _sku, key in pairs],
+            "keys": [key for _sku, key in pairs],
         }
         with connection.cursor() as cursor:
             cursor.execute(KNOWN + ("" if self.is_trial else LOCK), params)
@@ -219,6 +219,18 @@ class Matcher:
             if serial.line_id is not None:
                 result.pieces[serial.line_id] += 1
                 self.room[serial.line_id] -= 1
+
+    def _match_pieces(self, result: LineResult) -> None:
+        """Pieces of what is open count on its lines; what comes after its end waits for somebody."""
+        if self.is_open and result.candidates:
+            self._allocate(result, result.incoming.quantity)
+        elif result.candidates and result.incoming.quantity:
+            text = _("%(quantity)s × %(sku)s arrived for %(number)s, which is %(status)s.")
+            words = {**self._end_words(), "quantity": result.incoming.quantity, "sku": result.sku.code}
+            result.cases.append(self.case(result, Kind.NOT_OPEN, text % words))
+
+    def _end_words(self) -> dict[str, object]:
+        return {"number": self.replenishment.number, "status": Status(self.replenishment.status).label}
 
     def _tell_other_skus(self, results: Iterable[LineResult]) -> None:
         """A serial that its own SKU does not expect may be another one's of this replenishment."""
@@ -268,29 +280,36 @@ class Matcher:
         if key in seen:
             return Outcome.DUPLICATE, None
         seen.add(key)
-        if key in known:
+        if key in known and known[key][0] != UNDONE:
             return self._meaning_of_known(*known[key])
-        own = [line for line in result.candidates if line.pk not in self.planned]
+        own = [line for line in result.candidates if self.is_open and line.pk not in self.planned]
         return (Outcome.NEW, self._roomy(own)) if own else (Outcome.UNEXPECTED, None)
 
     def _fault(self, result: LineResult, unit: IncomingUnit, known: Collection[tuple[int, str]] = ()) -> str:
         """Why a number from outside cannot be taken. The SKU's rule is for new ones: `known` were here before it."""
+        if (result.sku.pk, numbering.normalise(unit.serial)) in known:
+            return ""
         try:
-            if (result.sku.pk, numbering.check(unit.serial)) not in known:
-                self.rules[result.sku.pk].check(unit.serial)
+            self.rules[result.sku.pk].check(unit.serial)
         except numbering.BadSerial as error:
             return str(error)
         return ""
 
     def _meaning_of_known(self, state: str, process: str, line_id: int | None) -> tuple[Outcome, int | None]:
         if state == "incoming":
-            is_ours = process == self.replenishment.number and line_id is not None
-            return (Outcome.MATCHED, line_id) if is_ours else (Outcome.ELSEWHERE, None)
+            if process != self.replenishment.number or line_id is None:
+                return Outcome.ELSEWHERE, None
+            return (Outcome.MATCHED, line_id) if self.is_open else (Outcome.UNEXPECTED, None)
         return {"void": Outcome.VOID, "out": Outcome.OUT}.get(state, Outcome.IN_STOCK), None
 
     def _serial_case(self, result: LineResult, serial: SerialResult, place: int) -> Case:
         kind, text = KINDS[serial.outcome]
-        words = {"serial": serial.unit.serial[:100], "sku": result.sku.code, "number": self.replenishment.number}
+        if serial.outcome is Outcome.UNEXPECTED and not self.is_open:
+            kind, text = (
+                Kind.NOT_OPEN,
+                gettext_lazy("%(serial)s of %(sku)s arrived for %(number)s, which is %(status)s."),
+            )
+        words = {**self._end_words(), "serial": serial.unit.serial[:100], "sku": result.sku.code}
         if serial.outcome is Outcome.BAD:
             words["why"] = self._fault(result, serial.unit)
         detail = serial.unit.serial

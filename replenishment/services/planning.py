@@ -105,12 +105,21 @@ class BadSerials(DomainError):
 
 
 @transaction.atomic
-def generate_serials(*, replenishment_id: int, line_ids: Collection[int], actor: Person | None) -> int:
+def generate_serials(
+    *,
+    replenishment_id: int,
+    line_ids: Collection[int],
+    actor: Person | None,
+    schemes: Mapping[int, int | None] | None = None,
+) -> int:
     """Plan as many generated serials as each of these lines has units; how many in all.
 
-    The statements do not grow with the quantity; where the next numbers are taken, each look for free ones goes twice
-    as far as the one before. Raises DomainError, naming the lines, where a SKU is not In/Out or a
-    line has serials already; Conflict where the replenishment is not Incomplete any more.
+    `schemes` is SKU → the scheme that it had when somebody asked for this; None: just now. The statements do not grow
+    with the quantity; where the next numbers are taken, each look for free ones goes twice as far as the one before.
+
+    Raises DomainError, naming the lines, where a SKU is not In/Out or a
+    line has serials already; Conflict where the replenishment is not Incomplete any more, or a SKU has another scheme
+    than in `schemes`: its numbers would look unlike those that were asked for.
     """
     found = locked(replenishment_id, Step.CHANGE)
     lines = list(
@@ -130,10 +139,11 @@ def generate_serials(*, replenishment_id: int, line_ids: Collection[int], actor:
         )
     total = sum(line.quantity for line in lines)
     missing = {line.pk: line.quantity for line in lines}
-    schemes = schemes_of([line.sku_id for line in lines])
+    current = schemes_of([line.sku_id for line in lines])
+    _refuse_other_schemes([line for line in lines if _is_other(current[line.sku_id], (schemes or {}).get(line.sku_id))])
     ahead = 1
     while missing:
-        _fill([line for line in lines if line.pk in missing], missing, schemes, ahead)
+        _fill([line for line in lines if line.pk in missing], missing, current, ahead)
         ahead = min(2 * ahead, MOST_AHEAD)
         planned = planned_counts(lines)
         missing = {line.pk: gap for line in lines if (gap := line.quantity - planned[line.pk]) > 0}
@@ -220,6 +230,22 @@ def _refuse_other_workflows(lines: Sequence[ReplenishmentLine]) -> None:
     if others:
         raise DomainError(
             _("Serials are planned for In/Out SKUs only. Not possible: %(lines)s.") % {"lines": named(others)}
+        )
+
+
+def _is_other(current: int | None, asked: int | None) -> bool:
+    """Whether numbers would come from another scheme than somebody asked for; who saw none gets the account's first."""
+    return asked is not None and current != asked
+
+
+def _refuse_other_schemes(lines: Sequence[ReplenishmentLine]) -> None:
+    if lines:
+        raise Conflict(
+            _(
+                "The number scheme of %(lines)s was changed or archived since this was asked for. Nothing was "
+                "generated: look at it on the SKU's page, then generate again."
+            )
+            % {"lines": named(lines)}
         )
 
 

@@ -2,13 +2,16 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
+from oms import identity
 from oms.errors import DomainError
-from oms.models import NO_LOT, DiscrepancyKind as Kind, Person
+from oms.models import NO_LOT, Account, DiscrepancyKind as Kind, Person
 from oms.services import stock
 from oms.services.discrepancies import Case, open_discrepancies, shortened
 from oms.tenancy import current_account_id
@@ -17,7 +20,7 @@ from replenishment.models import Receipt, ReceiptLine, ReceivedLot, Replenishmen
 from replenishment.receiving import IncomingReceipt, IncomingUnit
 from replenishment.services.drafts import recount, touch
 from replenishment.services.matching import LineResult, Matcher, SerialResult, clean
-from replenishment.services.places import Bins, Lots, is_lot_number
+from replenishment.services.places import Bins, Lots
 from replenishment.services.submitting import hold_workflows, set_status
 from serials.lifecycle import Actor, Event, ProcessType
 from serials.models import Lot
@@ -58,7 +61,8 @@ def apply_receipt(receipt: IncomingReceipt, *, source: str, actor: Person | None
     Raises UnknownReplenishment where there is nothing to receive against.
     """
     source = shortened(source, 200)
-    found = Replenishment.objects.select_for_update(of=("self",)).filter(number=receipt.replenishment_number).first()
+    number = identity.sought(receipt.replenishment_number)
+    found = Replenishment.objects.select_for_update(of=("self",)).filter(number=number).first()
     known: Receipt | None = Receipt.objects.filter(source=source).first()
     if known is not None:
         return known
@@ -96,7 +100,9 @@ class _Application:
         known = [result for result in self.results if result.candidates]
         names = [name for result in known for name in _bin_names(result)]
         self.bins = Bins(self.replenishment.link, names) if names else None
-        self.lots = Lots((result.sku.pk, lot) for result in known for lot in result.incoming.lots)
+        self.day = day_of(self.receipt.occurred_at)
+        named = [(result.sku.pk, lot) for result in known for lot in result.incoming.lots]
+        self.lots = Lots(named, doubted_on=None if self.receipt.actor_id else self.day)
         self._move()
         self._save()
         self._count()
@@ -120,17 +126,7 @@ class _Application:
             )
             record_event(fact, rows)
         moves = [move for result in self.results for move in self._moves(result)]
-        stock.post_moves(
-            moves,
-            cause=stock.Cause(
-                event=Event.RECEIVE.value,
-                process_type=ProcessType.REPLENISHMENT.value,
-                process_id=self.replenishment.number,
-                source=self.receipt.source,
-                actor_id=self.receipt.actor_id,
-                occurred_at=self.receipt.occurred_at,
-            ),
-        )
+        stock.post_moves(moves, cause=cause_of(self.receipt, self.replenishment.number))
 
     def _unit_rows(self, result: LineResult) -> Iterable[Row]:
         whole = self._lot_of_all(result)
@@ -156,23 +152,17 @@ class _Application:
         return None
 
     def _moves(self, result: LineResult) -> Iterable[stock.Move]:
-        if result.is_by_unit or not result.pieces:
+        if result.is_by_unit or not result.candidates:
             return
-        rest = result.pieces.total()
-        bin_id = self._bin(result.incoming.bin_name)
-        by_lot: Counter[int] = Counter()
-        for sent in result.incoming.lots:
-            lot = self.lots.find(result.sku.pk, sent.number)
-            if lot and sent.quantity and sent.quantity > 0:
-                by_lot[lot.pk] += sent.quantity
-        if by_lot.total() > rest:
+        sent = [(self.lots.find(result.sku.pk, lot.number), lot.quantity) for lot in result.incoming.lots]
+        by_lot = pieces_by_lot((lot.pk if lot else None, quantity) for lot, quantity in sent)
+        quantity = result.incoming.quantity
+        if by_lot.total() > quantity:
             text = _("%(sku)s: its lots add up to %(lots)s, but %(quantity)s were received.")
-            words = {"sku": result.sku.code, "lots": by_lot.total(), "quantity": rest}
+            words = {"sku": result.sku.code, "lots": by_lot.total(), "quantity": quantity}
             result.cases.append(self.matcher.case(result, Kind.LOT_QUANTITY, text % words))
-            by_lot.clear()
-        yield from (stock.Move(result.sku.pk, bin_id, pieces, lot) for lot, pieces in by_lot.items())
-        if rest > by_lot.total():
-            yield stock.Move(result.sku.pk, bin_id, rest - by_lot.total(), NO_LOT)
+        if result.pieces:
+            yield from moves_of(result.sku.pk, self._bin(result.incoming.bin_name), quantity, by_lot)
 
     def _bin(self, name: str) -> int:
         if self.bins is None:
@@ -230,7 +220,7 @@ class _Application:
     def _received_lot(self, row: ReceiptLine, result: LineResult, place: int) -> ReceivedLot:
         sent = result.incoming.lots[place]
         lot = self.lots.find(result.sku.pk, sent.number) if result.sku else None
-        if result.sku and not is_lot_number(sent.number):
+        if result.sku and lot is None:
             text = _("%(sku)s: “%(lot)s” cannot be the number of a lot.")
             words = {"sku": result.sku.code, "lot": sent.number[:100]}
             result.cases.append(self.matcher.case(result, Kind.BAD_LOT, text % words, detail=sent.number))
@@ -264,18 +254,84 @@ class _Application:
                 result.cases.append(case)
 
     def _lot_cases(self) -> list[Case]:
-        return [
-            Case(
-                kind=Kind.LOT_EXPIRY,
-                source=f"{self.receipt.source}#lot:{case.key.sku_id}:{case.key.number}:{case.sent}",
-                summary=str(case),
-                sku_id=case.key.sku_id,
-                process_type=ProcessType.REPLENISHMENT.value,
-                process_id=self.replenishment.number,
-                raw={"lot": case.key.number, "sent": str(case.sent), "known": str(case.known)},
+        differ = [
+            self._lot_case(
+                Kind.LOT_EXPIRY,
+                f"lot:{case.lot.sku_id}:{case.number}:{case.sent}",
+                str(case),
+                case.lot.sku_id,
+                {"lot": case.number, "sent": str(case.sent), "known": str(case.known) if case.known else None},
             )
             for case in self.lots.contradictions
         ]
+        return differ + self._expired_cases()
+
+    def _expired_cases(self) -> list[Case]:
+        """Goods that had expired when they came are in stock like others, and wait for somebody to say what to do."""
+        found = {}
+        for result in self.results:
+            for sent in result.incoming.lots if result.pieces else ():
+                lot = self.lots.find(result.sku.pk, sent.number)
+                if lot and lot.expires_on and lot.expires_on < self.day and sent.quantity != 0:
+                    found[lot.pk] = (lot, result)
+        text = _("Lot %(lot)s of %(sku)s had expired on %(day)s when it was received.")
+        return [
+            self._lot_case(
+                Kind.LOT_EXPIRED,
+                f"expired:{lot.sku_id}:{lot.number}",
+                text % {"lot": lot.number, "sku": result.sku.code, "day": lot.expires_on},
+                lot.sku_id,
+                {"lot": lot.number, "expires": str(lot.expires_on), "position": result.incoming.position},
+            )
+            for lot, result in found.values()
+        ]
+
+    def _lot_case(self, kind: Kind, detail: str, summary: str, sku_id: int, raw: dict[str, Any]) -> Case:
+        return Case(
+            kind=kind,
+            source=f"{self.receipt.source}#{detail}",
+            summary=summary,
+            sku_id=sku_id,
+            process_type=ProcessType.REPLENISHMENT.value,
+            process_id=self.replenishment.number,
+            raw=raw,
+        )
+
+
+def day_of(moment: datetime) -> date:
+    """The day on the account's calendar; a worker has no person whose zone would be the current one."""
+    zone = Account.objects.values_list("time_zone", flat=True).get(pk=current_account_id())
+    return moment.astimezone(ZoneInfo(zone)).date()
+
+
+def cause_of(receipt: Receipt, number: str, reason: str = "") -> stock.Cause:
+    """Why pieces of a receipt come into stock: by its own word, and since it says so."""
+    return stock.Cause(
+        event=Event.RECEIVE.value,
+        process_type=ProcessType.REPLENISHMENT.value,
+        process_id=number,
+        reason=reason[:250],
+        source=receipt.source,
+        actor_id=receipt.actor_id,
+        occurred_at=receipt.occurred_at,
+    )
+
+
+def pieces_by_lot(sent: Iterable[tuple[int | None, int | None]]) -> Counter[int]:
+    """Lot id → how many pieces a line says are of it, of the lots that are known and have a quantity."""
+    found: Counter[int] = Counter()
+    for lot_id, quantity in sent:
+        if lot_id is not None and quantity and quantity > 0:
+            found[lot_id] += quantity
+    return found
+
+
+def moves_of(sku_id: int, bin_id: int, quantity: int, by_lot: Counter[int]) -> Iterable[stock.Move]:
+    """So many pieces into a bin: each lot's own, the rest without a lot; all of it, where the lots add up to more."""
+    told = by_lot if by_lot.total() <= quantity else Counter[int]()
+    yield from (stock.Move(sku_id, bin_id, pieces, lot) for lot, pieces in told.items())
+    if quantity > told.total():
+        yield stock.Move(sku_id, bin_id, quantity - told.total(), NO_LOT)
 
 
 def add_received(pieces: Mapping[int, int], sign: int = 1) -> None:

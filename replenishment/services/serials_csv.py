@@ -12,7 +12,7 @@ from itertools import chain, repeat
 from django.db import transaction
 from django.utils.translation import gettext as _, gettext_lazy
 
-from oms import csvio
+from oms import csvio, identity
 from oms.errors import Conflict
 from oms.models import Person, Workflow
 from oms.services import audit
@@ -109,11 +109,13 @@ def plan_serials(parsed: csvio.Parsed, *, replenishment_id: int, line_id: int | 
     plan = Plan(parsed.row_count, errors=list(parsed.errors), ignored_columns=parsed.ignored_columns)
     of_sku: dict[str, list[ReplenishmentLine]] = defaultdict(list)
     for line in lines:
-        of_sku[line.sku.code.upper()].append(line)
+        of_sku[line.sku.code].append(line)
     rows: dict[str, list[csvio.Row]] = defaultdict(list)
-    own_code = lines[0].sku.code.upper() if line_id is not None else ""
+    own_code = lines[0].sku.code if line_id is not None else ""
+    spellings = {line.sku.code_key: line.sku.code for line in lines}
     for row in parsed.rows:
-        rows[row.values["SKU"].upper() or own_code].append(row)
+        code = row.values["SKU"] or own_code
+        rows[code if code in of_sku else spellings.get(identity.sought(code), code)].append(row)
     counts = planned_counts(lines)
     good: dict[int, Serial] = {}
     for code, own in rows.items():

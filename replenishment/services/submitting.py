@@ -274,7 +274,7 @@ def _faults_of_lots(lines: Sequence[ReplenishmentLine], skus: dict[int, Sku]) ->
     for lot in ReplenishmentLot.objects.filter(line__in=by_id).order_by("line__position", "pk"):
         line = by_id[lot.line_id]
         sums[line.pk] += lot.quantity
-        known = first.setdefault((line.sku_id, lot.number), lot)
+        known = first.setdefault((line.sku_id, lot.number_key), lot)
         if known.expires_on != lot.expires_on:
             text = _("Line %(line)s (%(sku)s): lot %(lot)s has another expiry here than on line %(other)s.")
             words = {"line": line.position, "sku": skus[line.sku_id].code, "lot": lot.number}

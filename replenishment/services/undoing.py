@@ -27,6 +27,7 @@ from replenishment.queries import open_discrepancies
 from replenishment.services.accepting import say_what_arrived
 from replenishment.services.by_hand import ENTERED, refuse_other_system
 from replenishment.services.drafts import locked
+from replenishment.services.lot_dates import hold_lots, take_back
 from replenishment.services.receiving import add_received, excess_of
 from replenishment.services.submitting import NAMED, hold_workflows
 from serials.lifecycle import Actor, Event, ProcessType
@@ -68,7 +69,8 @@ def may_undo(receipt: Receipt) -> bool:
 def undo(*, receipt_id: int, reason: str, actor: Person) -> Receipt:
     """Take a receipt back that somebody entered in Lotline.
 
-    Planned units become Incoming again, others void; pieces leave the bins they were put in. What it left to be settled
+    Planned units become Incoming again, others void; pieces leave the bins they were put in; what only this receipt
+    said of lots is forgotten. What it left to be settled
     is settled with the same reason, and so is what other receipts brought too much of, where it is not too much any
     more. Raises DomainError without a reason, for a receipt of a warehouse system and where
     pieces are not there any more; Refused, naming them, where anything happened to a unit since; Conflict where it was
@@ -90,11 +92,13 @@ def undo(*, receipt_id: int, reason: str, actor: Person) -> Receipt:
     refuse_other_system(found)
     hold_workflows(found)
     _refuse_other_workflow(receipt)
+    hold_lots(receipt)
     cause = {"actor_id": actor.pk, "process_id": found.number, "source": f"undo:{receipt.source}"}
     pieces = _take_units_back(receipt, reason, cause)
     pieces += _take_pieces_back(receipt, reason, cause)
     add_received(pieces, -1)
     _mark(receipt, reason, actor)
+    take_back(receipt, reason.strip()[:400], actor)
     _settle_excess(found, receipt, actor)
     say_what_arrived(found)
     audit.record(

@@ -1,7 +1,7 @@
 """A replenishment's own page, and what ends it: submit, cancel, close short, archive."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
@@ -12,13 +12,14 @@ from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from oms import jobs
 from oms.access import AccountRequest, require_role
 from oms.errors import DomainError
 from oms.models import EVERYONE, OFFICE, WAREHOUSE, Job, Role
 from oms.numbers import whole_number
+from oms.queries.jobs import JobCard, job_card, visible_jobs
 from oms.queries.stock import system_of
 from oms.ui import audit
 from replenishment import queries
@@ -27,7 +28,7 @@ from replenishment.lateness import is_late
 from replenishment.lifecycle import Status, Step, may
 from replenishment.line_forms import BLANK_ROWS
 from replenishment.models import Replenishment
-from replenishment.services import submitting
+from replenishment.services import submitting, work
 from replenishment.services.accepting import acceptable
 from replenishment.services.lots import expired_words
 from replenishment.tables import LATE, STATUS_TONES
@@ -46,8 +47,10 @@ def detail(request: AccountRequest, pk: int) -> HttpResponse:
     lines = queries.lines_of(found)
     is_office = request.membership.role in OFFICE
     is_draft = found.status == Status.INCOMPLETE
+    job = _job_card(request, found)
     context = {
-        **around(request, found),
+        **_place(request, found),
+        "job": job,
         "page_title": found.number,
         "status": {"label": Status(found.status).label, **asdict(STATUS_TONES[Status(found.status)])},
         "found": found,
@@ -55,7 +58,7 @@ def detail(request: AccountRequest, pk: int) -> HttpResponse:
         "lines": lines,
         "arrived": queries.Arrived(found.received_quantity, sum(line.too_many for line in lines)),
         "is_draft": is_draft,
-        "may_generate": is_office and is_draft,
+        "may_generate": is_office and is_draft and not job,
         "has_serials": any(line.planned for line in lines),
         **_costs(request, lines),
         **_waiting(found, is_office=is_office),
@@ -63,9 +66,30 @@ def detail(request: AccountRequest, pk: int) -> HttpResponse:
         "receipts": queries.receipts_of(found)[:50],
         "skus": queries.planned_skus(found) if "generated" in request.GET else [],
         "history": audit.timeline(queries.history(found)),
-        **_actions(request, found),
+        **({} if job else _actions(request, found)),
     }
     return render(request, "replenishment/detail.html", context)
+
+
+@never_cache
+@require_GET
+@require_role(EVERYONE)
+def at_work(request: AccountRequest, pk: int) -> HttpResponse:
+    """The job that works on it, asked for again and again; when it is over, the page shows what became of it."""
+    found = get_object_or_404(Replenishment, pk=pk)
+    job = _job_card(request, found)
+    if job is None:
+        return HttpResponse(headers={"HX-Refresh": "true"})
+    return render(request, "replenishment/_at_work.html", {"job": job, "found": found})
+
+
+def _job_card(request: AccountRequest, found: Replenishment) -> JobCard | None:
+    """The job that works on it; with links for those only who may open it."""
+    job = work.job_on(found.pk)
+    if job is None:
+        return None
+    is_theirs = visible_jobs(request.membership).filter(pk=job.pk).exists()
+    return job_card(job) if is_theirs else replace(job_card(job), url="", cancel_url="")
 
 
 def _costs(request: AccountRequest, lines: Sequence[queries.LineView]) -> dict[str, Any]:
@@ -90,10 +114,11 @@ def _waiting(found: Replenishment, *, is_office: bool) -> dict[str, Any]:
 
 def _submit_job(request: AccountRequest, found: Replenishment, planned: int) -> Job:
     """Many units by a job; two tabs start one, because the replenishment's version is part of its key."""
-    return jobs.start(
+    return work.start(
         "replenishment.submit",
         _("Submit %(number)s") % {"number": found.number},
         {"replenishment_id": found.pk, "version": found.version, "total": planned},
+        replenishment_id=found.pk,
         person=request.user,
         idempotency_key=f"replenishment.submit:{found.pk}:{found.version}:{request.user.pk}",
     )
@@ -107,12 +132,12 @@ def submit(request: AccountRequest, pk: int) -> HttpResponse:
     told: list[str] = []
     if request.method == "POST":
         planned, version = queries.planned_count(found), posted_version(request)
-        if planned > AT_ONCE and found.status == Status.INCOMPLETE and found.version == version:
-            return redirect("job", account_slug=request.account.slug, pk=_submit_job(request, found, planned).pk)
         try:
+            if planned > AT_ONCE and found.status == Status.INCOMPLETE and found.version == version:
+                return redirect("job", account_slug=request.account.slug, pk=_submit_job(request, found, planned).pk)
             submitting.submit(replenishment_id=pk, version=version, actor=request.user)
         except DomainError as error:
-            told = [] if isinstance(error, submitting.CannotSubmit) else [str(error)]
+            told = [] if isinstance(error, submitting.CannotSubmit | work.AtWork) else [str(error)]
         else:
             messages.success(request, _("%(number)s is submitted. It is In-Transit.") % {"number": found.number})
             return redirect("replenishment", account_slug=request.account.slug, pk=pk)
@@ -124,8 +149,10 @@ def submit(request: AccountRequest, pk: int) -> HttpResponse:
 def _question(request: AccountRequest, found: Replenishment, told: list[str]) -> dict[str, Any]:
     """What the page of Submit shows: the question, or all that stands in its way; `told` is why it was just refused."""
     faults = submitting.faults_of(found) if may(Step.SUBMIT, found.status) else []
+    if job := work.job_on(found.pk):
+        faults = [work.words_of(job)]
     return {
-        **around(request, found),
+        **_place(request, found),
         "page_title": _("Submit Replenishment"),
         "found": found,
         "faults": told + faults,
@@ -199,7 +226,13 @@ def _end(
 
 
 def around(request: AccountRequest, found: Replenishment) -> dict[str, Any]:
-    """What every page of a replenishment says of where it stands."""
+    """What every page of a replenishment says of where it stands, and of a job that works on it."""
+    job = work.job_on(found.pk)
+    return {**_place(request, found), "page_notice": work.words_of(job) if job else ""}
+
+
+def _place(request: AccountRequest, found: Replenishment) -> dict[str, Any]:
+    """The same for a page that tells of the job itself."""
     return {
         "section_label": _("Replenishment"),
         "section_url": address(request, "replenishments"),

@@ -17,6 +17,7 @@ from oms.access import AccountRequest, require_role
 from oms.errors import Conflict, DomainError
 from oms.models import OFFICE
 from replenishment import queries
+from replenishment.asked_days import doubted_days
 from replenishment.forms import HeadForm, PasteForm
 from replenishment.lifecycle import Status
 from replenishment.line_forms import BaseLines, line_initial, lines_formset, said_of_lots
@@ -175,4 +176,5 @@ def _page(
         "is_existing": found is not None,
     }
     is_bad = "more" not in request.POST and draft.has_errors
+    context["meant"] = doubted_days(draft.rows) if is_bad else []
     return render(request, "replenishment/draft.html", {**context, "is_bad": is_bad}, status=422 if is_bad else 200)

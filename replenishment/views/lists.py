@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _, gettext_lazy, ngettext
 from django.views.decorators.http import require_GET
 
+from oms import identity
 from oms.access import AccountRequest, require_role
 from oms.models import EVERYONE, OFFICE
 from oms.queries.catalogue import matching_skus
@@ -60,8 +61,8 @@ replenishment_list = ReplenishmentList.page(EVERYONE)
 @require_role(EVERYONE)
 def find(request: AccountRequest) -> HttpResponse:
     """The page of the replenishment with this number, where ProcessID leads; for an unknown one the list, searched."""
-    number = request.GET.get("number", "").replace("\0", "")
-    found = Replenishment.objects.filter(number=number).first()
+    number = identity.storable(request.GET.get("number", ""))
+    found = Replenishment.objects.filter(number=identity.key(number)).first()
     if found is not None:
         return redirect("replenishment", account_slug=request.account.slug, pk=found.pk)
     messages.warning(request, _("There is no replenishment %(number)s.") % {"number": number[:80]})

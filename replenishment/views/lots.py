@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods
 from oms.access import AccountRequest, require_role
 from oms.errors import Conflict, DomainError
 from oms.models import OFFICE
+from replenishment.asked_days import doubted_days
 from replenishment.lifecycle import Status
 from replenishment.line_forms import BaseLots, lots_formset
 from replenishment.models import Replenishment, ReplenishmentLine, ReplenishmentLot
@@ -48,7 +49,7 @@ def line_lots(request: AccountRequest, pk: int) -> HttpResponse:
             return redirect(own_url)
     is_bad = is_sent and (bool(faults) or not rows.is_valid())
     context = {"rows": rows, "own": own, "faults": faults, "version": version, "is_bad": is_bad}
-    context |= _around(request, line)
+    context |= {**_around(request, line), "meant": doubted_days(rows) if is_sent else []}
     return render(request, "replenishment/line_lots.html", context, status=422 if is_bad else 200)
 
 

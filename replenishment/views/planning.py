@@ -10,7 +10,6 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _, ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from oms import jobs
 from oms.access import AccountRequest, require_role
 from oms.downloads import csv_stream
 from oms.errors import DomainError
@@ -21,12 +20,13 @@ from replenishment.forms import SerialsForm
 from replenishment.label_runs import file_stem
 from replenishment.lifecycle import Status
 from replenishment.models import PlannedSerial, Replenishment, ReplenishmentLine
-from replenishment.services import planning
+from replenishment.planned_lots import serial_rows
+from replenishment.services import planning, work
 from replenishment.services.generation_job import serials_file
 from replenishment.services.lookalikes import look_alikes
 from replenishment.views.documents import address, around
 from serials import labels_jobs
-from serials.queries.schemes import low_schemes, low_words
+from serials.queries.schemes import low_schemes, low_words, schemes_of
 from serials.views.labels import print_dialog
 
 AT_ONCE = 5_000
@@ -47,9 +47,9 @@ def generate(request: AccountRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(Replenishment, pk=pk)
     ids = _numbers(request, "line")
     total = sum(ReplenishmentLine.objects.filter(replenishment=found, pk__in=ids).values_list("quantity", flat=True))
-    if total > AT_ONCE:
-        return redirect("job", account_slug=request.account.slug, pk=_start_job(request, found, ids, total).pk)
     try:
+        if total > AT_ONCE:
+            return redirect("job", account_slug=request.account.slug, pk=_start_job(request, found, ids, total).pk)
         count = planning.generate_serials(replenishment_id=pk, line_ids=ids, actor=request.user)
     except DomainError as error:
         context = {
@@ -68,13 +68,20 @@ def generate(request: AccountRequest, pk: int) -> HttpResponse:
 
 def _start_job(request: AccountRequest, found: Replenishment, ids: list[int], total: int) -> Any:
     """The job; the same form sent twice starts one, because the replenishment's version is part of its key."""
-    return jobs.start(
+    return work.start(
         "replenishment.generate",
         _("Serials of %(number)s") % {"number": found.number},
-        {"replenishment_id": found.pk, "line_ids": ids, "total": total},
+        {"replenishment_id": found.pk, "line_ids": ids, "total": total, "schemes": _schemes(found, ids)},
+        replenishment_id=found.pk,
         person=request.user,
         idempotency_key=f"replenishment.generate:{found.pk}:{found.version}:{request.user.pk}:{hash(tuple(ids))}",
     )
+
+
+def _schemes(found: Replenishment, ids: list[int]) -> dict[int, int | None]:
+    """SKU → the scheme that its numbers are to come from, as it is now that somebody asks for them."""
+    lines = ReplenishmentLine.objects.filter(replenishment=found, pk__in=ids)
+    return schemes_of(list(lines.values_list("sku_id", flat=True)))
 
 
 @require_GET
@@ -105,7 +112,7 @@ def download(request: AccountRequest, pk: int) -> HttpResponseBase:
     """All serials, or those of one SKU (?sku=), as a CSV file: SKU, Serial, and Lot where it is known."""
     found, sku_id = _chosen(request, pk)
     name = f"{file_stem(found, sku_id)}-serials.csv"
-    return csv_stream(request, name, lambda: serials_file(queries.serial_rows(found, sku_id)))
+    return csv_stream(request, name, lambda: serials_file(serial_rows(found, sku_id)))
 
 
 @require_POST

@@ -18,13 +18,14 @@ from replenishment import queries
 from replenishment.entry_forms import AllForm, Entries, EntryForm
 from replenishment.lifecycle import Status, Step, may
 from replenishment.models import MOST_LOTS, Receipt, Replenishment, ReplenishmentLine
-from replenishment.receiving import IncomingLine, IncomingUnit
+from replenishment.receiving import IncomingLine
 from replenishment.services import by_hand
 from replenishment.views.documents import address, around
 
 LINES = 20
 """How many lines one page takes."""
 MORE_LOTS = 3
+SHOWN_NOTES = 20
 
 
 @require_http_methods(["GET", "POST"])
@@ -81,10 +82,27 @@ def receive_all(request: AccountRequest, pk: int) -> HttpResponse:
         "page_title": _("Receive all as expected"),
         "intro": _("Everything that is missing is received as it was planned: its serials, lots and quantities."),
         "form": form,
+        "notes": _notes(found),
         "submit_label": _("Receive all"),
         "cancel_url": address(request, "replenishment", pk=pk),
     }
     return render(request, "replenishment/receive_all.html", context, status=422 if form.errors else 200)
+
+
+def _notes(found: Replenishment) -> list[str]:
+    """What should be looked at before all of it is received as it was planned."""
+    try:
+        checks = by_hand.look_at(found, by_hand.as_expected(found))
+    except DomainError:  # told when it is asked for
+        return []
+    lotless = sum(check.lotless for check in checks)
+    text = ngettext(
+        "%(count)s serial gets no lot, because its line has several: receive that line by itself to say which.",
+        "%(count)s serials get no lot, because their lines have several: receive those by themselves to say which.",
+        lotless,
+    )
+    notes = [said for check in checks for said in check.questions]
+    return [*notes[:SHOWN_NOTES], *([text % {"count": f"{lotless:,}"}] if lotless else [])]
 
 
 @require_POST
@@ -94,10 +112,8 @@ def check(request: AccountRequest, pk: int) -> HttpResponse:
     line = get_object_or_404(ReplenishmentLine.objects.select_related("sku", "replenishment"), pk=pk)
     form = EntryForm(request.POST, line=line)
     form.is_valid()
-    serials = form.cleaned_data.get("serials") or []
-    entered = IncomingLine(line.position, line.sku.code, form.received, tuple(IncomingUnit(each) for each in serials))
-    found = by_hand.look_at(line.replenishment, [entered])[0] if serials else None
-    errors = list(form.errors.get("serials", ()))
+    found = by_hand.look_at(line.replenishment, [form.incoming({})])[0] if form.units else None
+    errors = [error for name, faults in form.errors.items() if name.endswith("serials") for error in faults]
     return render(request, "replenishment/_check.html", {"check": found, "line": line, "errors": errors})
 
 

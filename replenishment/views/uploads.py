@@ -8,6 +8,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext as _, ngettext
 from django.views.decorators.http import require_http_methods
 
@@ -22,9 +23,10 @@ from replenishment.forms import UploadForm
 from replenishment.lifecycle import Step, may
 from replenishment.models import Replenishment, ReplenishmentLine
 from replenishment.ranges import as_range, find_lists
-from replenishment.services import lines_csv, serials_csv, upload_jobs
+from replenishment.services import lines_csv, serials_csv, upload_jobs, work as at_work
 from replenishment.services.lookalikes import LookAlike, look_alikes_of
 from replenishment.views.documents import address, around
+from serials.lot_dates import doubt
 
 AT_ONCE = 100_000
 """Files of up to so many bytes are applied while the person waits."""
@@ -46,6 +48,8 @@ class Seen:
     rows: list[Sequence[Any]] = field(default_factory=list)
     has_more: bool = False
     alike: list[LookAlike] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+    """Sentences about expiries that are hardly meant: who applies the file means them."""
     as_one: list[str] = field(default_factory=list)
     """Serials that look like ranges or lists, but are one each, because a file has one a row."""
 
@@ -137,6 +141,12 @@ class LinesUpload(Upload):
             (_("SKU"), _("Quantity"), _("Unit cost"), _("Lots")),
             [_line_cells(line) for line in plan.lines[:SHOWN]],
             has_more=len(plan.lines) > SHOWN,
+            doubts=[
+                said
+                for line in plan.lines
+                for lot in line.lots
+                if (said := doubt(lot.number, lot.expires_on, timezone.localdate()))
+            ],
         )
 
     def apply(self, parsed: csvio.Parsed) -> Mapping[str, Any]:
@@ -293,6 +303,13 @@ def _check(upload: Upload, key: UUID) -> HttpResponse:
         "alike": seen.alike[:SHOWN],
         "alike_more": len(seen.alike[SHOWN:]),
         "as_one": seen.as_one[:SHOWN_SERIALS],
+        "doubts": seen.doubts[:SHOWN_SERIALS],
+        "doubts_title": ngettext(
+            "%(count)s expiry is hardly meant: correct the file, or apply it if it is right",
+            "%(count)s expiries are hardly meant: correct the file, or apply it if they are right",
+            len(seen.doubts),
+        )
+        % {"count": f"{len(seen.doubts):,}"},
         "again_url": upload.url(),
         "download_url": "" if seen.lacks_columns else f"{own}{'&' if upload.query else '?'}errors=1",
     }
@@ -316,9 +333,10 @@ def _apply(upload: Upload, stored: StoredFile) -> HttpResponse:
         with files.open_file(stored) as file:
             return upload.apply(upload.read(file))
 
-    if stored.size > AT_ONCE:
-        return redirect("job", account_slug=request.account.slug, pk=jobs.start(**facts).pk)
     try:
+        if stored.size > AT_ONCE:
+            job = at_work.start(**facts, replenishment_id=upload.found.pk)
+            return redirect("job", account_slug=request.account.slug, pk=job.pk)
         job = jobs.do_now(**facts, work=work)
     except DomainError as error:
         messages.error(request, str(error))

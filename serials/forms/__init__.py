@@ -6,6 +6,7 @@ from typing import Any, cast
 from django import forms
 from django.utils.translation import gettext as _, gettext_lazy
 
+from oms import identity
 from oms.errors import DomainError
 from oms.formsets import KeptRows
 from oms.lines import LinesField, plain_lines
@@ -75,7 +76,7 @@ class _AttributeFormSet(KeptRows):
         """No name twice."""
         super().clean()
         names = [
-            form.cleaned_data["name"].casefold()
+            identity.key(form.cleaned_data["name"])
             for form in self.forms
             if form.is_valid() and form.cleaned_data.get("name") and not form.cleaned_data.get("DELETE")
         ]

@@ -8,6 +8,7 @@ from django import forms
 from django.utils.translation import gettext as _, gettext_lazy
 
 from oms.errors import DomainError
+from oms.numbers import AmountField, WholeNumberField
 from serials.labels import SHEETS, Format, LabelRun, LabelSheet, Symbology
 from serials.models import LabelSetting, LabelShift
 from serials.queries.prints import Choice, usual_choice
@@ -32,7 +33,7 @@ class PrintLabelsForm(forms.Form):
 
     sheet = forms.ChoiceField(label=gettext_lazy("Sheet"), choices=sheet_choices)
     symbology = forms.ChoiceField(label=gettext_lazy("Symbol"))
-    start = forms.IntegerField(
+    start = WholeNumberField(
         label=gettext_lazy("Begin at label"),
         help_text=gettext_lazy("Of a sheet that is part-used: counted by rows, from the top left."),
         min_value=1,
@@ -108,7 +109,7 @@ class LabelSettingForm(forms.Form):
         for key, sheet in SHEETS.items():
             shift = shifts.get(key)
             for name, label in (("right", _("%(sheet)s: mm to the right")), ("down", _("%(sheet)s: mm down"))):
-                self.fields[f"{name}-{key}"] = forms.DecimalField(
+                self.fields[f"{name}-{key}"] = AmountField(
                     label=label % {"sheet": sheet.name},
                     initial=getattr(shift, name) if shift else Decimal("0.0"),
                     min_value=-20,

@@ -5,7 +5,8 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy
 
-from oms.models.catalogue import validate_printable
+from oms.models.keys import validate_identity
+from oms.numbers import WholeNumberField
 from serials.models import NumberScheme, SkuNumbering
 from serials.numbering import LONGEST, normalise, schemes
 from serials.numbering.check_characters import Check
@@ -16,7 +17,7 @@ from serials.services.schemes import SchemeInput
 _MONO = {"class": "mono", "autocomplete": "off", "spellcheck": "false"}
 
 
-def _count(label: Any, most: int, **more: Any) -> forms.IntegerField:
+def _count(label: Any, most: int, **more: Any) -> WholeNumberField:
     attrs = {"class": "mono", "inputmode": "numeric", "autocomplete": "off"}
     words = {
         "required": gettext_lazy("Type a whole number."),
@@ -25,7 +26,7 @@ def _count(label: Any, most: int, **more: Any) -> forms.IntegerField:
         "max_value": gettext_lazy("Use at most %(limit_value)s."),
     }
     widget = forms.TextInput(attrs=attrs)
-    return forms.IntegerField(label=label, min_value=1, max_value=most, widget=widget, error_messages=words, **more)
+    return WholeNumberField(label=label, min_value=1, max_value=most, widget=widget, error_messages=words, **more)
 
 
 class LooksForm(forms.Form):
@@ -101,7 +102,7 @@ class SchemeForm(LooksForm):
     """A number scheme. What the numbers of one that was used look like is shown, and stays."""
 
     field_order = ("name",)
-    name = forms.CharField(label=gettext_lazy("Name"), max_length=80, validators=[validate_printable])
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=80, validators=[validate_identity])
     is_default = forms.BooleanField(
         label=gettext_lazy("Default: SKUs that name no scheme have their numbers from this one"), required=False
     )

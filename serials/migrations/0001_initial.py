@@ -7,7 +7,7 @@ import django.db.models.functions.text
 from django.conf import settings
 from django.db import migrations, models
 
-import oms.models.catalogue
+import oms.models.keys
 import oms.tenancy
 from oms.walls import CreateAccountModel
 
@@ -52,7 +52,7 @@ class Migration(migrations.Migration):
                 (
                     "number",
                     models.CharField(
-                        max_length=100, validators=[oms.models.catalogue.validate_printable], verbose_name="Lot"
+                        max_length=100, validators=[oms.models.keys.validate_identity], verbose_name="Lot"
                     ),
                 ),
                 ("expires_on", models.DateField(null=True, verbose_name="Expiry")),
@@ -229,7 +229,7 @@ class Migration(migrations.Migration):
                 (
                     "name",
                     models.CharField(
-                        max_length=100, validators=[oms.models.catalogue.validate_printable], verbose_name="Attribute"
+                        max_length=100, validators=[oms.models.keys.validate_identity], verbose_name="Attribute"
                     ),
                 ),
                 ("value", models.CharField(max_length=1000, verbose_name="Value")),

@@ -4,7 +4,7 @@ import django.db.models.deletion
 import django.db.models.functions.text
 from django.db import migrations, models
 
-import oms.models.catalogue
+import oms.models.keys
 import oms.tenancy
 from oms.walls import CreateAccountModel, DropAccountView, RefreshAccountTable
 
@@ -83,7 +83,7 @@ class Migration(migrations.Migration):
             field=models.CharField(
                 default="Standard",
                 max_length=80,
-                validators=[oms.models.catalogue.validate_printable],
+                validators=[oms.models.keys.validate_identity],
                 verbose_name="Name",
             ),
         ),

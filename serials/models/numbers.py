@@ -3,11 +3,10 @@
 from typing import ClassVar
 
 from django.db import models
-from django.db.models.functions import Upper
 from django.utils.translation import gettext_lazy as _
 
 from oms.models import Sku
-from oms.models.catalogue import validate_printable
+from oms.models.keys import KeyField, validate_identity
 from oms.tenancy import AccountKey, AccountModel
 from serials.numbering import LONGEST, schemes
 from serials.numbering.check_characters import Check
@@ -30,7 +29,8 @@ class NumberScheme(AccountModel):
     archived, never deleted: no number is given twice.
     """
 
-    name = models.CharField(_("Name"), max_length=80, default="Standard", validators=[validate_printable])
+    name = models.CharField(_("Name"), max_length=80, default="Standard", validators=[validate_identity])
+    name_key = KeyField(of="name")
     prefix = models.CharField(_("Prefix"), max_length=schemes.LONGEST_PREFIX, blank=True, default="SN")
     width = models.PositiveSmallIntegerField(_("Counter width"), default=8)
     alphabet = models.CharField(
@@ -47,7 +47,7 @@ class NumberScheme(AccountModel):
         verbose_name = _("number scheme")
         verbose_name_plural = _("number schemes")
         constraints: ClassVar = [
-            models.UniqueConstraint("account", Upper("name"), name="numberscheme_name"),
+            models.UniqueConstraint(fields=["account", "name_key"], name="numberscheme_name"),
             models.UniqueConstraint(
                 fields=["account"], condition=models.Q(is_default=True), name="numberscheme_default"
             ),

@@ -10,7 +10,7 @@ from django.db.models.functions import Now, Upper
 from django.utils.translation import gettext_lazy as _
 
 from oms.models import Bin, OrderLine, Person, Sku
-from oms.models.catalogue import validate_printable
+from oms.models.keys import KeyField, validate_identity
 from oms.search import Pairs, behind_first, ordered
 from oms.tenancy import AccountKey, AccountModel
 from serials.lifecycle import Event, ProcessType, Status
@@ -21,17 +21,18 @@ SEARCHED = ("serial", "wms_notes", "oms_notes", "process_id")
 
 
 class Lot(AccountModel):
-    """A batch of one SKU. Never the same record as a serial; a unit may have both."""
+    """A batch of one SKU, its number as it was typed first. Never the same record as a serial; a unit may have both."""
 
     sku = AccountKey(Sku, on_delete=models.PROTECT, related_name="lots")
-    number = models.CharField(_("Lot"), max_length=100, validators=[validate_printable])
+    number = models.CharField(_("Lot"), max_length=100, validators=[validate_identity])
+    number_key = KeyField(of="number")
     expires_on = models.DateField(_("Expiry"), null=True)
     made_on = models.DateField(_("Manufactured"), null=True)
 
     class Meta(AccountModel.Meta):
         verbose_name = _("lot")
         verbose_name_plural = _("lots")
-        constraints: ClassVar = [models.UniqueConstraint(fields=["account", "sku", "number"], name="lot_number")]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["account", "sku", "number_key"], name="lot_number")]
 
     def __str__(self) -> str:
         return self.number
@@ -165,14 +166,15 @@ class UnitAttribute(AccountModel):
     """One named value of one unit: its METADATA. A name is the same whatever its case."""
 
     unit = AccountKey(Unit, on_delete=models.PROTECT, related_name="attributes")
-    name = models.CharField(_("Attribute"), max_length=100, validators=[validate_printable])
+    name = models.CharField(_("Attribute"), max_length=100, validators=[validate_identity])
+    name_key = KeyField(of="name")
     value = models.CharField(_("Value"), max_length=1000)
 
     class Meta(AccountModel.Meta):
         verbose_name = _("attribute")
         verbose_name_plural = _("attributes")
         constraints: ClassVar = [
-            models.UniqueConstraint("account", "unit", Upper("name"), name="unitattribute_name"),
+            models.UniqueConstraint(fields=["account", "unit", "name_key"], name="unitattribute_name"),
             models.CheckConstraint(condition=~models.Q(name=""), name="unitattribute_name_not_empty"),
         ]
 

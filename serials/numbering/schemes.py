@@ -13,7 +13,7 @@ from functools import lru_cache
 from django.db.models import TextChoices
 from django.utils.translation import gettext as _, gettext_lazy
 
-from serials.numbering import BadSerial
+from serials.numbering import BadSerial, normalise
 from serials.numbering.check_characters import ALPHANUMERIC, DIGITS, SEPARATORS, Check
 from serials.numbering.rules import GS1_LONGEST
 
@@ -148,7 +148,7 @@ class Scheme:
 
     def counter_of(self, text: str) -> int | None:
         """The counter of a number of this scheme; None for any other text, a wrong check character included."""
-        key = text.strip().upper()
+        key = normalise(text)
         places = self.places
         if len(key) != len(places) or not all(symbol in place for symbol, place in zip(key, places, strict=True)):
             return None

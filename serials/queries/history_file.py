@@ -20,11 +20,11 @@ MAKE_STAGE = """
 CREATE TEMP TABLE IF NOT EXISTS stage_history (unit_id bigint) ON COMMIT DELETE ROWS;
 TRUNCATE stage_history;
 """
-# A name is the same whatever its case: of several spellings the first in order heads the column.
+# A name is the same whatever its spelling: of several the first in order heads the column.
 NAMES = """
-SELECT DISTINCT ON (upper(a.name)) a.name FROM stage_history s
+SELECT DISTINCT ON (a.name_key) a.name_key, a.name FROM stage_history s
 JOIN serials_unitattribute a ON a.account_id = %(account)s AND a.unit_id = s.unit_id
-ORDER BY upper(a.name), a.name LIMIT %(most)s
+ORDER BY a.name_key, a.name LIMIT %(most)s
 """
 COUNT = """
 SELECT count(*) FROM stage_history s JOIN serials_unitevent e ON e.account_id = %(account)s AND e.unit_id = s.unit_id
@@ -50,7 +50,7 @@ PIVOT = """
 LEFT JOIN (
     SELECT a.unit_id, {values}
     FROM (
-        SELECT unit_id, upper(name) AS name, value
+        SELECT unit_id, name_key AS name, value
         FROM serials_unitattribute JOIN stage_history USING (unit_id) WHERE account_id = %(account)s OFFSET 0
     ) AS a GROUP BY a.unit_id OFFSET 0
 ) AS p ON p.unit_id = e.unit_id
@@ -73,7 +73,9 @@ class HistoryFile:
                 raise DomainError(_("You must check at least one"))
             cursor.execute("ANALYZE stage_history")
             cursor.execute(NAMES, {"account": current_account_id(), "most": MOST_NAMES + 1})
-            self.names: list[str] = [name for (name,) in cursor.fetchall()]
+            found = cursor.fetchall()
+        self.keys: list[str] = [key for key, _name in found]
+        self.names: list[str] = [name for _key, name in found]
         if len(self.names) > MOST_NAMES:
             raise DomainError(
                 _("These serials have more than %(most)s different attributes. Select fewer.") % {"most": MOST_NAMES}
@@ -124,7 +126,7 @@ class HistoryFile:
             *(f"p.v{place}" for place in range(len(self.names))),
         ]
         values = [
-            GUARD.format(f"max(a.value) FILTER (WHERE a.name = upper(%(name{place})s))") + f" AS v{place}"
+            GUARD.format(f"max(a.value) FILTER (WHERE a.name = %(name{place})s)") + f" AS v{place}"
             for place in range(len(self.names))
         ]
         params: dict[str, object] = {
@@ -132,7 +134,7 @@ class HistoryFile:
             "zone": str(timezone.get_current_timezone()),
             **_label_params("statuses", Status),
             **_label_params("processes", ProcessType),
-            **{f"name{place}": name for place, name in enumerate(self.names)},
+            **{f"name{place}": name for place, name in enumerate(self.keys)},
         }
         pivot = PIVOT.format(values=", ".join(values)) if values else ""
         return FILE.format(columns=", ".join(columns), pivot=pivot), params

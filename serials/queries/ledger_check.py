@@ -4,14 +4,16 @@ Each check is one statement over all rows of the current account. It answers (wh
 the first NAMED differences. The fold is written out here once more, on purpose: it does not share SQL with the ledger.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
 
+from oms import identity
+from oms.models import Discrepancy, DiscrepancyKind
 from oms.tenancy import current_account_id
-from serials import lifecycle, numbering
+from serials import lifecycle
 from serials.lifecycle import Event
 
 NAMED = 200
@@ -35,6 +37,16 @@ class Counted:
     units: int
     history_rows: int
     places: int
+
+
+@dataclass(frozen=True)
+class _Wrong:
+    """A unit whose key is not that of its serial, nor its own beside an older unit's."""
+
+    what: str
+    pk: int
+    key: str
+    own: str
 
 
 _UNIT = "'unit ' || u.serial || ' of SKU ' || k.code || ' (id ' || u.id || ')'"
@@ -67,7 +79,6 @@ _SAYINGS = ", ".join(
     f"', its history says ' || COALESCE({folded}::text, 'empty') END"
     for column, folded in _FOLDED.items()
 )
-_KEY = "upper(btrim(normalize(u.serial, NFKC)))"
 
 CHECKS = {
     "unit without history": f"""
@@ -154,24 +165,28 @@ CHECKS = {
         ) p {_PLACE_NAMES}
         WHERE p.units > p.quantity OR (k.workflow = 'in_out' AND p.units <> p.quantity)
     """,
-    "same serial twice": f"""
+    "same serial twice": """
         SELECT 'serial ' || d.key || ' of SKU ' || k.code, 'belongs to ' || d.units || ' units: ' || d.ids
         FROM (
-            SELECT u.sku_id, {_KEY} AS key, count(*) AS units, string_agg(u.id::text, ', ' ORDER BY u.id) AS ids
-            FROM serials_unit u WHERE u.account_id = %(account)s GROUP BY u.sku_id, {_KEY} HAVING count(*) > 1
+            SELECT u.sku_id, COALESCE(w.key, CASE WHEN u.serial ~ '^[ -~]*$' THEN upper(btrim(u.serial))
+                                             ELSE u.serial_key END) AS key,
+                   count(*) AS units, string_agg(u.id::text, ', ' ORDER BY u.id) AS ids
+            FROM serials_unit u
+            LEFT JOIN unnest(%(wrong_ids)s::bigint[], %(wrong_keys)s::text[]) AS w (id, key) ON w.id = u.id
+            WHERE u.account_id = %(account)s GROUP BY 1, 2 HAVING count(*) > 1
         ) d
         JOIN oms_sku k ON k.account_id = %(account)s AND k.id = d.sku_id
     """,
 }
 
-# Capitals of other alphabets differ between PostgreSQL and Python, so those few are compared in Python.
+# PostgreSQL and Python agree on the capitals of ASCII; the keys of the few others are made in Python, as all keys are.
 _PLAIN_KEYS = f"""
     SELECT {_UNIT}, 'serial_key is ' || u.serial_key || ', its serial says ' || upper(btrim(u.serial))
     FROM serials_unit u {_SKU}
     WHERE u.account_id = %(account)s AND u.serial ~ '^[ -~]*$' AND u.serial_key <> upper(btrim(u.serial))
 """
 _OTHER_KEYS = f"""
-    SELECT {_UNIT}, u.serial, u.serial_key
+    SELECT {_UNIT}, u.id, u.serial, u.serial_key
     FROM serials_unit u {_SKU} WHERE u.account_id = %(account)s AND u.serial !~ '^[ -~]*$'
 """
 _COUNTS = """
@@ -191,31 +206,42 @@ def counted() -> Counted:
 
 def differences() -> Iterator[Difference]:
     """Everything in the current account that is not as its history says, check after check."""
+    wrong = list(_wrong_keys())
+    params = _parameters(wrong)
     for kind, statement in {**CHECKS, WRONG_KEY: _PLAIN_KEYS}.items():
-        yield from _found(kind, statement)
-    yield from _other_keys()
+        yield from _found(kind, statement, params)
+    for each in wrong:
+        yield Difference(WRONG_KEY, each.what, f"serial_key is {each.key}, its serial says {each.own}")
 
 
-def _found(kind: str, statement: str) -> Iterator[Difference]:
+def two_spellings() -> list[str]:
+    """What an older release told apart and this one does not, until somebody settles it: known, and no difference."""
+    open_cases = Discrepancy.objects.filter(kind=DiscrepancyKind.TWO_SPELLINGS, is_open=True)
+    return list(open_cases.order_by("pk").values_list("summary", flat=True))
+
+
+def _found(kind: str, statement: str, params: dict[str, Any]) -> Iterator[Difference]:
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT what, how, count(*) OVER () FROM ({statement}) AS f (what, how) ORDER BY what, how LIMIT {NAMED}",
-            _parameters(),
+            params,
         )
         rows = cursor.fetchall()
     for number, (what, how, total) in enumerate(rows, start=1):
         yield Difference(kind, what, how, more=total - number if number == NAMED else 0)
 
 
-def _other_keys() -> Iterator[Difference]:
+def _wrong_keys() -> Iterator[_Wrong]:
+    """Of the units whose serials are not ASCII."""
     with connection.cursor() as cursor:
-        cursor.execute(_OTHER_KEYS, _parameters())
-        for what, serial, key in cursor.fetchall():
-            if numbering.normalise(serial) != key:
-                yield Difference(WRONG_KEY, what, f"serial_key is {key}, its serial says {numbering.normalise(serial)}")
+        cursor.execute(_OTHER_KEYS, {"account": current_account_id()})
+        for what, pk, serial, key in cursor.fetchall():
+            own = identity.key(serial)
+            if key not in {own, identity.apart(own, pk)}:
+                yield _Wrong(what, pk, key, own)
 
 
-def _parameters() -> dict[str, Any]:
+def _parameters(wrong: Sequence[_Wrong]) -> dict[str, Any]:
     legal = sorted(
         {(event.value, row.before.value, row.after.value) for event in Event for row in lifecycle.outcomes(event)}
     )
@@ -224,6 +250,8 @@ def _parameters() -> dict[str, Any]:
     process_events, process_types = zip(*processes, strict=True)
     return {
         "account": current_account_id(),
+        "wrong_ids": [each.pk for each in wrong],
+        "wrong_keys": [each.own for each in wrong],
         "events": list(events),
         "befores": list(befores),
         "afters": list(afters),

@@ -1,13 +1,16 @@
 """Reads of units."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Count, F, QuerySet, Window
 from django.db.models.expressions import Value
 from django.db.models.functions import Coalesce, NullIf, RowNumber
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _, ngettext
 
 from oms.errors import Blocker, DomainError
@@ -137,6 +140,16 @@ def unit_labels(args: Mapping[str, Any]) -> LabelRun:
     return labels_of(Unit.objects.filter(pk__in=args["pks"]))
 
 
+def _labels(batch: Sequence[Unit]) -> Iterator[Label]:
+    """What the labels of some units say; an expected one is of the lot that is ordered, until it comes with its own."""
+    awaited = {(unit.sku_id, unit.serial_key) for unit in batch if unit.lot is None and unit.status == Status.INCOMING}
+    lots = import_string(settings.EXPECTED_LOTS)(awaited) if awaited else {}
+    for unit in batch:
+        expected = lots.get((unit.sku_id, unit.serial_key), ("", None))
+        number, expires_on = (unit.lot.number, unit.lot.expires_on) if unit.lot else expected
+        yield Label(unit.sku.code, unit.sku.name, unit.serial, unit.sku.gtin, number, expires_on, unit.sku_id)
+
+
 def labels_of(rows: QuerySet[Unit]) -> LabelRun:
     """The labels of units, by SKU and serial. Raises DomainError where there are none."""
     count = rows.order_by().count()
@@ -144,11 +157,9 @@ def labels_of(rows: QuerySet[Unit]) -> LabelRun:
         raise DomainError(_("There is nothing to print a label for."))
 
     def labels() -> Iterator[Label]:
-        facts = rows.order_by("sku__code", "serial_key", "pk").values_list(
-            "sku__code", "sku__name", "serial", "sku__gtin", "lot__number", "lot__expires_on", "sku_id"
-        )
-        for sku, name, serial, gtin, lot, expires_on, sku_id in facts.iterator(chunk_size=BATCH):
-            yield Label(sku, name, serial, gtin, lot or "", expires_on, sku_id)
+        own = rows.order_by("sku__code", "serial_key", "pk").select_related("sku", "lot").iterator(chunk_size=BATCH)
+        while batch := list(islice(own, BATCH)):
+            yield from _labels(batch)
 
     title = ngettext("%(count)s label", "%(count)s labels", count) % {"count": f"{count:,}"}
     return LabelRun(title=title, file_name="lotline-labels.pdf", count=count, labels=labels, items=rows)

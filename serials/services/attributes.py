@@ -1,6 +1,6 @@
 """Attributes of units, which people see as METADATA: named values, set for one unit or for many at once.
 
-A name is the same whatever its case: who sets “colour” on a unit that has “Colour” means that one, and its spelling
+A name is the same whatever its spelling: who sets “colour” on a unit that has “Colour” means that one, and its spelling
 stays. Every change is an annotation in the unit's history, one row for each call and unit; its reason names the
 attributes.
 
@@ -17,6 +17,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _, ngettext
 
+from oms import identity
 from oms.errors import Conflict, DomainError
 from oms.jobs import Progress
 from oms.tenancy import current_account_id
@@ -35,14 +36,16 @@ CHUNK = 50_000
 # What is to be set: each unit and name once, and the line of the file where there is one. Then, of one chunk, what
 # becomes of it: the attribute that the unit has already, its spelling, and its value in `old`.
 MAKE_STAGES = """
-CREATE TEMP TABLE IF NOT EXISTS stage_attribute (unit_id bigint, name text, value text, line int) ON COMMIT DELETE ROWS;
+CREATE TEMP TABLE IF NOT EXISTS stage_attribute (
+    unit_id bigint, key text, name text, value text, line int
+) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS stage_change (
-    unit_id bigint, attribute_id bigint, name text, value text, old text, line int
+    unit_id bigint, attribute_id bigint, key text, name text, value text, old text, line int
 ) ON COMMIT DELETE ROWS;
 TRUNCATE stage_attribute, stage_change;
 """
 STAGE_UNITS = """
-INSERT INTO stage_attribute (unit_id, name, value) SELECT pk, %s, %s FROM ({units}) AS u (pk) ORDER BY pk
+INSERT INTO stage_attribute (unit_id, key, name, value) SELECT pk, %s, %s, %s FROM ({units}) AS u (pk) ORDER BY pk
 """
 # The last unit of each chunk, and how many attributes are done with it.
 CHUNKS = """
@@ -53,9 +56,9 @@ SELECT unit_id, max(n) FROM (
 COMPARE = """
 TRUNCATE stage_change;
 INSERT INTO stage_change
-SELECT s.unit_id, a.id, COALESCE(a.name, s.name), s.value, a.value, s.line
+SELECT s.unit_id, a.id, s.key, COALESCE(a.name, s.name), s.value, a.value, s.line
 FROM stage_attribute s LEFT JOIN serials_unitattribute a
-    ON a.account_id = %(account)s AND a.unit_id = s.unit_id AND upper(a.name) = upper(s.name)
+    ON a.account_id = %(account)s AND a.unit_id = s.unit_id AND a.name_key = s.key
     AND a.unit_id > %(after)s AND a.unit_id <= %(last)s
 WHERE s.unit_id > %(after)s AND s.unit_id <= %(last)s;
 ANALYZE stage_change
@@ -70,8 +73,8 @@ WHERE a.account_id = %(account)s AND a.unit_id > %(after)s AND a.unit_id <= %(la
     AND a.id = c.attribute_id AND c.old <> c.value
 """
 INSERT = """
-INSERT INTO serials_unitattribute (account_id, unit_id, name, value)
-SELECT %(account)s, unit_id, name, value FROM stage_change WHERE old IS NULL ORDER BY unit_id, name
+INSERT INTO serials_unitattribute (account_id, unit_id, name, name_key, value)
+SELECT %(account)s, unit_id, name, key, value FROM stage_change WHERE old IS NULL ORDER BY unit_id, name
 """
 # The units that changed, each with a reason like `_reason`.
 CHANGED = """
@@ -108,8 +111,8 @@ def check_text(name: str, value: str) -> tuple[str, str]:
         raise DomainError(_("An attribute needs a name and a value."))
     if len(name) > NAME_LENGTH or len(value) > VALUE_LENGTH:
         raise DomainError(_("An attribute has a name of up to 100 characters and a value of up to 1,000."))
-    if not name.isprintable() or "\0" in value:
-        raise DomainError(_("“%(name)s” holds characters that cannot be stored.") % {"name": name[:40]})
+    identity.check(name, most=NAME_LENGTH)
+    identity.check_words(value, may_break=True)
     return name, value
 
 
@@ -132,7 +135,7 @@ def set_attribute(
     select, params = rows.order_by().values("pk").query.sql_with_params()
     with connection.cursor() as cursor:
         cursor.execute(MAKE_STAGES)
-        cursor.execute(STAGE_UNITS.format(units=select), [name, value, *params])
+        cursor.execute(STAGE_UNITS.format(units=select), [identity.key(name), name, value, *params])
     return write_staged(overwrite=overwrite, by=by, progress=progress)
 
 
@@ -230,7 +233,7 @@ def save_attributes(*, unit_id: int, attributes: Mapping[str, str], seen: str, b
         raise DomainError(_("By hand, a serial is given %(most)s attributes at most.") % {"most": MOST_OF_ONE})
     gone, changed = [], []
     for row in rows:
-        name, value = wanted.pop(row.name.upper(), ("", ""))
+        name, value = wanted.pop(row.name_key, ("", ""))
         if not name:
             gone.append(row)
         elif (row.name, row.value) != (name, value):
@@ -248,12 +251,12 @@ def save_attributes(*, unit_id: int, attributes: Mapping[str, str], seen: str, b
 
 
 def _by_name(attributes: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    """Name in capitals → name and value. Raises DomainError for what cannot be the attributes of one unit."""
+    """Key of the name → name and value. Raises DomainError for what cannot be the attributes of one unit."""
     pairs = [check_text(name, value) for name, value in attributes.items()]
-    counts = Counter(name.upper() for name, _value in pairs)
-    if twice := sorted({name for name, _value in pairs if counts[name.upper()] > 1}):
+    counts = Counter(identity.key(name) for name, _value in pairs)
+    if twice := sorted({name for name, _value in pairs if counts[identity.key(name)] > 1}):
         raise DomainError(_("An attribute is there twice: %(names)s") % {"names": ", ".join(twice)})
-    return {name.upper(): (name, value) for name, value in pairs}
+    return {identity.key(name): (name, value) for name, value in pairs}
 
 
 def by_person(actor_id: int | None) -> By:

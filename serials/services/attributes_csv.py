@@ -13,10 +13,10 @@ from typing import Any, BinaryIO
 from django.db import connection, transaction
 from django.utils.translation import gettext as _, gettext_lazy
 
-from oms import csvio, files
+from oms import csvio, files, identity
 from oms.errors import DomainError
 from oms.jobs import Progress
-from oms.models.catalogue import validate_printable
+from oms.models.keys import validate_identity
 from oms.tenancy import current_account_id
 from serials import numbering
 from serials.services import attributes
@@ -39,14 +39,6 @@ KEPT = 1_000
 """How many errors of a file its job keeps."""
 
 
-def _serial(text: str) -> str:
-    try:
-        numbering.check(text)
-    except numbering.BadSerial as error:
-        raise DomainError(str(error)) from error
-    return text
-
-
 SCHEMA = csvio.Schema(
     [
         csvio.Column(
@@ -56,10 +48,10 @@ SCHEMA = csvio.Schema(
             example="L2201308",
             help=gettext_lazy("The SKU of the serial, whatever the case."),
         ),
-        csvio.Column("Serial", _serial, is_required=True, max_length=numbering.LONGEST, example="SN00000001"),
+        csvio.Column("Serial", is_required=True, max_length=numbering.LONGEST, example="SN00000001"),
         csvio.Column(
             "Attribute",
-            csvio.checked(validate_printable),
+            csvio.checked(validate_identity),
             is_required=True,
             aliases=("Attribute name", "Name"),
             max_length=NAME_LENGTH,
@@ -76,36 +68,37 @@ FAILED_HEADER = (*SCHEMA.header, "Line", "Reason")
 
 MAKE_STAGES = """
 CREATE TEMP TABLE IF NOT EXISTS stage_file (
-    line int, sku text, serial text, serial_key text, name text, value text
+    line int, sku text, sku_key text, serial text, serial_key text, name text, name_key text, value text
 ) ON COMMIT DELETE ROWS;
-CREATE TEMP TABLE IF NOT EXISTS stage_sku (code text, sku_id bigint) ON COMMIT DELETE ROWS;
+CREATE TEMP TABLE IF NOT EXISTS stage_sku (sku text, sku_id bigint) ON COMMIT DELETE ROWS;
 TRUNCATE stage_file, stage_sku;
 """
-COPY_ROWS = "COPY stage_file (line, sku, serial, serial_key, name, value) FROM STDIN"
+COPY_ROWS = "COPY stage_file (line, sku, sku_key, serial, serial_key, name, name_key, value) FROM STDIN"
 FIND_SKUS = """
 ANALYZE stage_file;
 INSERT INTO stage_sku
-SELECT f.code, k.id FROM (SELECT DISTINCT upper(sku) AS code FROM stage_file) AS f
-JOIN oms_sku k ON k.account_id = %(account)s AND upper(k.code) = f.code;
+SELECT DISTINCT ON (f.sku) f.sku, k.id FROM (SELECT DISTINCT sku, sku_key FROM stage_file) AS f
+JOIN oms_sku k ON k.account_id = %(account)s AND (k.code_key = f.sku_key OR k.code = f.sku)
+ORDER BY f.sku, k.code = f.sku DESC;
 ANALYZE stage_sku
 """
 FIND_UNITS = """
-INSERT INTO stage_attribute (unit_id, name, value, line)
-SELECT u.id, f.name, f.value, f.line FROM stage_file f
-JOIN stage_sku k ON k.code = upper(f.sku)
+INSERT INTO stage_attribute (unit_id, key, name, value, line)
+SELECT u.id, f.name_key, f.name, f.value, f.line FROM stage_file f
+JOIN stage_sku k ON k.sku = f.sku
 JOIN serials_unit u ON u.account_id = %(account)s AND u.sku_id = k.sku_id AND u.serial_key = f.serial_key
 ORDER BY u.id
 """
 UNKNOWN = """
-SELECT f.line, f.sku, f.serial, k.sku_id IS NOT NULL FROM stage_file f LEFT JOIN stage_sku k ON k.code = upper(f.sku)
+SELECT f.line, f.sku, f.serial, k.sku_id IS NOT NULL FROM stage_file f LEFT JOIN stage_sku k ON k.sku = f.sku
 WHERE NOT EXISTS (SELECT FROM stage_attribute a WHERE a.line = f.line)
 """
 # Two spellings of one serial or of one name are one: the second of its rows is a fault.
 TWICE = """
 DELETE FROM stage_attribute a USING stage_file f, (
-    SELECT unit_id, upper(name) AS key, min(line) AS line FROM stage_attribute GROUP BY 1, 2 HAVING count(*) > 1
+    SELECT unit_id, key, min(line) AS line FROM stage_attribute GROUP BY 1, 2 HAVING count(*) > 1
 ) AS first
-WHERE a.unit_id = first.unit_id AND upper(a.name) = first.key AND a.line > first.line AND f.line = a.line
+WHERE a.unit_id = first.unit_id AND a.key = first.key AND a.line > first.line AND f.line = a.line
 RETURNING f.line, f.sku, f.serial, f.name, first.line
 """
 SKIPPED = "SELECT line, old FROM stage_change WHERE old <> value AND NOT %(overwrite)s ORDER BY line"
@@ -257,7 +250,8 @@ def _stage(file: BinaryIO, progress: Progress | None) -> csvio.Parsed:
                     errors.extend(each)
                     continue
                 sku, serial, name, value = each.values.values()
-                copy.write_row((each.line, sku, serial, numbering.normalise(serial), name, value))
+                keys = [identity.sought(text) for text in (sku, serial, name)]
+                copy.write_row((each.line, sku, keys[0], serial, keys[1], name, keys[2], value))
                 if progress and count % STEP == 0:
                     progress.step(min(each.line, total), total, _("Reading"))
         errors.extend(_faults(cursor))
@@ -279,7 +273,8 @@ def _faults(cursor: Any) -> Iterator[csvio.RowError]:
     cursor.execute(UNKNOWN)
     for line, sku, serial, is_sku_known in cursor.fetchall():
         if is_sku_known:
-            yield csvio.RowError(line, "Serial", _("%(sku)s has no such serial.") % {"sku": sku}, serial)
+            said = identity.refusal(serial) or _("%(sku)s has no such serial.") % {"sku": sku}
+            yield csvio.RowError(line, "Serial", said, serial)
         else:
             yield csvio.RowError(line, "SKU", _("There is no SKU of this name."), sku)
     cursor.execute(TWICE)

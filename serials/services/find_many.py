@@ -7,6 +7,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
+from oms import identity
 from oms.models import Person
 from oms.tenancy import current_account_id
 from serials.models import FoundList
@@ -18,8 +19,8 @@ KEPT = timedelta(days=30)
 # number is looked up in the index, and no plan reads every unit of a large account because the list is long.
 FIND = """
 SELECT a.place::int - 1,
-       (array_agg(u.id) FILTER (WHERE a.sku = '' OR upper(a.sku) = upper(k.code)))[1:2],
-       COALESCE(bool_or(u.is_void) FILTER (WHERE a.sku = '' OR upper(a.sku) = upper(k.code)), false),
+       (array_agg(u.id) FILTER (WHERE a.sku IN ('', k.code_key)))[1:2],
+       COALESCE(bool_or(u.is_void) FILTER (WHERE a.sku IN ('', k.code_key)), false),
        (array_agg(k.code ORDER BY k.code))[1:10]
 FROM unnest(%(keys)s::text[], %(skus)s::text[]) WITH ORDINALITY AS a (key, sku, place)
 CROSS JOIN LATERAL (
@@ -40,7 +41,7 @@ def find_many(*, asked: Sequence[Asked], person: Person) -> FoundList:
     has_void = False
     rest: dict[str, list[Any]] = {"not_found": [], "ambiguous": [], "duplicate": []}
     for place, each in enumerate(asked):
-        first = lines.setdefault((each.key, each.sku.upper()), place)
+        first = lines.setdefault((each.key, identity.key(each.sku)), place)
         ids, is_void, skus = found.get(place) or (None, False, [])
         # The same unit again, though once with its SKU and once without.
         first = units.setdefault(ids[0], place) if first == place and ids and len(ids) == 1 else first
@@ -60,7 +61,7 @@ def _look_up(asked: Sequence[Asked]) -> dict[int, tuple[list[int] | None, bool, 
     params: dict[str, Any] = {
         "account": current_account_id(),
         "keys": [each.key for each in asked],
-        "skus": [each.sku for each in asked],
+        "skus": [identity.sought(each.sku) for each in asked],
     }
     with connection.cursor() as cursor:
         cursor.execute(FIND, params)

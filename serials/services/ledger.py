@@ -16,6 +16,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _, gettext_lazy
 
+from oms import identity
 from oms.errors import Conflict, DomainError
 from oms.services import stock
 from oms.tenancy import current_account_id
@@ -224,17 +225,31 @@ def _stage(cursor: Any, rows: Iterable[Row] | Staging) -> int:
         cursor.execute(f"INSERT INTO stage_in (sku_id, serial, serial_key) {rows.select}", rows.params)
         count: int = cursor.rowcount
     else:
-        count, bad = 0, []
+        count, bad = 0, list[tuple[Row, str]]()
         with cursor.copy(sql.COPY_STAGE) as copy:
             for row in rows:
                 try:
                     copy.write_row((_key(row), *_values(row)))
                 except numbering.BadSerial as error:
-                    bad.append((_shown(row.serial), str(error)))
+                    bad.append((row, str(error)))
                 count += 1
-        _refuse_bad(bad)
+        _stage_old(cursor, bad)
     cursor.execute("ANALYZE stage_in")
     return count
+
+
+def _stage_old(cursor: Any, bad: list[tuple[Row, str]]) -> None:
+    """Put the rows whose serials are refused by now, but are units of older releases; refuse the call for others."""
+    if not bad:
+        return
+    keys = [identity.sought(row.serial) for row, _why in bad]
+    params = {"account": current_account_id(), "skus": [row.sku_id for row, _why in bad], "keys": keys}
+    cursor.execute(sql.OLD, params)
+    old = {place - 1 for (place,) in cursor.fetchall()}
+    _refuse_bad([(_shown(row.serial), why) for place, (row, why) in enumerate(bad) if place not in old])
+    with cursor.copy(sql.COPY_STAGE) as copy:
+        for (row, _why), key in zip(bad, keys, strict=True):
+            copy.write_row((key, *_values(row)))
 
 
 def _key(row: Row) -> str:
@@ -252,22 +267,13 @@ def _check_texts(*texts: tuple[str, int]) -> None:
             raise DomainError(
                 _("“%(start)s…” is too long: %(most)s characters at most.") % {"start": _shown(text), "most": most}
             )
-        if "\0" in text or not _is_unicode(text):
+        if identity.storable(text) != text:
             raise DomainError(_("“%(start)s” holds characters that cannot be stored.") % {"start": _shown(text)})
-
-
-def _is_unicode(text: str) -> bool:
-    """Whether UTF-8 can say it: half of a surrogate pair is no character."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _shown(text: str) -> str:
     """The beginning of a text, fit for a sentence."""
-    return "".join(letter if letter.isprintable() else "�" for letter in text[:40])
+    return identity.shown(text, 40)
 
 
 def _refuse_bad(bad: list[tuple[str, str]]) -> None:

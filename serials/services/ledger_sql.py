@@ -33,6 +33,12 @@ COPY stage_in (serial_key, unit_id, sku_id, serial, bin_id, lot_id, order_line_i
                is_new_allowed, is_accepted, corrects_id) FROM STDIN
 """
 
+# The places, from 1, of those of these numbers that are units.
+OLD = """
+SELECT k.place FROM unnest(%(skus)s::bigint[], %(keys)s::text[]) WITH ORDINALITY AS k (sku_id, key, place)
+JOIN serials_unit u ON u.account_id = %(account)s AND u.sku_id = k.sku_id AND u.serial_key = k.key
+"""
+
 # Locked in the order of their ids, whatever the order of the call: no two calls can wait for each other in a circle. A
 # row that waited for its lock is read as it is afterwards. New numbers mostly follow each other: where a SKU has no
 # unit between the first and the last of them, one look spares a look for each. An array and a limit, so that the
@@ -115,6 +121,7 @@ _MEETS = """
     WHEN '' THEN true
     WHEN 'allowed_new' THEN p.is_new_allowed
     WHEN 'accepted' THEN p.is_accepted
+    WHEN 'undone_here' THEN NOT p.is_accepted AND p.last_event = 'unreceive' AND p.old_process_id = %(process_id)s
     WHEN 'same_line' THEN p.old_line_id = p.order_line_id
     WHEN 'last_ship' THEN p.last_event = 'ship' AND (%(event)s <> 'unship' OR p.old_process_id = %(process_id)s)
     WHEN 'last_receive_planned' THEN p.last_event = 'receive' AND p.is_planned
@@ -131,7 +138,8 @@ _WRONG = """
          WHEN p.corrects_id IS NOT NULL AND c.unit_id IS DISTINCT FROM p.found_id THEN 'corrects' END
 """
 # Only what the outcome asks for moves a unit: where it names no kind of bin, a unit in the warehouse stays in its own.
-# The line of a unit is what it is reserved for, or was shipped on; nothing else has one.
+# The line of a unit is what it is reserved for, or was shipped on; nothing else has one. A receipt that is corrected
+# takes the lot with it that only it said: the unit has the lot of before again, unless it was given another since.
 PLAN = f"""
 INSERT INTO stage
 SELECT COALESCE(p.found_id, nextval('serials_unit_id_seq')), p.sku_id, p.serial, p.serial_key, p.before, o.after,
@@ -141,7 +149,8 @@ SELECT COALESCE(p.found_id, nextval('serials_unit_id_seq')), p.sku_id, p.serial,
        COALESCE(p.is_planned, false) OR %(event)s = 'expect',
        CASE WHEN o.after = ANY(%(in_warehouse)s::text[])
             THEN CASE WHEN o.bin_kind = '' THEN p.old_bin_id ELSE p.bin_id END END,
-       COALESCE(p.lot_id, p.old_lot_id),
+       CASE WHEN %(event)s = 'unreceive' AND c.lot_id = p.old_lot_id THEN b.lot_id
+            ELSE COALESCE(p.lot_id, p.old_lot_id) END,
        CASE WHEN %(is_annotation)s THEN p.old_line_id
             WHEN o.after = 'reserved' THEN CASE WHEN %(event)s = 'reserve' THEN p.order_line_id ELSE p.old_line_id END
             WHEN %(event)s = 'ship' THEN COALESCE(p.order_line_id, p.old_line_id) END,
@@ -163,9 +172,14 @@ LEFT JOIN (
         AND id IN (SELECT order_line_id FROM stage_in WHERE order_line_id IS NOT NULL)
 ) AS t ON t.id = p.order_line_id
 LEFT JOIN (
-    SELECT id, unit_id FROM serials_unitevent WHERE account_id = %(account)s
+    SELECT id, unit_id, lot_id FROM serials_unitevent WHERE account_id = %(account)s
         AND id IN (SELECT corrects_id FROM stage_in WHERE corrects_id IS NOT NULL)
 ) AS c ON c.id = p.corrects_id
+LEFT JOIN LATERAL (
+    SELECT e.lot_id FROM serials_unitevent e
+    WHERE %(event)s = 'unreceive' AND e.account_id = %(account)s AND e.unit_id = c.unit_id AND e.id < c.id
+    ORDER BY e.id DESC LIMIT 1
+) AS b ON true
 LEFT JOIN ({_OUTCOME}) AS o ON o.before = p.before AND (o.bin_kind = '' OR o.bin_kind = p.bin_kind)
     AND (p.before <> 'new' OR (k.workflow = ANY(%(new_workflows)s::text[]) AND p.serial_key <> ''))
     AND {_MEETS}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _, gettext_lazy, ngettext
 
-from oms import csvio
+from oms import csvio, identity
 from oms.csvio.reading import read_lines
 from oms.errors import DomainError
 from serials import numbering
@@ -64,7 +64,7 @@ def read_list(data: bytes) -> list[Asked]:
             _("These are %(count)s numbers, and %(most)s at most are found at once. Split the list.")
             % {"count": f"{len(texts):,}", "most": f"{MOST:,}"}
         )
-    asked = [Asked(line, _printable(typed), _key(typed), sku) for line, typed, sku in texts]
+    asked = [Asked(line, _shown(typed), _key(typed), sku) for line, typed, sku in texts]
     if faults:
         raise DomainError(_said(sorted(faults)))
     if not asked:
@@ -73,14 +73,12 @@ def read_list(data: bytes) -> list[Asked]:
 
 
 def _key(typed: str) -> str:
-    try:
-        return numbering.check(typed)
-    except numbering.BadSerial:  # longer than any serial's key, and without what the database takes in no text
-        return _printable(typed).ljust(numbering.LONGEST + 1, "…")
+    """What is longer than any serial stays so: no unit has it."""
+    return identity.sought(typed)[: numbering.LONGEST + 1]
 
 
-def _printable(typed: str) -> str:
-    return "".join(filter(str.isprintable, typed))[:LONGEST_SAID]
+def _shown(typed: str) -> str:
+    return "".join(letter for letter in typed if not identity.is_hidden(letter))[:LONGEST_SAID]
 
 
 def _cells(lines: Iterable[str]) -> Iterator[tuple[int, str]]:

@@ -20,7 +20,8 @@ RESERVE = """
 UPDATE serials_numberscheme SET next_counter = next_counter + %(count)s
 WHERE account_id = %(account)s
   AND id = (SELECT id FROM serials_numberscheme WHERE account_id = %(account)s AND NOT is_archived
-            ORDER BY id = %(scheme)s::bigint DESC NULLS LAST, is_default DESC, id LIMIT 1)
+              AND (%(scheme)s::bigint IS NULL OR id = %(scheme)s::bigint)
+            ORDER BY is_default DESC, id LIMIT 1)
   AND NOT is_archived AND next_counter + %(count)s <= length(alphabet)::numeric ^ width
 RETURNING prefix, width, alphabet, check_kind, next_counter - %(count)s
 """
@@ -28,6 +29,10 @@ RETURNING prefix, width, alphabet, check_kind, next_counter - %(count)s
 
 class NumbersExhausted(DomainError):
     """The scheme has not so many numbers left; nothing was reserved."""
+
+
+class SchemeArchived(DomainError):
+    """The scheme that numbers were to come from is not in use any more; nothing was reserved."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +55,15 @@ class Block:
 def reserve_block(*, count: int, scheme_id: int | None = None) -> Block:
     """Take `count` numbers, at least one, that nobody else gets and that are never given again.
 
-    They come from that scheme, and from the account's default where none is named or it was archived meanwhile; its
-    date parts are today's. The account's first use makes its default scheme. Raises NumbersExhausted where the scheme
-    has fewer left.
+    They come from that scheme, and from the account's default where none is named; its date parts are today's. The
+    account's first use makes its default scheme. Raises SchemeArchived where the named one was archived meanwhile:
+    other numbers than those that were asked for are never given in its place; NumbersExhausted where it has fewer left.
     """
     if count < 1:
         raise ValueError(f"A block has at least one number, not {count}.")
     found = _reserve(count, scheme_id) or _reserve_of_first_scheme(count, scheme_id)
     if found is None:
+        _refuse_archived(scheme_id)
         raise NumbersExhausted(
             _(
                 "The number scheme has not %(count)s numbers left. An admin can add a wider one under Settings, Number "
@@ -69,13 +75,23 @@ def reserve_block(*, count: int, scheme_id: int | None = None) -> Block:
 
 
 def _reserve_of_first_scheme(count: int, scheme_id: int | None) -> Block | None:
-    """Reserve again once the account surely has a scheme, and the named one is not archived by whom we waited for:
-    another first user may have made the first since the first try.
-    """
+    """Reserve again once the account surely has a scheme: another first user may have made it since the first try."""
     if not NumberScheme.objects.exists():
         # Two first users at once: the second waits here for the first one's commit and then finds its row.
         NumberScheme.objects.bulk_create([NumberScheme(is_default=True)], ignore_conflicts=True)
     return _reserve(count, scheme_id)
+
+
+def _refuse_archived(scheme_id: int | None) -> None:
+    row = NumberScheme.objects.filter(pk=scheme_id).first() if scheme_id else None
+    if scheme_id is not None and (row is None or row.is_archived):
+        raise SchemeArchived(
+            _(
+                "The number scheme “%(name)s” was archived a moment ago. Nothing was generated: look which scheme the "
+                "SKU has now, then generate again."
+            )
+            % {"name": row.name if row else scheme_id}
+        )
 
 
 def _reserve(count: int, scheme_id: int | None) -> Block | None:

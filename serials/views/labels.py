@@ -19,13 +19,13 @@ from oms.access import AccountRequest, require_role
 from oms.errors import DomainError
 from oms.models import EVERYONE
 from oms.ui.actions import refusal, selection
-from oms.views.stock import StockList
 from serials import labels_jobs
 from serials.forms.labels import PrintLabelsForm
 from serials.labels import SHEETS, LabelRun
 from serials.labels.picture import page_picture
 from serials.queries import prints as queries
 from serials.queries.prints import Choice
+from serials.views.stock import StockList
 
 
 def print_dialog(

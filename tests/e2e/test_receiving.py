@@ -27,7 +27,7 @@ def receive(page, *serials):
     """What a scanner does: each code and Enter; then the button."""
     page.locator(".page-actions").get_by_role("link", name="Receive", exact=True).click()
     page.get_by_label("BIN").fill("A-01")
-    field = page.get_by_label("Serials")
+    field = page.get_by_label("Serials (optional)")
     field.focus()
     for serial in serials:
         page.keyboard.type(serial)
@@ -110,9 +110,9 @@ def test_it_works_without_script_and_as_expected_fills_a_line(page_for, wes, acc
     page = page_for(wes, java_script_enabled=False, color_scheme="dark", viewport=PHONE)
     page.goto(f"/acme/replenishments/{both.pk}/receive/")
     page.get_by_role("button", name="As expected on line 2").click()
-    expect(page.get_by_label("Serials")).to_have_value("SN00000004\nSN00000005")
+    expect(page.get_by_label("Serials (optional)")).to_have_value("SN00000004\nSN00000005")
     page.get_by_role("button", name="As expected on line 1").click()
-    expect(page.get_by_label("Serials")).to_have_value("SN00000004\nSN00000005")
+    expect(page.get_by_label("Serials (optional)")).to_have_value("SN00000004\nSN00000005")
     page.get_by_label("Quantity", exact=False).first.fill("8")
     page.keyboard.press("Enter")  # a scanner presses it: nothing is sent by that
     expect(page.get_by_role("heading", name=f"Receive {both.number}")).to_be_visible()
@@ -121,3 +121,41 @@ def test_it_works_without_script_and_as_expected_fills_a_line(page_for, wes, acc
     with account_context(account_a):
         both.refresh_from_db()
         assert (both.status, both.received_quantity) == ("partial", 10)
+
+
+def test_serials_stand_under_their_lots_and_what_has_expired_is_asked_about(
+    page_for, wes, olga, account_a, assert_accessible
+):
+    with account_context(account_a):
+        made = make_submitted((make_serialized_sku(code="LAP-1", name="Laptop 14"), 4), planned=False)
+        make_bin(link=made.link, name="A-01")
+    floor = page_for(wes, viewport=PHONE)
+    floor.faults.expect("422")
+    floor.goto(f"/acme/replenishments/{made.pk}/receive/")
+    floor.get_by_text("Lots", exact=True).click()
+    floor.get_by_role("button", name="More lots").click()
+    for row, (number, day, serials) in enumerate(
+        [("WA", "2025-01-31", "LW1\nLW2"), ("WB", "2037-01-31", "LW3\nLW4")], 1
+    ):
+        floor.get_by_label(f"Lot, row {row} of line 1", exact=True).fill(number)
+        floor.get_by_label(f"Expiry, row {row} of line 1").fill(day)
+        floor.get_by_label(f"Serials of the lot, row {row} of line 1").fill(serials)
+    expect(floor.get_by_text("4 matched")).to_be_visible()
+    expect(floor.get_by_text("Lot WA expired on 2025-01-31.")).to_be_visible()
+    assert_accessible(floor)
+    assert floor.evaluate("document.documentElement.scrollWidth") <= 320
+    floor.get_by_role("button", name="Receive", exact=True).click()
+    expect(floor.get_by_text("Nothing is received yet")).to_be_visible()
+    floor.get_by_role("button", name="Receive, and ask the office").click()
+    floor.get_by_role("heading", name="Receipt R-1001-1").wait_for()
+    with account_context(account_a):
+        assert dict(Unit.objects.values_list("serial", "lot__number")) == {
+            "LW1": "WA",
+            "LW2": "WA",
+            "LW3": "WB",
+            "LW4": "WB",
+        }
+    office = page_for(olga, color_scheme="dark")
+    office.goto("/acme/inventory/stock/")
+    expect(office.get_by_role("cell", name="2037-01-31")).to_be_visible()
+    assert_accessible(office)

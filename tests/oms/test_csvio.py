@@ -21,7 +21,7 @@ from oms.csvio import (
     whole_number,
     write,
 )
-from oms.models.catalogue import validate_printable
+from oms.models.keys import validate_identity
 
 SCHEMA = Schema(
     [
@@ -265,7 +265,7 @@ def test_what_a_clean_raises_is_what_the_person_reads():
 
 
 def test_checked_runs_a_models_validators():
-    schema = Schema([Column("A", checked(validate_printable))])
+    schema = Schema([Column("A", checked(validate_identity))])
     assert faults(read('A\nfine\n"a\tb"\n', schema)) == [(3, "A")]
 
 

@@ -48,7 +48,7 @@ def test_save_from_a_tab_that_is_older_than_somebody_elses_save(client_for, ana,
     [
         ("name", "x" * 10_000, "at most 250 characters"),
         ("name", "a\x00b", "Null characters are not allowed"),
-        ("name", "two\u2028lines", "invisible characters"),
+        ("name", "two\u2028lines", "Remove U+2028"),
         ("name", "  ", "This field is required"),
         ("code", "x" * 81, "at most 80 characters"),
         ("gtin", "123", "8, 12, 13 or 14 digits"),

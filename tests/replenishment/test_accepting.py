@@ -217,16 +217,6 @@ def test_what_cannot_be_accepted_is_left_or_refused(in_a, olga):
     assert outbox.drain(in_a.pk) >= 0
 
 
-def test_nothing_is_accepted_for_a_cancelled_one(in_a, olga):
-    sku = make_serialized_sku()
-    made = make_submitted((sku, 1))
-    receive(made, incoming_line(sku, serials=["X"]))
-    Discrepancy.objects.update(process_id=made.number)
-    type(made).objects.filter(pk=made.pk).update(status=Status.CANCELLED)
-    with pytest.raises(Conflict, match="nothing is received"):
-        accept()
-
-
 def test_a_case_without_its_receipt_can_only_be_settled(in_a):
     made = make_submitted()
     make_discrepancy(process_type="replenishment", process_id=made.number)

@@ -94,7 +94,7 @@ def test_a_bad_quantity_is_told_at_its_field_and_what_was_typed_stays(web, accou
         ({"link": ""}, "Choose the warehouse"),
         ({"paste": "NOBODY 4"}, "Line 1: There is no SKU"),
         ({"paste": "NOBODY"}, "has no quantity"),
-        ({"supplier": "a\tb"}, "Remove the line breaks"),
+        ({"supplier": "a\tb"}, "Remove U+0009"),
         ({"supplier": "a\0b"}, "Null characters"),
         ({"lines-TOTAL_FORMS": "0"}, "sent incompletely"),
         ({"lines-TOTAL_FORMS": "-1"}, "sent incompletely"),
@@ -125,10 +125,10 @@ def test_a_sku_and_a_warehouse_of_another_account_are_not_there(web, account_a, 
         assert WarehouseLink.objects.count() == 1
 
 
-@pytest.mark.parametrize("code", ["Größe-1", "GRößE-1"])
+@pytest.mark.parametrize("code", ["Größe-1", "GRößE-1", "GRÖSSE-1"])
 def test_a_sku_is_found_whatever_its_letters_and_their_case(web, account_a, code):
     with account_context(account_a):
-        link, own, _other = make_warehouse_link(), make_sku(code="Größe-1"), make_sku(code="GRÖSSE-1")
+        link, own = make_warehouse_link(), make_sku(code="Größe-1")
     data = row_data((code, 2), link=link.pk) | {"paste": f"{code}, 3"}
     assert web.post("/acme/replenishments/new/", data).status_code == 302
     with account_context(account_a):

@@ -89,7 +89,8 @@ def expected(event, unit, asked):  # noqa: C901, PLR0911, PLR0912  (the table of
     if event == "expect" and (was == "void" or (was == "new" and unit.workflow == "in_out")):
         return "incoming"
     if event == "receive":
-        if was == "incoming" or (was == "void" and asked.is_accepted):
+        is_undone_here = unit.last_event == "unreceive" and unit.process_id == asked.process_id
+        if was == "incoming" or (was == "void" and (asked.is_accepted or is_undone_here)):
             return by_bin(asked.kind)
         if was == "new" and unit.workflow == "in_out" and asked.is_new_allowed:
             return by_bin(asked.kind)

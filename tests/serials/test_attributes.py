@@ -236,8 +236,8 @@ def test_a_reason_is_never_too_long(in_a):
     by_hand = UnitEvent.objects.filter(unit=unit).latest("pk").reason
     with connection.cursor() as cursor:
         cursor.execute(attributes.MAKE_STAGES)
-        rows = [(unit.pk, f"{n}" * 100, "z") for n in range(5)]
-        cursor.executemany("INSERT INTO stage_attribute (unit_id, name, value) VALUES (%s, %s, %s)", rows)
+        rows = [(unit.pk, f"{n}" * 100, f"{n}" * 100, "z") for n in range(5)]
+        cursor.executemany("INSERT INTO stage_attribute (unit_id, key, name, value) VALUES (%s, %s, %s, %s)", rows)
     attributes.write_staged(overwrite=True, by=BY)
     assert UnitEvent.objects.filter(unit=unit).latest("pk").reason == by_hand
     assert len(by_hand) == 400

@@ -139,7 +139,7 @@ def test_a_lost_lot_or_line_is_named(lived, account_a):
         other = OrderLine.objects.get(order=make_order(lived["sku"])).pk
     damage(
         (
-            "INSERT INTO serials_lot (account_id, sku_id, number) VALUES (%s, %s, 'L9')",
+            "INSERT INTO serials_lot (account_id, sku_id, number, number_key) VALUES (%s, %s, 'L9', 'L9')",
             account_a.pk,
             lived["sku"].pk,
         ),

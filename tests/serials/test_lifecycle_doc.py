@@ -9,6 +9,7 @@ NEEDS = {
     Needs.NOTHING: "",
     Needs.ALLOWED_NEW: "the document allows a unit that Lotline does not know",
     Needs.ACCEPTED: "somebody accepted the discrepancy",
+    Needs.UNDONE_HERE: "undoing a receipt of this very replenishment made it void",
     Needs.SAME_LINE: "the unit is reserved for this very order line",
     Needs.LAST_RECEIVE_PLANNED: "nothing happened since its receipt, and it had been planned",
     Needs.LAST_RECEIVE_UNPLANNED: "nothing happened since its receipt, and it had not been planned",

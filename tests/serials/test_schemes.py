@@ -17,7 +17,7 @@ from serials.numbering.rules import ANYTHING, Characters, Rule
 from serials.numbering.schemes import Alphabet, Scheme
 from serials.queries.schemes import low_schemes, rules_of, scheme_rows, schemes_of
 from serials.services import schemes
-from serials.services.numbers import NumbersExhausted, reserve_block
+from serials.services.numbers import NumbersExhausted, SchemeArchived, reserve_block
 from serials.services.schemes import BadField, SchemeInput, set_numbering
 from tests.factories import make_serialized_sku, make_sku
 from tests.old_schema import old_schema
@@ -129,7 +129,8 @@ def test_archiving_is_for_good_and_frees_no_number(in_a, ana):
     assert (row.state, row.next_counter) == (SchemeState.ARCHIVED, 4)
     default = NumberScheme.objects.get(is_default=True)
     assert schemes_of([sku.pk]) == {sku.pk: default.pk}
-    assert list(reserve_block(count=1, scheme_id=row.pk)) == ["SN00000002"], "the default, where it was archived"
+    with pytest.raises(SchemeArchived, match="was archived a moment ago"):
+        reserve_block(count=1, scheme_id=row.pk)
     assert refused(lambda: change(row, name="Back")) == ""
     with pytest.raises(DomainError, match="default"):
         schemes.archive_scheme(scheme_id=default.pk, actor=ana)
@@ -142,7 +143,7 @@ def test_the_database_holds_what_the_services_promise(in_a):
         {"next_counter": 0},
         {"alphabet": "01"},
         {"check_kind": "mod10"},
-        {"name": "standard"},
+        {"name_key": "STANDARD"},
     ):
         with pytest.raises(IntegrityError), transaction.atomic():
             NumberScheme.objects.filter(pk=row.pk).update(**values)
@@ -155,7 +156,8 @@ def test_another_accounts_scheme_is_unknown(account_a, account_b):
         sku = make_sku()
         with pytest.raises(DomainError, match="choose another"):
             schemes.set_numbering(sku_id=sku.pk, scheme_id=foreign.pk, rule=Rule(), actor=None)
-        assert list(reserve_block(count=1, scheme_id=foreign.pk)) == ["SN00000001"]
+        with pytest.raises(SchemeArchived):
+            reserve_block(count=1, scheme_id=foreign.pk)
         for act in (lambda: change(foreign), lambda: schemes.archive_scheme(scheme_id=foreign.pk, actor=None)):
             with pytest.raises(NumberScheme.DoesNotExist):
                 act()
@@ -357,18 +359,23 @@ def test_first_users_at_once_get_one_scheme_and_different_numbers(account_a):
 @pytest.mark.commits("threads, each with a connection of its own")
 def test_who_waited_for_a_scheme_that_was_archived_takes_none_of_its_numbers(account_a):
     """Else a new scheme, which may look like one that was never used, could give the same number."""
-    found = []
+    told = []
     with account_context(account_a):
         row = make_scheme(Scheme("A", 4))
-    with waiting_for(
-        account_a,
-        lambda: schemes.archive_scheme(scheme_id=row.pk, actor=None),
-        lambda: found.extend(reserve_block(count=1, scheme_id=row.pk)),
-    ):
+
+    def reserve():
+        try:
+            reserve_block(count=1, scheme_id=row.pk)
+        except SchemeArchived as error:
+            told.append(str(error))
+
+    with waiting_for(account_a, lambda: schemes.archive_scheme(scheme_id=row.pk, actor=None), reserve):
         pass
     with account_context(account_a):
         row.refresh_from_db()
-    assert (found, row.is_used) == (["SN00000002"], False), "those of the default"
+        default = NumberScheme.objects.get(is_default=True)
+        assert (row.is_used, default.next_counter) == (False, 2), "nor others instead"
+    assert "was archived a moment ago" in told[0]
 
 
 # --- what older releases wrote ----------------------------------------------------------------------------------------

@@ -50,6 +50,8 @@ class Command(BaseCommand):
                 self.stdout.write(f"{account.slug}: {found.kind}: {found.what}: {found.how}")
                 if found.more:
                     self.stdout.write(f"{account.slug}: {found.kind}: and {found.more:,} more")
+            for known in ledger_check.two_spellings():
+                self.stdout.write(f"{account.slug}: known: {known}")
             seen = ledger_check.counted()
         self.stdout.write(
             f"{account.slug}: {seen.units:,} units, {seen.history_rows:,} history rows, {seen.places:,} places: "

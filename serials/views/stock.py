@@ -2,19 +2,19 @@
 
 from django.utils.translation import gettext_lazy, ngettext
 
-from oms.filters import StockFilter
 from oms.models import EVERYONE
-from oms.queries import stock as queries
-from oms.tables import StockTable
 from oms.ui.actions import BulkAction
 from oms.ui.views import Empty, TableView
+from serials.filters import StockFilter
+from serials.queries import stock as queries
+from serials.tables import StockTable
 
 
 class StockList(TableView):
     """Inventory → Stock."""
 
     has_layouts = True
-    queryset = staticmethod(queries.stock_rows)
+    queryset = staticmethod(queries.places)
     table_class = StockTable
     filterset_class = StockFilter
     title, section, icon = gettext_lazy("Stock"), gettext_lazy("Inventory"), "layers"
@@ -22,7 +22,7 @@ class StockList(TableView):
     empty = Empty(
         "layers",
         gettext_lazy("Nothing in stock"),
-        gettext_lazy("What the warehouse receives appears here, by SKU and bin."),
+        gettext_lazy("What the warehouse receives appears here, by SKU, bin and lot."),
     )
     bulk_actions = (
         BulkAction("labels", gettext_lazy("Bin labels"), "printer", "stock_labels", EVERYONE, is_dialog=True),
