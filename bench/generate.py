@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import connections, models, transaction
+from psycopg.sql import SQL
 
 from bench.report import Measure, compare
 from oms.models import Account, Sku, Warehouse, Workflow
@@ -128,7 +129,7 @@ class Site:
         """The ledger alone: units from rows that are in the database."""
         fact = Fact(Event.EXPECT, Actor.OFFICE, process_id=mark, source=f"bench:{mark}")
         with account_context(self.account):
-            record_event(fact, Staging(EXPECTED, [self.each, mark, self.account.pk]))
+            record_event(fact, Staging(SQL(EXPECTED), [self.each, mark, self.account.pk]))
 
 
 class Template:

@@ -15,6 +15,7 @@ import random
 import socket
 import time
 from collections.abc import Collection, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -24,14 +25,28 @@ import httpx
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from channels_sync.contract import Misconfigured, Rejected, Retry
+from channels_sync.contract import Misconfigured, NotAllowed, Rejected, Retry
 
 MOST_BYTES = 10 * 1024 * 1024
 MOST_TRIES = 3
 CONNECT_SECONDS, READ_SECONDS = 5.0, 15.0
-FIRST_WAIT, LONGEST_WAIT = 0.3, 5.0
+FIRST_WAIT, LONGEST_PAUSE = 0.3, 5.0
+"""Seconds between two tries of one request: the first wait, and the longest for which a worker is kept."""
+LONGEST_ASKED = 86_400.0
+"""Seconds; whatever a vendor asks for, we look again after a day."""
 NO_RIGHT = {401, 403}
 SHOWN = 300
+NOT_PUBLIC = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            *("::/96", "::ffff:0:0/96", "::ffff:0:0:0/96"),  # an IPv4 address: compatible, mapped, translated
+            *("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32"),  # a way to one: NAT64, 6to4, Teredo
+            "fec0::/10",  # site-local
+        ),
+    )
+)
+"""What Python takes for global although it is, or may lead to, an address inside."""
 
 log = logging.getLogger(__name__)
 
@@ -48,16 +63,23 @@ class Answer:
 class HttpClient:
     """Requests to one vendor at `base_url`; not for several threads. A context: leaving it closes the connections.
 
+    `headers` (access data among them) go to the origin of `base_url` only: a link of the vendor may lead elsewhere.
+    `date` is what the other side's clock said in its first answer, None before that, or where it does not say.
+
     Args:
-        seconds: what all requests together may take; beyond it Retry is raised.
+        seconds: what all requests together may take, beyond it Retry is raised. What happens between them is our own
+            time, and is not counted.
         pause: the shortest time between two requests in seconds, where the vendor limits them.
     """
+
+    date: datetime | None = None
 
     def __init__(
         self, base_url: str, *, headers: Mapping[str, str] | None = None, seconds: float = 40.0, pause: float = 0.0
     ) -> None:
-        self._until = time.monotonic() + seconds
+        self._left, self._until = seconds, 0.0
         self._pause, self._free_at = pause, 0.0
+        self._own_headers = frozenset(headers or {})
         self._client = httpx.Client(
             base_url=base_url.rstrip("/"),
             headers={"User-Agent": "Lotline", "Accept": "application/json", **(headers or {})},
@@ -106,30 +128,35 @@ class HttpClient:
         """One request with its retries.
 
         Raises Retry where the other side is away, slow, busy (429, 5xx) or its answer broke off; Misconfigured for 401,
-        403, a redirect, a bad certificate or a refused address; Rejected for any other status from 400 on.
+        403 (as NotAllowed), a redirect, a bad certificate or a refused address; Rejected for any other status from 400
+        on.
         """
-        for tried in range(1, MOST_TRIES + 1):
-            try:
-                answer = self._once(method, path, params, body, headers)
-                return _judged(answer, accept, f"{method} {path}")
-            except Retry as error:
-                wait = self._wait(tried, error.after)
-                # A worker never waits long for one vendor: others want it too. So a silent one is not asked again here.
-                is_silent = isinstance(error.__cause__, httpx.TimeoutException)
-                if tried == MOST_TRIES or not is_repeatable or is_silent or not self._may_wait(wait):
-                    raise
-                time.sleep(wait)
-        raise Retry  # not reached: the last try raises
+        self._until = time.monotonic() + self._left
+        what = f"{method} {path.partition('?')[0]}"
+        try:
+            for tried in range(1, MOST_TRIES + 1):
+                try:
+                    return _judged(self._once(method, path, params, body, headers), accept, what)
+                except Retry as error:
+                    wait = self._wait(tried, error.after)
+                    # A worker never waits long for one vendor: others want it too. So a silent one is not asked again.
+                    is_silent = isinstance(error.__cause__, httpx.TimeoutException)
+                    if tried == MOST_TRIES or not is_repeatable or is_silent or not self._may_wait(wait):
+                        raise
+                    time.sleep(wait)
+            raise Retry  # not reached: the last try raises
+        finally:
+            self._left = self._until - time.monotonic()
 
     def _may_wait(self, seconds: float) -> bool:
-        return seconds <= LONGEST_WAIT and time.monotonic() + seconds <= self._until
+        return seconds <= LONGEST_PAUSE and time.monotonic() + seconds <= self._until
 
     @staticmethod
     def _wait(tried: int, asked: float | None) -> float:
         """Seconds before the next try: what was asked for, else longer and longer, with jitter."""
         if asked is not None:
             return asked
-        return float(min(FIRST_WAIT * 2**tried, LONGEST_WAIT) * random.uniform(0.5, 1.0))  # noqa: S311
+        return float(min(FIRST_WAIT * 2**tried, LONGEST_PAUSE) * random.uniform(0.5, 1.0))  # noqa: S311
 
     def _once(
         self, method: str, path: str, params: Mapping[str, Any] | None, body: Any, headers: Mapping[str, str] | None
@@ -142,9 +169,11 @@ class HttpClient:
         started = time.monotonic()
         limits = httpx.Timeout(min(READ_SECONDS, left), connect=min(CONNECT_SECONDS, left))
         try:
-            with self._client.stream(
+            request = self._client.build_request(
                 method, path, params=_clean(params), json=body, headers=headers, timeout=limits
-            ) as response:
+            )
+            self._keep_to_ourselves(request, headers or {})
+            with closing(self._client.send(request, stream=True)) as response:
                 content = self._read(response)
         except httpx.TimeoutException as error:
             raise Retry(_("The other side did not answer in time.")) from error
@@ -154,10 +183,16 @@ class HttpClient:
             raise Misconfigured(_("The address is not one that can be called.")) from error
         finally:
             # The path only: a query may hold what must not be in a log.
-            log.info(
-                "%s %s%s took %.0f ms", method, self._client.base_url.host, path, 1e3 * (time.monotonic() - started)
-            )
+            took = 1e3 * (time.monotonic() - started)
+            log.info("%s %s %s took %.0f ms", method, self._client.base_url.host, path.partition("?")[0], took)
+        self.date = self.date or _moment(response.headers.get("date", ""))
         return Answer(response.status_code, _parsed(response, content), response.headers)
+
+    def _keep_to_ourselves(self, request: httpx.Request, headers: Mapping[str, str]) -> None:
+        """Take what is for the connection's own origin out of a request to another one."""
+        if _origin(request.url) != _origin(self._client.base_url):
+            for name in {*self._own_headers, *headers}:
+                request.headers.pop(name, None)
 
     def _read(self, response: httpx.Response) -> bytes:
         pieces, size = [], 0
@@ -169,6 +204,19 @@ class HttpClient:
                 raise Retry(_("The answer came too slowly."))
             pieces.append(piece)
         return b"".join(pieces)
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int]:
+    return url.scheme, url.host, url.port or (443 if url.scheme == "https" else 80)
+
+
+def _moment(value: str) -> datetime | None:
+    """What a header says of a moment (RFC 9110, 5.6.7); None where it says none."""
+    try:
+        at = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return at.replace(tzinfo=at.tzinfo or UTC)
 
 
 def _clean(params: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -199,7 +247,7 @@ def _judged(answer: Answer, accept: Collection[int], what: str) -> Answer:
         raise Misconfigured(_("%(what)s leads elsewhere (%(status)s): use the address that it leads to.") % words)
     if status in NO_RIGHT:
         refused = _("%(what)s was refused (%(status)s): check the access data and rights. %(said)s") % words
-        raise Misconfigured(refused.strip())
+        raise NotAllowed(refused.strip())
     raise Rejected(answered)
 
 
@@ -211,21 +259,16 @@ def _said(data: Any) -> str:
     return "" if data is None else text[:SHOWN]
 
 
-LONGEST_WAIT = 86_400.0
-"""Seconds; whatever a vendor asks for, we look again after a day."""
-
-
 def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that Retry-After asks for, a number or a date (RFC 9110, 10.2.3); None where it says nothing useful."""
     value = headers.get("retry-after", "").strip()
     if value.replace(".", "", 1).isdecimal():
-        return min(float(value), LONGEST_WAIT)
-    try:
-        at = parsedate_to_datetime(value)
-    except ValueError:
+        return min(float(value), LONGEST_ASKED)
+    at = _moment(value)
+    if at is None:
         return None
-    seconds = (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
-    return min(max(0.0, seconds), LONGEST_WAIT)
+    seconds = (at - datetime.now(UTC)).total_seconds()
+    return min(max(0.0, seconds), LONGEST_ASKED)
 
 
 def _unreachable(error: httpx.TransportError) -> Retry | Misconfigured:
@@ -284,7 +327,6 @@ def checked_addresses(host: str, port: int) -> list[str]:
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is one of the public internet; those that carry an IPv4 address are judged by it."""
+    """Whether an IP address is one of the public internet itself, not a way to another address."""
     ip = ipaddress.ip_address(address)
-    inner = getattr(ip, "ipv4_mapped", None) or getattr(ip, "sixtofour", None)
-    return (inner or ip).is_global and not (inner or ip).is_multicast
+    return ip.is_global and not ip.is_multicast and not any(ip in network for network in NOT_PUBLIC)

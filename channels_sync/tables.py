@@ -26,7 +26,11 @@ from oms.ui.tables import Table
 
 CONDITION_TONES = {
     Condition.OK: Tone("good", "dot"),
+    Condition.PARTLY: Tone("warn", "half"),
+    Condition.FAILING: Tone("warn", "half"),
+    Condition.UNTRIED: Tone("neutral", "dot"),
     Condition.RESTING: Tone("warn", "half"),
+    Condition.SUSPECT: Tone("warn", "triangle"),
     Condition.STOPPED: Tone("bad", "cross"),
     Condition.OFF: Tone("neutral", "ring"),
 }

@@ -20,7 +20,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error, connection, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.module_loading import import_string
@@ -44,6 +44,7 @@ LONGEST_SECONDS = 3600
 KEY_LENGTH = 120
 _UNDONE = (JobState.FAILED.value, JobState.CANCELLED.value)
 _FINAL = [state.value for state in JobState if state.is_final]
+TAKE_TURNS = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
 _FREE = Q(state=JobState.QUEUED) | Q(state=JobState.RUNNING, lease_until__lt=Now())
 
 log = logging.getLogger(__name__)
@@ -215,7 +216,8 @@ def _claim(idempotency_key: str, facts: dict[str, Any]) -> tuple[Job, bool]:
     gone = _UNDONE if idempotency_key else _FINAL
     person = facts["person"]
     if not idempotency_key:
-        idempotency_key = f"{facts['kind']}:{_digest(person.pk if person else None, facts['params'])}"
+        what = json.dumps([person.pk if person else None, facts["params"]], sort_keys=True)
+        idempotency_key = f"{facts['kind']}:{hashlib.sha256(what.encode()).hexdigest()[:40]}"
     job: Job
     job, is_new = Job.objects.get_or_create(idempotency_key=idempotency_key, defaults=facts)
     if job.state in gone:
@@ -224,10 +226,6 @@ def _claim(idempotency_key: str, facts: dict[str, Any]) -> tuple[Job, bool]:
         Job.objects.filter(pk=job.pk, idempotency_key=idempotency_key).update(idempotency_key=old_key)
         job, is_new = Job.objects.get_or_create(idempotency_key=idempotency_key, defaults=facts)
     return job, is_new
-
-
-def _digest(*what: Any) -> str:
-    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:40]
 
 
 def cancel(*, job_id: int) -> Job:
@@ -255,9 +253,7 @@ def dismiss_all(*, job_ids: Collection[int], person: Person) -> None:
 # --- what workers do --------------------------------------------------------------------------------------------------
 def run_next(account_id: int) -> JobState | None:
     """Run the oldest job of an account that waits, and see to it that the others are run; None where none waits."""
-    with account_context(account_id):
-        busy = Job.objects.filter(state=JobState.RUNNING, lease_until__gte=Now()).count()
-    state = _take_and_run(account_id) if busy < AT_ONCE else None
+    state = _take_and_run(account_id)
     with account_context(account_id):
         _see_to_the_rest(account_id)
     return state
@@ -291,12 +287,18 @@ def _take_and_run(account_id: int, **which: int) -> JobState | None:
         if is_passing(error):
             _give_back(job)
             raise
-        return _end(job, JobState.FAILED, _why_failed(job, error))
+        log.exception("Job %s (%s) of account %s failed", job.id, job.kind, job.account_id)
+        why = WORDS.get(fault_of(error)) or _("Something went wrong on our side.")
+        return _end(job, JobState.FAILED, _("%(why)s Nothing was changed. Please try again.") % {"why": why})
 
 
 def _take(account_id: int, **which: int) -> JobFacts | JobState | None:
-    """Make a job this worker's own for JOB_LEASE_SECONDS, or end one that must not be run; None where there is none."""
+    """Make a job this worker's own for JOB_LEASE_SECONDS, or end one that must not be run; None where there is none,
+    or where AT_ONCE run already and none was asked for by its id.
+    """
     with account_context(account_id):
+        if not which and _is_full(account_id):
+            return None
         rows = Job.objects.filter(_FREE, **which).select_related("person", "input_file").order_by("pk")
         job = rows.select_for_update(skip_locked=True, of=("self",)).first()
         if job is None:
@@ -326,6 +328,18 @@ def _take(account_id: int, **which: int) -> JobFacts | JobState | None:
         input_file=job.input_file,
         params=job.params,
     )
+
+
+def _is_full(account_id: int) -> bool:
+    """Whether AT_ONCE jobs of the account run; who asks is alone with that question until its transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute(TAKE_TURNS, [f"lotline:jobs:{account_id}"])
+    return _running().count() >= AT_ONCE
+
+
+def _running() -> "QuerySet[Job]":
+    rows: QuerySet[Job] = Job.objects.filter(state=JobState.RUNNING, lease_until__gte=Now())
+    return rows
 
 
 def _work(job: JobFacts) -> JobState:
@@ -365,16 +379,6 @@ def _end(job: JobFacts, state: JobState, message: str = "") -> JobState | None:
         return None
 
 
-def _why_failed(job: JobFacts, error: Exception) -> str:
-    """What its person reads of an error that is no refusal; the log says more."""
-    fault = fault_of(error)
-    if fault is None:
-        log.error("Job %s (%s) of account %s failed", job.id, job.kind, job.account_id, exc_info=error)
-        return _("Something went wrong on our side. Nothing was changed. Please try again.")
-    log.error("Job %s (%s) of account %s failed: %s", job.id, job.kind, job.account_id, error)
-    return f"{WORDS[fault]} {_('Nothing was changed.')}"
-
-
 def _give_back(job: JobFacts) -> None:
     """Let the job be taken up again soon; where the database is away that happens when its lease is over."""
     wait = timedelta(seconds=5 * job.attempt)
@@ -388,8 +392,7 @@ def _give_back(job: JobFacts) -> None:
 
 def _see_to_the_rest(account_id: int) -> None:
     """Due now where a job waits for a worker; later where all that is open is running, in case its worker dies."""
-    running = Job.objects.filter(state=JobState.RUNNING, lease_until__gte=Now())
-    leases = [until for until in running.values_list("lease_until", flat=True) if until]
+    leases = [until for until in _running().values_list("lease_until", flat=True) if until]
     if len(leases) < AT_ONCE and Job.objects.filter(_FREE).exists():
         due(account_id, KIND)
     elif leases:

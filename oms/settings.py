@@ -20,6 +20,8 @@ if "DATABASE_URL" not in env and (STATE_DIR / "env").is_file():
 # --- the process ------------------------------------------------------------------------------------------------------
 DEBUG = env.bool("DEBUG", default=False)
 IS_CONFIGURED = "DATABASE_URL" in env
+# What this process is: the set that runs says it of each of its processes; empty is whatever else a person starts.
+PROCESS = env.str("LOTLINE_PROCESS", default="")
 if IS_CONFIGURED and "SECRET_KEY" not in env:
     raise ImproperlyConfigured(
         "Set SECRET_KEY to a long random text; DATABASE_URL is set, so this is a real installation."
@@ -105,6 +107,21 @@ DATABASES = {
     ),
     "owner": _database("DATABASE_OWNER_URL", OPTIONS={"connect_timeout": 3}, TEST={"DEPENDENCIES": []}),
 }
+
+# How long a statement may take, wait for a lock, and leave its transaction open without a word: told to PostgreSQL with
+# the account (oms/tenancy.py). A page says soon that something holds it up; a job may take its time. Not for what no
+# process of the set does: migrations, backup and restore, bench, commands.
+_QUICK = {"statement_timeout": "120s", "lock_timeout": "10s", "idle_in_transaction_session_timeout": "60s"}
+_PATIENCE: dict[str, dict[str, str]] = {
+    "": {},
+    "web": {"statement_timeout": "30s", "lock_timeout": "5s", "idle_in_transaction_session_timeout": "30s"},
+    "worker": _QUICK,
+    "sync": _QUICK,
+    "jobs": {"lock_timeout": "60s"},
+}
+if PROCESS not in _PATIENCE:
+    raise ImproperlyConfigured(f"LOTLINE_PROCESS is {PROCESS!r}. It is web, worker, sync, jobs, or not set.")
+PATIENCE = _PATIENCE[PROCESS]
 
 # --- Valkey and Celery ------------------------------------------------------------------------------------------------
 REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:9/0")
@@ -266,6 +283,13 @@ ACCEPTANCES = {
     "lot_expiry": "serials.services.lots.EXPIRY",
     "over_receipt": "replenishment.services.accepting.EXCESS",
 }
+# What gives numbers that are never given twice: kind -> oms.backup.counting.Numbers. A restore moves each on.
+COUNTERS = {
+    "replenishment": "replenishment.services.counting.REPLENISHMENTS",
+    "number scheme": "replenishment.services.counting.SCHEMES",
+}
+# Called inside each account after a restore; each returns what it did in words, empty for nothing.
+AFTER_RESTORE = ["channels_sync.services.restored.look_first"]
 # Which warehouses are run by another system: function(link_ids) -> {id of the warehouse link: the system's name}.
 WAREHOUSE_SYSTEMS = "channels_sync.queries.lists.systems_of"
 # What changed fields are called in the audit log: kind of thing -> function() -> {name: words}. See oms/ui/audit.py.

@@ -13,11 +13,14 @@ from functools import cache
 from typing import Any, ClassVar, NoReturn, Self, TypeVar
 
 from django.apps import apps
+from django.conf import settings
 from django.db import connection, models, transaction
 from django.db.models import sql
 from django.db.models.expressions import Expression
 
 _account: ContextVar[int | None] = ContextVar("lotline_account", default=None)
+TELL = "SELECT set_config(name, value, true) FROM unnest(%s::text[], %s::text[]) AS told (name, value)"
+"""Each setting holds until the transaction ends, and from the next statement on."""
 
 
 class NoAccount(RuntimeError):
@@ -42,9 +45,10 @@ def has_account() -> bool:
 
 
 def _tell(pk: int | None) -> None:
-    """Tell PostgreSQL's policies which account is current, until this transaction ends."""
+    """Tell PostgreSQL's policies which account is current, and with that how long it may take; one statement."""
+    told = {"lotline.account": str(pk or ""), **settings.PATIENCE}
     with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('lotline.account', %s, true)", [str(pk or "")])
+        cursor.execute(TELL, [list(told), list(told.values())])
 
 
 @contextmanager

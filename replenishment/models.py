@@ -18,6 +18,8 @@ MOST_UNITS = 1_000_000
 MOST_LOTS = 100
 """Lots that one line may have: as many as its pages show."""
 FIRST_NUMBER = 1001
+OF_RECEIPT = "receipt"
+"""The `subject_kind` of a discrepancy that a receipt left; its `subject_line` is the position of the receipt's line."""
 
 
 class ReplenishmentCounter(AccountModel):
@@ -197,11 +199,16 @@ class PlannedSerial(AccountModel):
 class Receipt(AccountModel):
     """What the warehouse confirmed it received in one go. `source` is the unique id of the fact: it is applied once.
 
-    A receipt that somebody entered in Lotline and took back has `undone_at`, and counts for nothing.
+    Nothing is read out of that text: which document this is say `stream`, `realm`, `document` and `part` (see
+    receiving.Origin). A receipt that somebody entered in Lotline and took back has `undone_at`, and counts for nothing.
     """
 
     replenishment = AccountKey(Replenishment, on_delete=models.PROTECT, related_name="receipts")
     source = models.CharField(max_length=200)
+    stream = models.CharField(max_length=24, blank=True)
+    realm = models.CharField(max_length=80, blank=True)
+    document = models.CharField(max_length=120, blank=True)
+    part = models.PositiveIntegerField(default=0)
     external_id = models.CharField(_("Receipt"), max_length=120, blank=True)
     occurred_at = models.DateTimeField(_("Received at"))
     recorded_at = models.DateTimeField(db_default=Now())
@@ -215,7 +222,14 @@ class Receipt(AccountModel):
     class Meta(AccountModel.Meta):
         verbose_name = _("receipt")
         verbose_name_plural = _("receipts")
-        constraints: ClassVar = [models.UniqueConstraint(fields=["account", "source"], name="receipt_source")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["account", "source"], name="receipt_source"),
+            models.UniqueConstraint(
+                fields=["account", "realm", "stream", "document", "part"],
+                condition=~models.Q(document=""),
+                name="receipt_document",
+            ),
+        ]
         indexes: ClassVar = [models.Index(fields=["account", "replenishment", "-id"], name="receipt_by_replenishment")]
 
     def __str__(self) -> str:

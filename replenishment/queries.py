@@ -17,6 +17,7 @@ from replenishment.lateness import late
 from replenishment.lifecycle import OPEN, Status
 from replenishment.models import (
     NOT_EXPECTED,
+    OF_RECEIPT,
     Fate,
     Outcome,
     PlannedSerial,
@@ -267,8 +268,8 @@ def received_serials(receipt: Receipt) -> QuerySet[ReceivedSerial]:
 
 def cases_of(receipt: Receipt) -> QuerySet[Discrepancy]:
     """The discrepancies that a receipt left, open ones first."""
-    own = Discrepancy.objects.filter(process_type=ProcessType.REPLENISHMENT, process_id=receipt.replenishment.number)
-    return with_state(own.filter(source__startswith=f"{receipt.source}#")).order_by("-is_open", "pk")
+    own = Discrepancy.objects.filter(subject_kind=OF_RECEIPT, subject_id=receipt.pk)
+    return with_state(own).order_by("-is_open", "pk")
 
 
 def received_file(receipt: Receipt) -> Iterator[tuple[str, str, str, str]]:

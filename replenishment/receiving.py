@@ -46,11 +46,32 @@ class IncomingLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Which document a receipt is of: told in columns, so that nobody has to read it out of a text.
+
+    Args:
+        stream: how it came: ENTERED in Lotline, or the stream of a system; empty: not known.
+        realm: whose documents these are, the vendor's own tenant.
+        document: the vendor's id of it.
+        part: 0, and 1, 2, … for what a later version of the document brought.
+    """
+
+    stream: str = ""
+    realm: str = ""
+    document: str = ""
+    part: int = 0
+
+
+ENTERED = "entered"
+UNKNOWN = Origin()
+
+
+@dataclass(frozen=True, slots=True)
 class IncomingReceipt:
     """One receipt as sent; `raw` is the payload itself, JSON-ready, kept with the receipt and its discrepancies.
 
     `link_id` is the warehouse link whose system sent it; None for a member of the warehouse in the browser, who may
-    receive for every warehouse of the account.
+    receive for every warehouse of the account. `origin` is which document this is.
     """
 
     external_id: str
@@ -59,3 +80,4 @@ class IncomingReceipt:
     lines: tuple[IncomingLine, ...]
     raw: Mapping[str, Any] = field(default_factory=dict)
     link_id: int | None = None
+    origin: Origin = UNKNOWN

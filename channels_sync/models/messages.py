@@ -46,9 +46,10 @@ class Action(models.TextChoices):
 class Delivery(AccountModel):
     """One outbox message on its way to one connection.
 
-    `key` is the idempotency key that travels with it. `payload` is what is sent (never a secret), `notes` what was left
-    out of it. While it is SENDING it belongs to the worker that claimed it, until `lease_until`. `remote_id` and
-    `answer` are what the other side said.
+    `key` is the idempotency key that travels with it, made once. `look_first` says that it may have arrived already
+    without Lotline's knowledge, because a backup was restored since: its document is looked for before it is sent.
+    `payload` is what is sent (never a secret), `notes` what was left out of it. While it is SENDING it belongs to the
+    worker that claimed it, until `lease_until`. `remote_id` and `answer` are what the other side said.
     """
 
     message = AccountKey(OutboxMessage, on_delete=models.PROTECT, related_name="+")
@@ -61,6 +62,7 @@ class Delivery(AccountModel):
     notes = models.JSONField(default=list)
     state = models.CharField(_("State"), max_length=16, choices=DeliveryState, default=DeliveryState.WAITING)
     fault = models.CharField(max_length=16, choices=Fault, default=Fault.NONE, blank=True)
+    look_first = models.BooleanField(default=False, db_default=False)
     attempts = models.PositiveIntegerField(_("Tries"), default=0)
     lease_until = models.DateTimeField(null=True)
     next_at = models.DateTimeField(db_default=Now())
@@ -109,9 +111,13 @@ class InboundState(models.TextChoices):
 
 
 class InboundMessage(AccountModel):
-    """One document as the other side sent it, stored before anything is done with it."""
+    """One document as the other side sent it, stored before anything is done with it.
+
+    `realm` is whose documents these are (queries.tenants): with `stream` and `external_id` it names the document.
+    """
 
     connection = AccountKey(Connection, on_delete=models.PROTECT, related_name="messages")
+    realm = models.CharField(max_length=80)
     stream = models.CharField(_("Message"), max_length=24, choices=Flow)
     external_id = models.CharField(_("Their number"), max_length=120)
     version = models.BigIntegerField(default=0)
@@ -135,6 +141,7 @@ class InboundMessage(AccountModel):
         ]
         indexes: ClassVar = [
             models.Index(fields=["account", "-id"], name="inbound_newest"),
+            models.Index(fields=["account", "realm", "stream", "external_id", "id"], name="inbound_document"),
             models.Index(
                 fields=["account", "connection", "stream", "version", "id"],
                 condition=models.Q(state="new"),

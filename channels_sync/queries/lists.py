@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from channels_sync.contract import Adapter, Capability, Support, Text
 from channels_sync.models import Connection, Cursor, Delivery, Fault, InboundMessage, Run
@@ -26,9 +26,10 @@ class Option:
 
 
 def connections() -> "QuerySet[Connection]":
-    """All connections with their warehouses."""
+    """All connections with their warehouses, and whether one of their streams fails."""
+    failing = Cursor.objects.filter(connection=OuterRef("pk"), failures__gt=0)
     rows: QuerySet[Connection] = Connection.objects.select_related("link__warehouse", "default_bin")
-    return rows
+    return rows.annotate(is_stream_failing=Exists(failing))
 
 
 def systems_of(link_ids: Collection[int]) -> dict[int, str]:

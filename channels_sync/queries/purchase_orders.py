@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 from django.utils.translation import gettext as _, ngettext
 
-from channels_sync.contract import Adapter, Capability, LotPart, PurchaseOrder, PurchaseOrderLine, Support
+from channels_sync.contract import Adapter, Capability, Flow, LotPart, PurchaseOrder, PurchaseOrderLine, Support
 from channels_sync.models import Connection
 from channels_sync.queries.tenants import tenant
 from oms.models import Workflow
@@ -47,7 +47,7 @@ def why_not(replenishment: Replenishment, connection: Connection, *, is_tried: b
 
     One that `is_tried` and of which the other side itself sent a receipt is there already: it is found there, not made.
     """
-    own = Receipt.objects.filter(replenishment=replenishment, source__startswith=f"{tenant(connection)}:receipts:")
+    own = Receipt.objects.filter(replenishment=replenishment, realm=tenant(connection), stream=Flow.RECEIPTS)
     is_there = is_tried and replenishment.link_id == connection.link_id and own.exists()
     if is_there or expected(connection).filter(pk=replenishment.pk).exists():
         return ""

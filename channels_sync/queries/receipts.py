@@ -4,14 +4,14 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from channels_sync.contract import Capability, Json, LotPart, Rejected, RemoteLine, RemoteReceipt, RemoteUnit
 from oms import identity
 from oms.models import Discrepancy
-from replenishment.models import APPLIED, Receipt, ReceiptLine, ReceivedSerial
-from replenishment.receiving import IncomingLine, IncomingLot, IncomingReceipt, IncomingUnit
+from replenishment.models import APPLIED, OF_RECEIPT, Receipt, ReceiptLine, ReceivedSerial
+from replenishment.receiving import IncomingLine, IncomingLot, IncomingReceipt, IncomingUnit, Origin
 from serials.numbering import normalise
 
 Key = tuple[int | None, str]
@@ -32,29 +32,40 @@ class Applied:
     vague: frozenset[tuple[Key, str]] = frozenset()
 
 
-def from_source(source: str, prefix: str = "") -> Q:
-    """Receipts under a source, and those that continue it."""
-    return Q(**{f"{prefix}source": source}) | Q(**{f"{prefix}source__startswith": f"{source}@"})
+def of_document(origin: Origin, prefix: str = "") -> Q:
+    """Receipts of a document: its first version's, and those that continue it."""
+    return Q(
+        **{
+            f"{prefix}realm": origin.realm,
+            f"{prefix}stream": origin.stream,
+            f"{prefix}document": origin.document,
+        }
+    )
 
 
-def next_source(source: str) -> str:
-    """The source of what continues a receipt: `…`, `…@1`, `…@2`."""
-    count = Receipt.objects.filter(from_source(source)).count()
-    return f"{source}@{count}" if count else source
+def next_origin(origin: Origin) -> Origin:
+    """What the next receipt of a document is."""
+    return replace(origin, part=Receipt.objects.filter(of_document(origin)).count())
 
 
-def has_open_cases(source: str) -> bool:
-    """Whether a discrepancy of a receipt waits for somebody."""
-    own = Q(source__startswith=f"{source}#") | Q(source__startswith=f"{source}@")
-    return bool(Discrepancy.objects.filter(own, is_open=True).exists())
+def has_open_cases(origin: Origin) -> bool:
+    """Whether a discrepancy of a document's receipts waits for somebody."""
+    return bool(cases_of(origin).filter(is_open=True).exists())
 
 
-def applied_before(source: str) -> Applied:
-    """What was applied under a source or under one that continues it."""
+def cases_of(origin: Origin) -> "QuerySet[Discrepancy]":
+    """The discrepancies that a document's receipts left."""
+    receipts = list(Receipt.objects.filter(of_document(origin)).values_list("pk", flat=True))
+    rows: QuerySet[Discrepancy] = Discrepancy.objects.filter(subject_kind=OF_RECEIPT, subject_id__in=receipts)
+    return rows
+
+
+def applied_before(origin: Origin) -> Applied:
+    """What was applied of a document."""
     pieces: Counter[Key] = Counter()
     lots: Counter[tuple[Key, str]] = Counter()
     vague: set[tuple[Key, str]] = set()
-    for row in ReceiptLine.objects.filter(from_source(source, "receipt__"), applied_quantity__gt=0).prefetch_related(
+    for row in ReceiptLine.objects.filter(of_document(origin, "receipt__"), applied_quantity__gt=0).prefetch_related(
         "lots"
     ):
         key = _key(row.sent_position, row.sku_code)
@@ -64,7 +75,7 @@ def applied_before(source: str) -> Applied:
         lots.update({(key, number): quantity for number, quantity in counted.items()})
         is_part = row.applied_quantity != row.quantity
         vague |= {(key, number) for number, told in sent if number not in counted and (is_part or told is None)}
-    theirs = from_source(source, "receipt_line__receipt__")
+    theirs = of_document(origin, "receipt_line__receipt__")
     serials = ReceivedSerial.objects.filter(theirs, outcome__in=APPLIED).values_list("receipt_line__sku_code", "serial")
     units = frozenset((_key(None, code)[1], normalise(serial)) for code, serial in serials)
     return Applied(pieces, lots, units, frozenset(vague))
@@ -171,7 +182,7 @@ def _rest_of_lots(line: RemoteLine, rest: RemoteLine, left: Counter[tuple[Key, s
 
 
 def incoming(
-    receipt: RemoteReceipt, *, link_id: int, options: Collection[str], default_bin: str, raw: Json
+    receipt: RemoteReceipt, *, origin: Origin, link_id: int, options: Collection[str], default_bin: str, raw: Json
 ) -> IncomingReceipt:
     """The receipt of a connection's warehouse as `apply_receipt` takes it; lots and serials only where the connection
     passes them through.
@@ -184,6 +195,7 @@ def incoming(
         lines=tuple(_line(line, default_bin, has_lots=has_lots, has_serials=has_serials) for line in receipt.lines),
         raw=raw,
         link_id=link_id,
+        origin=origin,
     )
 
 

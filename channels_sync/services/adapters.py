@@ -37,5 +37,4 @@ def open_adapter(connection: Opened, *, seconds: float) -> Adapter:
     except DomainError as error:
         raise Misconfigured(str(error)) from error
     except (KeyError, ValueError, TypeError) as error:
-        words = _("The settings of this connection are not complete: %(error)s") % {"error": error}
-        raise Misconfigured(words) from error
+        raise Misconfigured(_("The settings of this connection are not complete: enter them again.")) from error

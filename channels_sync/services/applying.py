@@ -2,27 +2,46 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 
 from django.db import connection as database, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
-from django.utils.translation import gettext as _
+from django.utils import timezone
+from django.utils.translation import gettext as _, gettext_lazy
 
 from channels_sync.contract import Adapter, Capability, Flow, Misconfigured, Rejected, RemoteReceipt, WmsAdapter
 from channels_sync.models import InboundMessage, InboundState
-from channels_sync.queries.receipts import applied_before, from_source, has_open_cases, incoming, next_source, rest_of
-from channels_sync.queries.tenants import of_same_tenant, tenant
+from channels_sync.queries.receipts import (
+    applied_before,
+    cases_of,
+    has_open_cases,
+    incoming,
+    next_origin,
+    of_document,
+    rest_of,
+)
 from channels_sync.registry import adapter_class
 from channels_sync.services import runs
-from channels_sync.services.outgoing import settle
 from oms.database.faults import fault_of
 from oms.errors import Conflict, DomainError
 from oms.models import Discrepancy, DiscrepancyKind, Person
 from oms.services import audit
-from oms.services.discrepancies import open_discrepancy
+from oms.services.discrepancies import open_discrepancy, settle_open, shortened
 from oms.tenancy import account_context
-from replenishment.models import Receipt
-from replenishment.services.receiving import apply_receipt
+from replenishment.models import Receipt, Replenishment
+from replenishment.receiving import Origin
+from replenishment.services.receiving import SOURCE_LENGTH, apply_receipt, folded
+
+SUBJECT = "message in"
+"""The `subject_kind` of a discrepancy that a message in left."""
+
+CLOCKS = timedelta(minutes=5)
+"""What two clocks may differ by."""
+OLDER = gettext_lazy(
+    "It was received on %(came)s, before %(number)s was submitted on %(asked)s: it may be of an earlier replenishment "
+    "with this number. If it is of this one, replay it."
+)
 
 log = logging.getLogger(__name__)
 
@@ -54,13 +73,11 @@ def apply_message(*, message_id: int) -> InboundState | None:
 
 
 def _apply(message: InboundMessage) -> InboundState:
-    # Versions of one document take turns: what one brought in, the next must see.
-    list(_versions(message).select_for_update(of=("self",)).order_by("pk").values_list("pk"))
     if _versions(message).filter(version__gt=message.version, applied_at__isnull=False).exists():
         return _end(message, InboundState.SUPERSEDED)
     try:
         with transaction.atomic():
-            source = APPLIERS[Flow(message.stream)](message, _adapter(message))
+            APPLIERS[Flow(message.stream)](message, _adapter(message))
     except (Rejected, Misconfigured, DomainError) as error:
         return _refuse(message, str(error))
     except Exception as error:
@@ -69,49 +86,81 @@ def _apply(message: InboundMessage) -> InboundState:
         if fault_of(error) or database.needs_rollback:
             raise
         log.exception("Message %s of connection %s could not be applied", message.pk, message.connection_id)
-        return _refuse(message, f"{type(error).__name__}: {error}")
-    settle(f"inbound:{message.pk}:", _("Applied after all."), None)
+        return _refuse(message, _("Something went wrong on our side: the log of this installation says what."))
+    _settle(message, _("Applied after all."), None)
     for older in _versions(message).filter(
         version__lt=message.version, applied_at=None, state__in=[InboundState.NEW, InboundState.DISCREPANCY]
     ):
-        settle(f"inbound:{older.pk}:", _("A newer version was applied."), None)
+        _settle(older, _("A newer version was applied."), None)
         _end(older, InboundState.SUPERSEDED)
-    return _end(message, InboundState.DISCREPANCY if has_open_cases(source) else InboundState.APPLIED, is_applied=True)
+    is_open = has_open_cases(origin_of(message))
+    return _end(message, InboundState.DISCREPANCY if is_open else InboundState.APPLIED, is_applied=True)
 
 
-def receipt_source(message: InboundMessage) -> str:
-    """The unique id of a receipt, whatever its version and whichever connection of its tenant brought it."""
-    return f"{tenant(message.connection)}:receipts:{message.external_id}"
+def origin_of(message: InboundMessage) -> Origin:
+    """Which document a message is about, whatever its version and whichever connection of its tenant brought it."""
+    return Origin(stream=message.stream, realm=message.realm, document=message.external_id)
 
 
-def _apply_receipt(message: InboundMessage, adapter: type[Adapter]) -> str:
-    """Apply what is new in a receipt; its source. A later version, or a replay, continues where the last one ended."""
+def _apply_receipt(message: InboundMessage, adapter: type[Adapter]) -> None:
+    """Apply what is new in a receipt. A later version, or a replay, continues where the last one ended."""
     if not issubclass(adapter, WmsAdapter):
         raise Rejected(_("This system sends no receipts."))
-    source, receipt = receipt_source(message), adapter.read_receipt(message.raw)
-    _refuse_other_document(source, receipt)
+    origin, receipt = origin_of(message), adapter.read(Flow.RECEIPTS, message.raw)
+    _refuse_other_document(origin, receipt)
     is_first = not _versions(message).filter(applied_at__isnull=False).exists()
+    if is_first:
+        _refuse_older_than_its_order(message, receipt)
     rest = receipt if is_first else _rest(message, receipt)
     if rest.lines or is_first:
         found = message.connection
         if found.link_id is None:
             raise Rejected(_("This connection runs no warehouse, so nothing can be received over it."))
-        default_bin = found.default_bin.name if found.default_bin else ""
-        told = incoming(rest, link_id=found.link_id, options=found.options, default_bin=default_bin, raw=message.raw)
-        apply_receipt(told, source=source if is_first else next_source(source))
-    return source
+        told = incoming(
+            rest,
+            origin=next_origin(origin),
+            link_id=found.link_id,
+            options=found.options,
+            default_bin=found.default_bin.name if found.default_bin else "",
+            raw=message.raw,
+        )
+        apply_receipt(told, source=_new_source(told.origin))
 
 
-def _refuse_other_document(source: str, receipt: RemoteReceipt) -> None:
+def _new_source(origin: Origin) -> str:
+    """A unique id for a new receipt. Where another document's has this text already, it gets a mark."""
+    text = f"{origin.realm}:{origin.stream}:{origin.document}" + (f"@{origin.part}" if origin.part else "")
+    while Receipt.objects.filter(source=shortened(text, SOURCE_LENGTH)).exists():
+        text += "~"
+    return text
+
+
+def _refuse_other_document(origin: Origin, receipt: RemoteReceipt) -> None:
     """Raise Rejected where what was applied under this number belongs to another replenishment."""
-    number = Receipt.objects.filter(from_source(source)).values_list("replenishment__number", flat=True).first()
-    if number not in {None, receipt.reference}:
+    number = Receipt.objects.filter(of_document(origin)).values_list("replenishment__number", flat=True).first()
+    if number not in {None, folded(receipt.reference)}:
         words = {"number": receipt.external_id, "known": number, "said": receipt.reference}
         raise Rejected(_("Receipt %(number)s was applied for %(known)s before, and now is for %(said)s.") % words)
 
 
-APPLIERS: Mapping[Flow, Callable[[InboundMessage, type[Adapter]], str]] = {Flow.RECEIPTS: _apply_receipt}
-"""Stream → what applies a message of it; it returns the source under which discrepancies of the message are opened."""
+def _refuse_older_than_its_order(message: InboundMessage, receipt: RemoteReceipt) -> None:
+    """Raise Rejected where goods came before they were ordered: they may be of an earlier order with this number.
+
+    Not once a person was told just that, and replays it.
+    """
+    order = Replenishment.objects.filter(
+        number=folded(receipt.reference), submitted_at__gt=receipt.occurred_at + CLOCKS
+    ).first()
+    if order is None or order.submitted_at is None:
+        return
+    came, asked = (f"{timezone.localtime(at):%Y-%m-%d %H:%M}" for at in (receipt.occurred_at, order.submitted_at))
+    words = OLDER % {"number": order.number, "came": came, "asked": asked}
+    if message.error != words:
+        raise Rejected(words)
+
+
+APPLIERS: Mapping[Flow, Callable[[InboundMessage, type[Adapter]], None]] = {Flow.RECEIPTS: _apply_receipt}
+"""Stream → what applies a message of it."""
 
 
 # --- what people do ---------------------------------------------------------------------------------------------------
@@ -124,10 +173,9 @@ def replay(*, message_id: int, actor: Person | None) -> InboundState:
     message = _locked(message_id)
     if message.state not in {InboundState.DISCREPANCY, InboundState.NEW}:
         raise Conflict(_("This message is not waiting for somebody: it is %(state)s.") % {"state": _state(message)})
-    settle(f"inbound:{message.pk}:", _("Replayed."), actor)
+    _settle(message, _("Replayed."), actor)
     if message.applied_at and _has_rest(message):
-        for mark in "#@":
-            settle(f"{receipt_source(message)}{mark}", _("Replayed."), actor)
+        settle_open(cases_of(origin_of(message)), reason=_("Replayed."), actor=actor)
     _record(message, actor, "replay", "")
     return _apply(message)
 
@@ -142,7 +190,7 @@ def close(*, message_id: int, reason: str, actor: Person | None) -> InboundMessa
         raise Conflict(_("This message cannot be closed: it is %(state)s.") % {"state": _state(message)})
     message.state, message.reason, message.closed_by = InboundState.CLOSED, reason.strip()[:400], actor
     message.save(update_fields=["state", "reason", "closed_by"])
-    settle(f"inbound:{message.pk}:", message.reason, actor)
+    _settle(message, message.reason, actor)
     _record(message, actor, "close", message.reason)
     return message
 
@@ -152,20 +200,28 @@ def _has_rest(message: InboundMessage) -> bool:
     if not issubclass(adapter, WmsAdapter):
         return False
     try:
-        return bool(_rest(message, adapter.read_receipt(message.raw)).lines)
+        return bool(_rest(message, adapter.read(Flow.RECEIPTS, message.raw)).lines)
     except Rejected:
         return False
 
 
 def _rest(message: InboundMessage, receipt: RemoteReceipt) -> RemoteReceipt:
+    """What of a receipt was not applied before. Raises Rejected where that is not known."""
+    origin = origin_of(message)
+    if not Receipt.objects.filter(of_document(origin)).exists():  # from before documents were told in columns
+        raise Rejected(_("Which receipts belong to it is not known for sure: compare them, correct, then close this."))
     has_lots = Capability.RECEIPT_LOTS_IN in message.connection.options
-    return rest_of(receipt, applied_before(receipt_source(message)), has_lots=has_lots)
+    return rest_of(receipt, applied_before(origin), has_lots=has_lots)
 
 
 # --- rows -------------------------------------------------------------------------------------------------------------
 def _locked(pk: int) -> InboundMessage:
+    """A message, locked with all versions of its document in one order, before anything else: they take turns, and what
+    one brought in, the next must see.
+    """
     rows = InboundMessage.objects.select_related("connection", "connection__default_bin")
-    found: InboundMessage = rows.select_for_update(of=("self",)).get(pk=pk)
+    list(_versions(rows.defer("raw").get(pk=pk)).select_for_update(of=("self",)).order_by("pk").values_list("pk"))
+    found: InboundMessage = rows.get(pk=pk)
     return found
 
 
@@ -176,19 +232,30 @@ def _adapter(message: InboundMessage) -> type[Adapter]:
 def _versions(message: InboundMessage) -> "QuerySet[InboundMessage]":
     """All messages about the same document, over all connections of its tenant."""
     rows: QuerySet[InboundMessage] = InboundMessage.objects.filter(
-        connection__in=of_same_tenant(message.connection), stream=message.stream, external_id=message.external_id
+        realm=message.realm, stream=message.stream, external_id=message.external_id
     )
     return rows
 
 
+def _refusals(message: InboundMessage) -> "QuerySet[Discrepancy]":
+    """The cases that a message could not be applied."""
+    rows: QuerySet[Discrepancy] = Discrepancy.objects.filter(subject_kind=SUBJECT, subject_id=message.pk)
+    return rows.filter(kind=DiscrepancyKind.INBOUND_REFUSED)
+
+
+def _settle(message: InboundMessage, reason: str, actor: Person | None) -> None:
+    settle_open(_refusals(message), reason=reason, actor=actor)
+
+
 def _refuse(message: InboundMessage, why: str) -> InboundState:
     words = {"what": str(message), "who": message.connection.name, "why": why}
-    own = f"inbound:{message.pk}:"
     open_discrepancy(
         kind=DiscrepancyKind.INBOUND_REFUSED,
-        source=f"{own}{Discrepancy.objects.filter(source__startswith=own).count()}",
+        source=f"inbound:{message.pk}:{_refusals(message).count()}",
         summary=_("%(what)s from %(who)s waits. %(why)s") % words,
         raw=message.raw,
+        subject_kind=SUBJECT,
+        subject_id=message.pk,
     )
     return _end(message, InboundState.DISCREPANCY, why)
 
@@ -209,7 +276,7 @@ def _record(message: InboundMessage, actor: Person | None, action: str, reason: 
     audit.record(
         actor=actor,
         action=action,
-        kind="message in",
+        kind=SUBJECT,
         object_id=message.pk,
         label=str(message),
         changes={"reason": (None, reason)} if reason else {},

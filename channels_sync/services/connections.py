@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _, gettext_lazy
 
 from channels_sync.contract import BaseConfigForm, Capability, Support, SyncError
-from channels_sync.models import Connection, Cursor
+from channels_sync.models import Connection, Cursor, Health
 from channels_sync.queries.lists import has_exchanged
 from channels_sync.queries.tenants import of_same_tenant, tenant
 from channels_sync.registry import adapter_class
@@ -98,6 +98,8 @@ def change(*, connection_id: int, version: int, given: Settings, actor: Person |
     changes = {name: (before.get(name), value) for name, value in _said(found).items() if before.get(name) != value}
     if found.secrets != sealed:
         changes["secrets"] = (HIDDEN, _("changed"))
+    if changes:
+        Connection.objects.filter(pk=found.pk).update(health=Health.UNTRIED)
     audit.record(actor=actor, action="change", kind="connection", object_id=found.pk, label=found.name, changes=changes)
     if _served(found) not in {None, served}:
         outbox.publish(SERVES, found)
@@ -176,7 +178,7 @@ def test(found: Opened) -> Tested:
         with open_adapter(found, seconds=TEST_SECONDS) as adapter:
             return Tested(is_good=True, words=adapter.check())
     except SyncError as error:
-        return Tested(is_good=False, words=str(error) or type(error).__name__)
+        return Tested(is_good=False, words=str(error))
 
 
 @transaction.atomic

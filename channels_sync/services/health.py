@@ -4,25 +4,33 @@ import random
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.db.models import Case, Q, QuerySet, Value, When
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from channels_sync.contract import Misconfigured, SyncError
+from channels_sync.contract import Flow, Misconfigured, NotAllowed, SyncError
 from channels_sync.models import Connection, Cursor, Delivery, DeliveryState, Fault, Health
 from oms.dispatch import due
+from oms.models import Discrepancy, DiscrepancyKind
+from oms.services.discrepancies import open_discrepancy, settle_open
 from oms.tenancy import current_account_id
 
 PUSH, PULL = "sync.push", "sync.pull"
 BREAKS_AFTER = 5
 """So many failures without a success between them, and a connection rests."""
 LONGEST_REST, LONGEST_WAIT = timedelta(hours=1), timedelta(days=1)
+REFUSED_WAITS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60))
+"""How long after each time that it did not let us in it is tried again; after the last one it is stopped."""
+SUBJECT = "connection"
 
 
 def usable() -> "QuerySet[Connection]":
     """The connections that may be called now."""
     rows: QuerySet[Connection] = Connection.objects.filter(
-        Q(resting_until=None) | Q(resting_until__lte=Now()), is_active=True
+        Q(resting_until=None) | Q(resting_until__lte=Now()),
+        Q(asked_until=None) | Q(asked_until__lte=Now()),
+        is_active=True,
     ).exclude(health=Health.STOPPED)
     return rows
 
@@ -36,43 +44,94 @@ def backoff(attempts: int, *, longest: timedelta = LONGEST_WAIT) -> timedelta:
     return wait * jitter
 
 
-def note_success(connection_id: int) -> None:
-    """The other side answered: what waited because it did not is tried at once."""
+def note_success(connection_id: int, flow: Flow) -> None:
+    """The other side answered: what waited because it did not is tried at once, but for what it asked for itself.
+
+    Where it did not let us in for another flow, it still does not.
+    """
     rows = Connection.objects.filter(pk=connection_id)
-    was_failing = rows.exclude(failures=0, health=Health.OK).update(
-        failures=0, health=Health.OK, resting_until=None, error="", error_at=None
-    )
+    mended = {"failures": 0, "refusals": 0, "refused_flow": "", "resting_until": None, "error": "", "error_at": None}
+    elsewhere = Q(health__in=[Health.SUSPECT, Health.STOPPED]) & ~Q(refused_flow__in=["", flow])
+    was_away = rows.exclude(elsewhere).exclude(health=Health.OK).update(health=Health.OK, **mended)
+    was_failing = rows.filter(health=Health.OK).exclude(failures=0).update(**mended)
     rows.update(ok_at=Now())
-    if was_failing:
-        Delivery.objects.filter(connection=connection_id, state=DeliveryState.WAITING, fault=Fault.RETRY).update(
-            next_at=Now()
-        )
+    if was_away or was_failing:
+        waiting = Delivery.objects.filter(connection=connection_id, state=DeliveryState.WAITING, fault=Fault.RETRY)
+        waiting.update(next_at=Now())
         due(current_account_id(), PUSH)
+    if was_away:
+        Cursor.objects.filter(connection=connection_id).exclude(failures=0).update(next_at=Now(), failures=0)
+        due(current_account_id(), PULL)
+        settle_open(_cases(connection_id), reason=_("It works again."), actor=None)
 
 
-def note_failure(connection_id: int, error: SyncError, *, at_least: float | None = None) -> None:
+def note_failure(connection_id: int, error: SyncError, flow: Flow, *, at_least: float | None = None) -> None:
     """The other side did not answer, or not usefully. `at_least` seconds is how long it asked us to stay away."""
     found = Connection.objects.select_for_update(of=("self",)).get(pk=connection_id)
     found.error, found.error_at = str(error)[:600], timezone.now()
-    if isinstance(error, Misconfigured):
-        found.health, found.resting_until = Health.STOPPED, None
+    if isinstance(error, NotAllowed) and found.refusals < len(REFUSED_WAITS) and found.health != Health.STOPPED:
+        _suspect(found, flow)
+    elif isinstance(error, Misconfigured):
+        _stop(found)
     elif at_least is not None:
-        found.resting_until = timezone.now() + timedelta(seconds=min(at_least, 86_400))
+        asked = timezone.now() + min(timedelta(seconds=at_least), LONGEST_WAIT)
+        found.asked_until = max(filter(None, [found.asked_until, asked]))
     else:
-        found.failures += 1
-    if found.failures >= BREAKS_AFTER and found.health != Health.STOPPED:
+        _count_failure(found)
+    found.save(
+        update_fields=[
+            *("error", "error_at", "health", "resting_until", "asked_until", "failures", "refusals", "refused_flow")
+        ]
+    )
+    if until := max(filter(None, [found.resting_until, found.asked_until]), default=None):
+        look_again(until)
+
+
+def _count_failure(found: Connection) -> None:
+    found.failures += 1
+    if found.failures >= BREAKS_AFTER and found.health in {Health.UNTRIED, Health.OK, Health.RESTING}:
         rest = backoff(found.failures - BREAKS_AFTER + 1, longest=LONGEST_REST)
         found.health = Health.RESTING
         found.resting_until = max(filter(None, [found.resting_until, timezone.now() + rest]))
-    found.save(update_fields=["error", "error_at", "health", "resting_until", "failures"])
-    if found.resting_until:
-        look_again(found.resting_until)
+
+
+def _suspect(found: Connection, flow: Flow) -> None:
+    """It may be a hiccup of theirs: a few more tries before anybody is troubled."""
+    found.resting_until = timezone.now() + REFUSED_WAITS[found.refusals]
+    found.health, found.refused_flow = Health.SUSPECT, flow
+    found.refusals += 1
+
+
+def _stop(found: Connection) -> None:
+    """Call it no more until a person acts, who is told once."""
+    found.health, found.resting_until = Health.STOPPED, None
+    if not _cases(found.pk).filter(is_open=True).exists():
+        open_discrepancy(
+            kind=DiscrepancyKind.CONNECTION_STOPPED,
+            source=f"{SUBJECT}:{found.pk}:{timezone.now():%Y%m%d%H%M%S%f}",
+            summary=_("%(who)s is stopped; its messages wait. %(why)s") % {"who": found.name, "why": found.error},
+            subject_kind=SUBJECT,
+            subject_id=found.pk,
+        )
+
+
+def _cases(connection_id: int) -> "QuerySet[Discrepancy]":
+    """The cases that a connection was stopped."""
+    rows: QuerySet[Discrepancy] = Discrepancy.objects.filter(subject_kind=SUBJECT, subject_id=connection_id)
+    return rows
 
 
 def resume(connection_id: int) -> None:
     """Somebody changed the settings, or asked to try now: call it again, with all that its settings had stopped."""
     Connection.objects.filter(pk=connection_id).update(
-        failures=0, health=Health.OK, resting_until=None, error="", error_at=None
+        failures=0,
+        refusals=0,
+        refused_flow="",
+        health=Case(When(health=Health.OK, then=Value(Health.OK)), default=Value(Health.UNTRIED)),
+        resting_until=None,
+        asked_until=None,
+        error="",
+        error_at=None,
     )
     Delivery.objects.filter(connection=connection_id, state=DeliveryState.WAITING).update(next_at=Now())
     Cursor.objects.filter(connection=connection_id).update(next_at=Now(), failures=0)
@@ -104,6 +163,9 @@ def cut_waits() -> None:
     for seconds in Cursor.objects.values_list("connection__seconds", flat=True).distinct():
         turn = Now() + max(LONGEST_REST, timedelta(seconds=seconds))
         Cursor.objects.filter(connection__seconds=seconds, next_at__gt=turn).update(next_at=turn)
-    Connection.objects.filter(resting_until__gt=Now() + LONGEST_WAIT).update(resting_until=Now() + LONGEST_WAIT)
-    Connection.objects.filter(resting_until__gt=Now(), error_at__gt=Now()).update(resting_until=Now(), error_at=Now())
+    for name, longest in (("resting_until", LONGEST_REST * 1.2), ("asked_until", LONGEST_WAIT)):
+        own = Connection.objects.filter(**{f"{name}__gt": Now()})
+        own.filter(error_at__gt=Now()).update(**{name: Now()})
+        own.filter(**{f"{name}__gt": Now() + longest}).update(**{name: Now() + longest})
+    Connection.objects.filter(error_at__gt=Now()).update(error_at=Now())
     look_again()

@@ -14,15 +14,17 @@ from channels_sync.payloads import to_json
 from channels_sync.queries.purchase_orders import expected, purchase_order
 from channels_sync.registry import adapter_class, all_adapters
 from channels_sync.services.health import PUSH
+from channels_sync.services.restored import may_be_there
 from oms.dispatch import due
 from oms.errors import Conflict, DomainError
 from oms.models import Discrepancy, OutboxMessage, Person
 from oms.services import audit
-from oms.services.discrepancies import close_discrepancy
+from oms.services.discrepancies import settle_open
 from oms.tenancy import current_account_id
 from replenishment.models import Replenishment
 from replenishment.services.submitting import CANCELLED, CLOSED, SUBMITTED
 
+SUBJECT = "message out"
 ACTIONS = {SUBMITTED: Action.SEND_PO, CANCELLED: Action.CANCEL_PO, CLOSED: Action.CANCEL_PO}
 
 
@@ -96,7 +98,7 @@ def _enqueue(message: OutboxMessage, connection: Connection, replenishment: Repl
     action = ACTIONS[message.topic]
     aggregate = _aggregate(replenishment)
     earlier = open_deliveries(connection.pk, aggregate)
-    key = f"{connection.uid.hex}-{message.pk}"
+    key = f"{connection.uid.hex}-{message.epoch}-{message.pk}"
     payload, notes = _document(action, connection, replenishment, key)
     _row, is_new = Delivery.objects.get_or_create(
         message=message,
@@ -108,6 +110,7 @@ def _enqueue(message: OutboxMessage, connection: Connection, replenishment: Repl
             "key": key,
             "payload": payload,
             "notes": notes,
+            "look_first": may_be_there(message, replenishment),
             "state": DeliveryState.PARKED if earlier.filter(state=DeliveryState.FAILED).exists() else "waiting",
         },
     )
@@ -171,7 +174,7 @@ def withdraw(found: Delivery, reason: str, actor: Person | None) -> None:
     found.state, found.reason, found.closed_by = DeliveryState.CLOSED, reason.strip()[:400], actor
     found.lease_until = None
     found.save(update_fields=["state", "reason", "closed_by", "lease_until"])
-    settle(f"delivery:{found.pk}:", found.reason, actor)
+    settle(found.pk, found.reason, actor)
     unpark(found.connection_id, found.aggregate)
     _record(found, actor, "close", found.reason)
     due(current_account_id(), PUSH)
@@ -189,10 +192,10 @@ def park(connection_id: int, aggregate: str) -> None:
     open_deliveries(connection_id, aggregate).filter(state=DeliveryState.WAITING).update(state=DeliveryState.PARKED)
 
 
-def settle(prefix: str, reason: str, actor: Person | None) -> None:
-    """Close the open discrepancies whose source starts with a text."""
-    for pk in Discrepancy.objects.filter(source__startswith=prefix, is_open=True).values_list("pk", flat=True):
-        close_discrepancy(discrepancy_id=pk, reason=reason, actor=actor)
+def settle(delivery_id: int, reason: str, actor: Person | None) -> None:
+    """Close what a message out has opened and is not settled yet."""
+    cases = Discrepancy.objects.filter(subject_kind=SUBJECT, subject_id=delivery_id)
+    settle_open(cases, reason=reason, actor=actor)
 
 
 def _locked(pk: int) -> Delivery:
@@ -206,4 +209,4 @@ def _state(found: Delivery) -> str:
 
 def _record(found: Delivery, actor: Person | None, action: str, reason: str) -> None:
     changes: dict[str, tuple[Any, Any]] = {"reason": (None, reason)} if reason else {}
-    audit.record(actor=actor, action=action, kind="message out", object_id=found.pk, label=str(found), changes=changes)
+    audit.record(actor=actor, action=action, kind=SUBJECT, object_id=found.pk, label=str(found), changes=changes)

@@ -1,35 +1,45 @@
 """The poll: asks each stream for what changed, stores every payload as it came, then applies what is new.
 
 One pull of a stream runs at a time (an advisory lock). Its next turn is written down before the first request, so a
-worker that is killed costs one turn. The cursor moves only after everything up to it is stored.
+worker that is killed costs one turn. The cursor moves only after everything up to it is stored, and never past the
+moment at which the other side was asked: what is dated later than that may be followed by what is not. Once in a while
+it is looked further back (a sweep), for what appeared late.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
 
 from django.conf import settings
-from django.db import DatabaseError, connection as database
-from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.db.models.functions import Now
+from django.db import DatabaseError, Error, connection as database
+from django.db.models import Exists, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import Least, Now
 from django.utils import timezone
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext as _, gettext_lazy
 
-from channels_sync.contract import Flow, Page, Retry, SyncError
+from channels_sync.contract import Adapter, Flow, Misconfigured, Page, Retry, SyncError
 from channels_sync.models import Connection, Cursor, InboundMessage
 from channels_sync.payloads import digest
+from channels_sync.queries.tenants import tenant
 from channels_sync.services import health, runs
 from channels_sync.services.adapters import Opened, open_adapter, opened
-from channels_sync.services.applying import apply_new
+from channels_sync.services.applying import SUBJECT, apply_new
 from channels_sync.vault import redacted
+from oms.database.faults import fault_of
 from oms.dispatch import due
-from oms.services.discrepancies import shortened
+from oms.models import DiscrepancyKind
+from oms.services.discrepancies import open_discrepancy, shortened
 from oms.tenancy import account_context
 
 SLICE_SECONDS = 20
+SWEEPS = {"swept_at": (timedelta(hours=1), timedelta(hours=4)), "swept_far_at": (timedelta(days=1), timedelta(days=8))}
+"""When a stream was swept → how often that is done, and how far behind the cursor it looks."""
+TOLERANCE = timedelta(minutes=5)
+"""A document that is dated so much later than now is told of: clocks differ a little, and nobody cares."""
+OUR_FAULT = gettext_lazy("Something went wrong on our side. Whoever runs this installation finds it in the log.")
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +51,22 @@ class Turn:
     flow: Flow
     at: datetime | None
     connection: Opened
+    realm: str = ""
+    sweep_from: datetime | None = None
+
+
+@dataclass
+class Reading:
+    """How far a turn has come. `asked_at` is when the other side was asked first, None before it answered."""
+
+    turn: Turn
+    at: datetime | None
+    asked_at: datetime | None = None
+    is_new_read: bool = False
+
+    def clamped(self, moment: datetime) -> datetime:
+        """A moment up to which the stream is known: never later than when it was asked."""
+        return min(moment, self.asked_at or moment)
 
 
 def pull(account_id: int) -> int:
@@ -74,17 +100,27 @@ def _take_turn(account_id: int) -> Turn | None:
         if cursor is None:
             return None
         # It grows with failures, and is never below what the connection asks for.
-        found = cursor.connection
+        found, now = cursor.connection, timezone.now()
         wait = timedelta(seconds=found.seconds)
         if cursor.failures:
             wait = max(wait, health.backoff(cursor.failures, longest=health.LONGEST_REST))
-        next_at = timezone.now() + wait
-        if not Cursor.objects.filter(pk=cursor.pk, next_at=cursor.next_at).update(next_at=next_at):
+        at = min(cursor.at, now) if cursor.at else None
+        swept = _due_sweeps(cursor, now)
+        taken = Cursor.objects.filter(pk=cursor.pk, next_at=cursor.next_at)
+        if not taken.update(next_at=now + wait, **dict.fromkeys(swept, now)):
             return None
-        due(account_id, health.PULL, at=next_at)
+        due(account_id, health.PULL, at=now + wait)
         if _ready().exclude(pk=cursor.pk).exists():
             due(account_id, health.PULL)
-        return Turn(Flow(cursor.stream), cursor.at, opened(found))
+        back = [at - SWEEPS[name][1] for name in swept] if at else []
+        sweep_from = min(filter(None, [cursor.sweep_from, *back]), default=None)
+        return Turn(Flow(cursor.stream), at, opened(found), tenant(found), sweep_from)
+
+
+def _due_sweeps(cursor: Cursor, now: datetime) -> list[str]:
+    """The sweeps for which it is time. A stream that was never read is read as a whole anyway."""
+    last = {name: getattr(cursor, name) for name in SWEEPS}
+    return [name for name, (every, _back) in SWEEPS.items() if last[name] is None or last[name] <= now - every]
 
 
 @contextmanager
@@ -107,42 +143,65 @@ def _alone(account_id: int, turn: Turn) -> Iterator[bool]:
 
 def _pull(account_id: int, turn: Turn) -> None:
     run_id = runs.start(account_id, turn.connection.pk, turn.flow)
-    cursor, error = turn.at, ""
+    reading, error = Reading(turn, turn.at), ""
     try:
         with open_adapter(turn.connection, seconds=settings.SYNC_PULL_SECONDS) as adapter:
-            since = turn.at - adapter.overlap if turn.at else None
-            for page in adapter.fetch(turn.flow, since):
-                cursor = _store(account_id, turn, page, run_id, cursor)
-                apply_new(account_id, turn.connection.pk, turn.flow, run_id)
+            for since in _spans(turn, adapter):
+                for page in adapter.fetch(turn.flow, since):
+                    reading.asked_at = reading.asked_at or _asked_at(adapter)
+                    _store(account_id, reading, page, run_id)
+                    apply_new(account_id, turn.connection.pk, turn.flow, run_id)
+                _note_read(account_id, reading)
     except SyncError as failure:
-        error = str(failure) or type(failure).__name__
-        _note_failure(account_id, turn, failure)
+        error = str(failure)
+        _note_failure(account_id, reading, failure)
     except Exception as failure:
-        if isinstance(failure, DatabaseError):
+        if fault_of(failure) or isinstance(failure, Error):  # our own database says nothing about the other side
             raise
         log.exception("Stream %s of connection %s could not be read", turn.flow, turn.connection.pk)
-        error = f"{type(failure).__name__}: {failure}"
-        _note_failure(account_id, turn, Retry(error))
+        error = str(OUR_FAULT)
+        _note_failure(account_id, reading, Retry(error))
     else:
-        _note_success(account_id, turn, cursor)
+        _note_success(account_id, turn)
     apply_new(account_id, turn.connection.pk, turn.flow, run_id)
-    runs.finish(account_id, run_id, cursor=cursor, error=error)
+    runs.finish(account_id, run_id, cursor=reading.at, error=error)
 
 
-def _store(account_id: int, turn: Turn, page: Page, run_id: int, cursor: datetime | None) -> datetime | None:
-    """Keep a page as it came; answers how far the stream is known now."""
+def _spans(turn: Turn, adapter: Adapter) -> Iterator[datetime | None]:
+    """From when on the stream is asked: what is new, then what may have appeared late, where it is time to look."""
+    if turn.at is None:
+        yield None
+        return
+    new = turn.at - adapter.overlap
+    yield new
+    if turn.sweep_from and turn.sweep_from < new:
+        yield turn.sweep_from
+
+
+def _asked_at(adapter: Adapter) -> datetime:
+    """When the other side was asked, by its own clock; by ours, with room for a difference, where it does not say."""
+    theirs = adapter.clock()
+    # They say it to the second.
+    return theirs + timedelta(seconds=1) if theirs else timezone.now() - adapter.overlap
+
+
+def _store(account_id: int, reading: Reading, page: Page, run_id: int) -> None:
+    """Keep a page as it came, and how far the stream is known now."""
+    turn = reading.turn
     rows: dict[tuple[str, str], InboundMessage] = {}
+    dates: dict[tuple[str, str], datetime | None] = {}
     for payload in page.payloads:
         raw = redacted(payload.raw)
         row = InboundMessage(
             connection_id=turn.connection.pk,
+            realm=turn.realm,
             stream=turn.flow,
             external_id=shortened(payload.external_id, 120),
             version=payload.version,
             digest=digest(raw),
             raw=raw,
         )
-        rows[row.external_id, row.digest] = row
+        rows[row.external_id, row.digest], dates[row.external_id, row.digest] = row, payload.updated_at
     with account_context(account_id):
         held = Connection.objects.select_for_update(of=("self",), no_key=True).get(pk=turn.connection.pk)
         if held.config != turn.connection.config:
@@ -153,34 +212,72 @@ def _store(account_id: int, turn: Turn, page: Page, run_id: int, cursor: datetim
         known = set(own.filter(external_id__in=[name for name, _digest in rows]).values_list("external_id", "digest"))
         fresh = [row for key, row in rows.items() if key not in known]
         InboundMessage.objects.bulk_create(fresh, ignore_conflicts=True, batch_size=500)
+        _tell_future(reading, {key: moment for key, moment in dates.items() if key not in known and moment})
         if page.through:
-            _move(turn, page.through)
+            _move(turn, reading.clamped(page.through))
     runs.count(account_id, run_id, pages=1, seen=len(page.payloads), stored=len(fresh))
-    moments = [payload.updated_at for payload in page.payloads if payload.updated_at]
-    return max(filter(None, [cursor, *moments]), default=None)
+    moments = [reading.clamped(moment) for moment in dates.values() if moment]
+    reading.at = max(filter(None, [reading.at, *moments]), default=None)
+
+
+def _tell_future(reading: Reading, dates: Mapping[tuple[str, str], datetime]) -> None:
+    """Open a case for each new document that is dated in the future: it is applied, but its date is not believed."""
+    latest = max(filter(None, [reading.asked_at, timezone.now()])) + TOLERANCE
+    for (external_id, digested), moment in dates.items():
+        if moment <= latest:
+            continue
+        message = InboundMessage.objects.get(
+            connection=reading.turn.connection.pk,
+            stream=reading.turn.flow,
+            external_id=external_id,
+            digest=digested,
+        )
+        words = {"what": str(message), "who": reading.turn.connection.name, "when": f"{moment:%Y-%m-%d %H:%M %Z}"}
+        open_discrepancy(
+            kind=DiscrepancyKind.FUTURE_DATE,
+            source=f"inbound:{message.pk}:future",
+            summary=_("%(what)s from %(who)s is dated %(when)s, in the future. It is applied all the same.") % words,
+            raw=message.raw,
+            subject_kind=SUBJECT,
+            subject_id=message.pk,
+        )
 
 
 def _move(turn: Turn, to: datetime) -> None:
-    """Move a cursor forwards, never back."""
+    """Move a cursor forwards, never back, unless it stands in the future."""
     rows = Cursor.objects.filter(connection=turn.connection.pk, stream=turn.flow)
-    rows.filter(Q(at=None) | Q(at__lt=to)).update(at=to)
+    rows.filter(Q(at=None) | Q(at__lt=to) | Q(at__gt=timezone.now() + TOLERANCE)).update(at=to)
 
 
-def _note_success(account_id: int, turn: Turn, cursor: datetime | None) -> None:
+def _note_read(account_id: int, reading: Reading) -> None:
+    """All that is new is stored: what follows looks back only."""
+    reading.is_new_read = True
     with account_context(account_id):
-        if cursor:
-            _move(turn, cursor)
+        if reading.at:
+            _move(reading.turn, reading.at)
+        own = Cursor.objects.filter(connection=reading.turn.connection.pk, stream=reading.turn.flow)
+        own.exclude(sweep_from=None).update(sweep_from=None)
+
+
+def _note_success(account_id: int, turn: Turn) -> None:
+    with account_context(account_id):
         Cursor.objects.filter(connection=turn.connection.pk, stream=turn.flow).exclude(failures=0).update(failures=0)
-        health.note_success(turn.connection.pk)
+        health.note_success(turn.connection.pk, turn.flow)
 
 
-def _note_failure(account_id: int, turn: Turn, error: SyncError) -> None:
-    after = error.after if isinstance(error, Retry) else None
+def _note_failure(account_id: int, reading: Reading, error: SyncError) -> None:
+    """Ask again after what the other side asked for, else after a longer and longer wait; from where this began."""
+    turn, after = reading.turn, error.after if isinstance(error, Retry) else None
     with account_context(account_id):
         own = Cursor.objects.filter(connection=turn.connection.pk, stream=turn.flow)
         cursor = own.get()
         wait = timedelta(seconds=after) if after is not None else health.backoff(cursor.failures + 1)
+        if isinstance(error, Misconfigured):  # it is the connection that waits
+            wait = timedelta()
         next_at = timezone.now() + min(wait, health.LONGEST_REST)
         own.update(failures=cursor.failures + 1, next_at=next_at)
-        health.note_failure(turn.connection.pk, error, at_least=after)
+        if turn.at and not reading.is_new_read:
+            began = min(filter(None, [turn.at, turn.sweep_from]))
+            own.update(sweep_from=Least("sweep_from", Value(began)))
+        health.note_failure(turn.connection.pk, error, turn.flow, at_least=after)
         due(account_id, health.PULL, at=next_at)

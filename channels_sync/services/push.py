@@ -15,14 +15,14 @@ from django.conf import settings
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext as _, gettext_lazy
 
-from channels_sync.contract import Flow, Rejected, RemoteRef, Retry, SyncError, WmsAdapter
+from channels_sync.contract import Flow, Misconfigured, Rejected, RemoteRef, Retry, SyncError, WmsAdapter
 from channels_sync.models import Action, Connection, Delivery, DeliveryState, Fault
 from channels_sync.models.messages import OVER
 from channels_sync.payloads import from_json
 from channels_sync.queries.purchase_orders import why_not
-from channels_sync.services import health, outgoing, runs
+from channels_sync.services import health, outgoing, restored, runs
 from channels_sync.services.adapters import Opened, open_adapter, opened
 from oms.dispatch import due
 from oms.models import DiscrepancyKind
@@ -31,7 +31,12 @@ from oms.tenancy import account_context
 
 SLICE_SECONDS = 20
 """How long one task sends over one connection before it lets others have the worker."""
-FAULTS = {"Rejected": Fault.REJECTED, "Misconfigured": Fault.MISCONFIGURED}
+OUR_FAULT = gettext_lazy("Something went wrong on our side. Whoever runs this installation finds it in the log.")
+# A draft of the backup that was submitted, and sent, before the backup was restored; and now once more.
+SENT_BEFORE = gettext_lazy(
+    "The warehouse has %(number)s already, from before a backup was restored. Compare the two: close this message if "
+    "they are the same; else cancel it there, and enter what is missing on a new replenishment."
+)
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +52,8 @@ class Claim:
     aggregate: str
     payload: dict[str, Any]
     remote_id: str
+    look_first: bool
+    is_restored: bool
     connection: Opened
 
 
@@ -124,7 +131,9 @@ def _next(connection: Connection) -> Delivery | None:
     while found := ripe.select_for_update(of=("self",)).first():
         if found.action == Action.CANCEL_PO:
             return found
-        if not (reason := why_not(outgoing.subject(found), connection, is_tried=found.attempts > 0)):
+        if not (
+            reason := why_not(outgoing.subject(found), connection, is_tried=found.attempts > 0 or found.look_first)
+        ):
             return found
         outgoing.withdraw(found, reason, None)
     return None
@@ -139,6 +148,8 @@ def _claimed(found: Delivery, connection: Connection) -> Claim:
         aggregate=found.aggregate,
         payload=found.payload,
         remote_id=found.remote_id or _sent_as(found),
+        look_first=found.look_first,
+        is_restored=found.look_first and restored.is_of_before(found.message),
         connection=opened(connection),
     )
 
@@ -155,13 +166,13 @@ def _send(account_id: int, claim: Claim) -> bool:
     try:
         with open_adapter(claim.connection, seconds=settings.SYNC_LEASE_SECONDS * 0.6) as adapter:
             ref = _call(adapter, claim)
-    except Retry as error:
+    except (Retry, Misconfigured) as error:
         _later(account_id, claim, error)
     except SyncError as error:
-        _fail(account_id, claim, error, FAULTS[type(error).__name__])
-    except Exception as error:
+        _fail(account_id, claim, str(error), Fault(error.fault))
+    except Exception:
         log.exception("Message %s could not be sent", claim.pk)
-        _fail(account_id, claim, Rejected(f"{type(error).__name__}: {error}"), Fault.BROKEN)
+        _fail(account_id, claim, str(OUR_FAULT), Fault.BROKEN)
     else:
         return _done(account_id, claim, ref)
     return False
@@ -172,6 +183,10 @@ def _call(adapter: Any, claim: Claim) -> RemoteRef:
         raise Rejected(_("This system takes no purchase orders."))
     if claim.action == Action.CANCEL_PO:
         return adapter.cancel_purchase_order(RemoteRef(id=claim.remote_id, reference=claim.label))
+    if claim.look_first and (there := adapter.find_purchase_order(claim.label)) is not None:
+        if claim.is_restored:
+            return there
+        raise Rejected(SENT_BEFORE % {"number": claim.label})
     return adapter.send_purchase_order(from_json(claim.payload))
 
 
@@ -192,39 +207,44 @@ def _done(account_id: int, claim: Claim, ref: RemoteRef) -> bool:
             remote_id=ref.id[:120],
             answer={"id": ref.id, "note": ref.note},
         )
-        health.note_success(claim.connection.pk)
+        health.note_success(claim.connection.pk, Flow.PURCHASE_ORDERS)
         if is_ours:
-            outgoing.settle(f"delivery:{claim.pk}:", _("Sent after all."), None)
+            outgoing.settle(claim.pk, _("Sent after all."), None)
             outgoing.unpark(claim.connection.pk, claim.aggregate)
     return bool(is_ours)
 
 
-def _later(account_id: int, claim: Claim, error: Retry) -> None:
-    """Try again after what the other side asked for, else after a longer and longer wait."""
-    wait = timedelta(seconds=error.after) if error.after is not None else health.backoff(claim.attempt)
-    at = timezone.now() + min(wait, health.LONGEST_WAIT)
+def _later(account_id: int, claim: Claim, error: Retry | Misconfigured) -> None:
+    """Try again after what the other side asked for, else after a longer and longer wait.
+
+    Where nothing works with the connection it is the connection that waits, and this message with it.
+    """
+    own = {"state": DeliveryState.WAITING, "fault": error.fault, "error": str(error)[:600], "lease_until": None}
+    at, after = timezone.now(), None
+    if isinstance(error, Retry):
+        after = error.after
+        wait = timedelta(seconds=after) if after is not None else health.backoff(claim.attempt)
+        at += min(wait, health.LONGEST_WAIT)
     with account_context(account_id):
-        _own(claim).update(
-            state=DeliveryState.WAITING, fault=Fault.RETRY, error=str(error)[:600], lease_until=None, next_at=at
-        )
-        health.note_failure(claim.connection.pk, error, at_least=error.after)
+        _own(claim).update(next_at=at, **own)
+        health.note_failure(claim.connection.pk, error, Flow.PURCHASE_ORDERS, at_least=after)
         due(account_id, health.PUSH, at=at)
 
 
-def _fail(account_id: int, claim: Claim, error: SyncError, fault: Fault) -> None:
+def _fail(account_id: int, claim: Claim, why: str, fault: Fault) -> None:
     """Stop this message, and with it the later ones of its document, until somebody sees to it."""
     with account_context(account_id):
-        if not _own(claim).update(state=DeliveryState.FAILED, fault=fault, error=str(error)[:600], lease_until=None):
+        if not _own(claim).update(state=DeliveryState.FAILED, fault=fault, error=why[:600], lease_until=None):
             return
         outgoing.park(claim.connection.pk, claim.aggregate)
-        if fault == Fault.MISCONFIGURED:
-            health.note_failure(claim.connection.pk, error)
-        elif fault == Fault.REJECTED:
-            health.note_success(claim.connection.pk)
-        words = {"what": claim.label, "who": claim.connection.name, "why": str(error)}
+        if fault == Fault.REJECTED:
+            health.note_success(claim.connection.pk, Flow.PURCHASE_ORDERS)
+        words = {"what": claim.label, "who": claim.connection.name, "why": why}
         open_discrepancy(
             kind=DiscrepancyKind(f"push_{fault.value}"),
             source=f"delivery:{claim.pk}:{timezone.now():%Y%m%d%H%M%S%f}",
             summary=_("%(what)s did not reach %(who)s. %(why)s") % words,
             raw=claim.payload,
+            subject_kind=outgoing.SUBJECT,
+            subject_id=claim.pk,
         )

@@ -26,6 +26,9 @@ from oms.ui.audit import timeline
 from oms.ui.views import Empty, TableView
 
 SYNC = gettext_lazy("Sync")
+LOOK_FIRST = gettext_lazy(
+    "Look first: a backup was restored, so this may have arrived already. Its document is looked for before it is sent."
+)
 MOST_SHOWN = 100_000
 """Characters of a payload on its page."""
 
@@ -104,7 +107,7 @@ def message_out(request: AccountRequest, pk: int) -> HttpResponse:
         "page_title": str(found),
         "status": _status(DeliveryState(found.state).label, DELIVERY_TONES[DeliveryState(found.state)]),
         "facts": facts,
-        "notes": found.notes,
+        "notes": [*found.notes, *([LOOK_FIRST] if found.look_first and not found.is_over else [])],
         "payload": _pretty(found.payload),
         **_ways(request, found, "message_out", may=found.state in {DeliveryState.FAILED, DeliveryState.WAITING}),
     }

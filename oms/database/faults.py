@@ -28,7 +28,7 @@ class Fault(Enum):
     FULL = "full"
 
 
-WORDS: Mapping[Fault, Text] = {
+WORDS: Mapping[Fault | None, Text] = {
     Fault.AWAY: _("The database does not answer."),
     Fault.STARTING: _("The database is starting, or recovers what it wrote last."),
     Fault.CROWDED: _("The database has too much to do at this moment."),

@@ -64,7 +64,7 @@ def web(setting: Setting) -> Service:
     return Service(
         name="web",
         argv=(sys.executable, "-m", "oms.webserver", *options),
-        env=setting.environment,
+        env={**setting.environment, "LOTLINE_PROCESS": "web"},
         cwd=ROOT,
         ready=lambda _pid: is_healthy(setting.port),
         grace=15.0,
@@ -92,6 +92,7 @@ def worker(setting: Setting, name: str) -> Service:
         argv=(*_celery(setting, "worker"), *options),
         env={
             **setting.environment,
+            "LOTLINE_PROCESS": name,
             "PYTHONWARNINGS": ",".join(filter(None, [GIVEN.get("PYTHONWARNINGS"), AS_ROOT])),
             "CELERY_SKIP_CHECKS": "1",  # `prepare` has just made them; here they would load every view
         },

@@ -7,6 +7,7 @@ imports services, queries or views.
 from oms.models.audit import AuditEntry
 from oms.models.catalogue import Sku, Workflow
 from oms.models.discrepancies import CaseState, Discrepancy, DiscrepancyKind
+from oms.models.installation import Installation
 from oms.models.layouts import ColumnChoice, SavedView
 from oms.models.orders import Order, OrderLine, OrderStatus
 from oms.models.people import (
@@ -42,6 +43,7 @@ __all__ = [
     "Discrepancy",
     "DiscrepancyKind",
     "Due",
+    "Installation",
     "Job",
     "JobState",
     "Location",

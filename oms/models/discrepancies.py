@@ -34,6 +34,8 @@ class DiscrepancyKind(models.TextChoices):
     OVER_RECEIPT = "over_receipt", _("More than ordered")
     TWO_SPELLINGS = "two_spellings", _("Two spellings")
     INBOUND_REFUSED = "inbound_refused", _("Message in not taken")
+    FUTURE_DATE = "future_date", _("Date in the future")
+    CONNECTION_STOPPED = "connection_stopped", _("Connection stopped")
     PUSH_REJECTED = "push_rejected", _("Message out refused")
     PUSH_MISCONFIGURED = "push_misconfigured", _("Message out: wrong settings")
     PUSH_BROKEN = "push_broken", _("Message out: error on our side")
@@ -51,7 +53,9 @@ class CaseState(models.TextChoices):
 class Discrepancy(AccountModel):
     """A case that somebody settles; the raw fact is kept.
 
-    `source` is the unique id of the fact, so that a fact which is delivered again opens no second case.
+    `source` is the unique id of the fact, so that a fact which is delivered again opens no second case; nothing reads
+    anything out of it. What the case is about is in columns: `subject_kind` and `subject_id` name a row of the app that
+    opened it, `subject_line` the line of a document. All are empty where that is not known for sure.
     """
 
     kind = models.CharField(_("Kind"), max_length=40)
@@ -61,6 +65,9 @@ class Discrepancy(AccountModel):
     process_type = models.CharField(_("ProcessType"), max_length=16, blank=True)
     process_id = models.CharField(_("ProcessID"), max_length=80, blank=True)
     source = models.CharField(max_length=250)
+    subject_kind = models.CharField(max_length=24, blank=True)
+    subject_id = models.BigIntegerField(null=True)
+    subject_line = models.PositiveIntegerField(null=True)
     raw = models.JSONField(default=dict)
     is_open = models.BooleanField(_("Open"), default=True)
     created_at = models.DateTimeField(_("Since"), db_default=Now())
@@ -77,6 +84,11 @@ class Discrepancy(AccountModel):
         indexes: ClassVar = [
             models.Index(fields=["account", "-id"], condition=models.Q(is_open=True), name="discrepancy_open"),
             models.Index(fields=["account", "process_type", "process_id"], name="discrepancy_by_process"),
+            models.Index(
+                fields=["account", "subject_kind", "subject_id"],
+                condition=models.Q(subject_id__isnull=False),
+                name="discrepancy_by_subject",
+            ),
         ]
 
     def __str__(self) -> str:

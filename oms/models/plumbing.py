@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from oms.models.installation import CurrentEpoch
 from oms.models.people import Person
 from oms.tenancy import AccountKey, AccountModel
 
@@ -37,11 +38,15 @@ class Round(models.Model):
 
 
 class OutboxMessage(AccountModel):
-    """A fact that the apps above, or a remote system, must hear of; written in the transaction that made it true."""
+    """A fact that the apps above, or a remote system, must hear of; written in the transaction that made it true.
+
+    `epoch` is the installation's when it was made; what a restore brings back keeps its own.
+    """
 
     topic = models.CharField(max_length=60)
     aggregate = models.CharField(max_length=80)
     payload = models.JSONField(default=dict)
+    epoch = models.BigIntegerField(db_default=CurrentEpoch())
     created_at = models.DateTimeField(db_default=Now())
     done_at = models.DateTimeField(null=True)
     attempts = models.PositiveIntegerField(default=0)

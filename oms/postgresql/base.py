@@ -3,6 +3,7 @@
 from typing import Any
 
 import psycopg
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db.backends.postgresql import base, features
 from psycopg_pool import PoolTimeout
@@ -24,6 +25,14 @@ SELECT current_user, r.rolsuper, r.rolbypassrls,
                AND current_user <> 'lotline_owner' AND pg_has_role(current_user, o.oid, 'MEMBER'))
 FROM pg_roles r WHERE r.rolname = current_user
 """
+
+
+RESTORING = "lotline_restoring"
+"""The schema that is there while a backup is restored: what is in the database is not whole until it is gone."""
+
+
+class BeingRestored(RuntimeError):
+    """A restore into this database has not ended, so no process of the set may work on it."""
 
 
 class WrongRole(RuntimeError):
@@ -56,8 +65,12 @@ class DatabaseWrapper(base.DatabaseWrapper):
             return
         with self.connection.cursor() as cursor:
             faults = role_faults(cursor)
+            cursor.execute("SELECT to_regnamespace(%s) IS NOT NULL", [RESTORING])
+            is_whole = not cursor.fetchone()[0]
         if faults:
             raise WrongRole(f"{' and '.join(faults)} (lotline.E001). Let DATABASE_URL name lotline_app")
+        if settings.PROCESS and not is_whole:
+            raise BeingRestored("A restore into this database has not ended. Run it again: it says what to do")
         DatabaseWrapper.is_role_known = True
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
@@ -29,6 +30,7 @@ class Case:
         source: the unique id of the fact; longer ones than the column are shortened, and stay unique.
         summary: one sentence for the person who settles it.
         sku_id, serial, process_type, process_id: what it is about, where that is known.
+        subject_kind, subject_id, subject_line: the row that it is about, and the line of that document.
         raw: the fact as it came, JSON-ready.
     """
 
@@ -40,6 +42,9 @@ class Case:
     process_type: str = ""
     process_id: str = ""
     raw: Mapping[str, Any] = field(default_factory=dict)
+    subject_kind: str = ""
+    subject_id: int | None = None
+    subject_line: int | None = None
 
 
 @transaction.atomic
@@ -54,19 +59,9 @@ def open_discrepancies(cases: Sequence[Case]) -> int:
 
 
 @transaction.atomic
-def open_discrepancy(
-    *,
-    kind: DiscrepancyKind,
-    source: str,
-    summary: str,
-    sku_id: int | None = None,
-    serial: str = "",
-    process_type: str = "",
-    process_id: str = "",
-    raw: Mapping[str, Any] | None = None,
-) -> Discrepancy:
+def open_discrepancy(*, kind: DiscrepancyKind, source: str, summary: str, **more: Any) -> Discrepancy:
     """Open one case, or give the one that the same fact opened before; see Case for the arguments."""
-    case = Case(kind, source, summary, sku_id, serial, process_type, process_id, raw or {})
+    case = Case(kind, source, summary, **more)
     open_discrepancies([case])
     row = _row(case)
     found: Discrepancy = Discrepancy.objects.get(kind=row.kind, source=row.source)
@@ -97,6 +92,17 @@ def close_discrepancies(
     Raises DomainError without a reason, Conflict where somebody settled all of them first.
     """
     return _close(discrepancy_ids, reason, actor, CaseState.REFUSED if is_refused else CaseState.SETTLED)
+
+
+@transaction.atomic
+def settle_open(cases: "QuerySet[Discrepancy]", *, reason: str, actor: Person | None) -> int:
+    """Settle those of these cases that are open, and publish it; how many. Where somebody is settling one at this very
+    moment it is theirs, and that is fine.
+    """
+    ids = list(cases.filter(is_open=True).order_by("pk").select_for_update(of=("self",)).values_list("pk", flat=True))
+    for case in close_discrepancies(discrepancy_ids=ids, reason=reason, actor=actor) if ids else []:
+        outbox.publish(CLOSED, case)
+    return len(ids)
 
 
 def _close(discrepancy_ids: Collection[int], reason: str, actor: Person | None, end: CaseState) -> list[Discrepancy]:
@@ -196,6 +202,9 @@ def _row(case: Case) -> Discrepancy:
         process_type=case.process_type,
         process_id=case.process_id,
         raw=dict(case.raw),
+        subject_kind=case.subject_kind,
+        subject_id=case.subject_id,
+        subject_line=case.subject_line,
     )
 
 

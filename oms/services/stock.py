@@ -7,6 +7,7 @@ from datetime import datetime
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from psycopg.sql import SQL
 
 from oms import identity
 from oms.errors import DomainError
@@ -52,26 +53,26 @@ LOCK_SKUS = """
 SELECT id, workflow FROM oms_sku WHERE account_id = %(account)s AND id = ANY(%(sku_ids)s) ORDER BY id FOR KEY SHARE
 """
 
-_MOVED = """
+_MOVED = SQL("""
 SELECT * FROM unnest(%(sku_ids)s::bigint[], %(bin_ids)s::bigint[], %(lot_keys)s::bigint[], %(deltas)s::bigint[])
     AS m (sku_id, bin_id, lot_key, delta)
-"""
+""")
 
 # The place must exist before it is summed up: PostgreSQL checks quantity >= 0 on the row that an upsert proposes, so a
 # negative delta would be refused even where there is enough. Places are taken in one order, so two calls never wait for
 # each other in a circle.
-MAKE_PLACES = f"""
+MAKE_PLACES = SQL("""
 INSERT INTO oms_stock (account_id, sku_id, bin_id, lot_key, quantity, updated_at)
-SELECT DISTINCT %(account)s::bigint, sku_id, bin_id, lot_key, 0, %(recorded_at)s::timestamptz FROM ({_MOVED}) AS m
+SELECT DISTINCT %(account)s::bigint, sku_id, bin_id, lot_key, 0, %(recorded_at)s::timestamptz FROM ({moved}) AS m
 ORDER BY sku_id, bin_id, lot_key ON CONFLICT (account_id, sku_id, bin_id, lot_key) DO NOTHING
-"""
-LOCK_PLACES = f"""
+""").format(moved=_MOVED)
+LOCK_PLACES = SQL("""
 SELECT s.id FROM oms_stock s WHERE s.account_id = %(account)s
-AND (s.sku_id, s.bin_id, s.lot_key) IN (SELECT sku_id, bin_id, lot_key FROM ({_MOVED}) AS m)
+AND (s.sku_id, s.bin_id, s.lot_key) IN (SELECT sku_id, bin_id, lot_key FROM ({moved}) AS m)
 ORDER BY s.sku_id, s.bin_id, s.lot_key FOR UPDATE
-"""
-POST_MOVES = f"""
-WITH moved AS ({_MOVED}), logged AS (
+""").format(moved=_MOVED)
+POST_MOVES = SQL("""
+WITH moved AS ({moved}), logged AS (
     INSERT INTO oms_stockmove (account_id, sku_id, bin_id, lot_key, delta, event, process_type, process_id, reason,
                                source, actor_id, occurred_at, recorded_at)
     SELECT %(account)s, sku_id, bin_id, lot_key, delta, %(event)s, %(process_type)s, %(process_id)s, %(reason)s,
@@ -82,7 +83,7 @@ WITH moved AS ({_MOVED}), logged AS (
 )
 UPDATE oms_stock s SET quantity = s.quantity + summed.delta, updated_at = %(recorded_at)s FROM summed
 WHERE s.account_id = %(account)s AND (s.sku_id, s.bin_id, s.lot_key) = (summed.sku_id, summed.bin_id, summed.lot_key)
-"""
+""").format(moved=_MOVED)
 
 
 @transaction.atomic

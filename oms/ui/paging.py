@@ -16,9 +16,11 @@ from django.db import connection
 from django.db.models import F, Model, QuerySet
 from django.http import QueryDict
 from django.utils.formats import number_format
+from psycopg import sql
 
 from oms.numbers import whole_number
 from oms.search import AnyOf, beyond
+from oms.selects import select_of
 from oms.ui.tables import with_query
 
 PAGE_SIZES = (25, 50, 100, 250)
@@ -227,10 +229,10 @@ class Sample:
 
 
 def _sample(matches: Sequence[QuerySet[Any]], place: Place) -> Sample:
-    statement, params, order = _matches(matches)
+    found, params, order = _matches(matches)
     with connection.cursor() as cursor:
         sizes = {"most": COUNTED + 1, "start": place.start, "per_page": place.per_page}
-        cursor.execute(SAMPLE.format(matches=statement, order=order, **sizes), params)
+        cursor.execute(sql.SQL(SAMPLE).format(matches=found, order=order, **sizes), params)
         found = cursor.fetchall()
     total = found[0][0] if found else 0
     is_full = len(found) > place.per_page and place.start + place.per_page < total
@@ -272,9 +274,9 @@ def _common(
     if last is not None and _has_values(rows.model, keys[0].path):
         # There may be hundreds of thousands, which need neither be sorted nor leave the index.
         matches = [_up_to(part, last) for part in matches]
-    statement, params, order = _matches(matches)
+    found, params, order = _matches(matches)
     with connection.cursor() as cursor:
-        cursor.execute(SORTED.format(matches=statement, order=order, start=start, limit=limit), params)
+        cursor.execute(sql.SQL(SORTED).format(matches=found, order=order, start=start, limit=limit), params)
         return [pk for (pk,) in cursor]
 
 
@@ -309,14 +311,16 @@ def _records(search: Search, ids: Iterable[int]) -> list[Any]:
     return [found[pk] for pk in listed if pk in found]
 
 
-def _matches(parts: Sequence[QuerySet[Any]]) -> tuple[str, tuple[Any, ...], str]:
+def _matches(parts: Sequence[QuerySet[Any]]) -> tuple[sql.Composed, tuple[Any, ...], sql.Composed]:
     """A SELECT of the ids and sort keys of rows in no order, its parameters, and their ORDER BY."""
     keys = _keys(parts[0])
     names = {f"key_{n}": F(key.path) for n, key in enumerate(keys)}
-    found = [part.order_by().values(row_id=F("pk"), **names).query.sql_with_params() for part in parts]
-    statement = " UNION ALL ".join(f"({sql})" for sql, _params in found)
-    params = tuple(param for _sql, params in found for param in params)
-    return statement, params, ", ".join(f"key_{n}{' DESC' * key.is_down}" for n, key in enumerate(keys))
+    found = [select_of(part.order_by().values(row_id=F("pk"), **names)) for part in parts]
+    together = sql.SQL(" UNION ALL ").join(sql.SQL("({})").format(text) for text, _params in found)
+    order = [
+        sql.SQL("{} DESC" if key.is_down else "{}").format(sql.Identifier(f"key_{n}")) for n, key in enumerate(keys)
+    ]
+    return together, tuple(param for _text, params in found for param in params), sql.SQL(", ").join(order)
 
 
 def _keys(rows: QuerySet[Any]) -> list[Key]:

@@ -13,7 +13,7 @@ from oms.services import stock
 from oms.services.discrepancies import Acceptance, accept_discrepancies, close_discrepancies
 from oms.tenancy import current_account_id
 from replenishment.lifecycle import Status, Step, may
-from replenishment.models import Outcome, Receipt, ReceiptLine, ReceivedSerial, Replenishment, ReplenishmentLine
+from replenishment.models import OF_RECEIPT, Outcome, ReceiptLine, ReceivedSerial, Replenishment, ReplenishmentLine
 from replenishment.queries import open_discrepancies
 from replenishment.services.drafts import recount, touch
 from replenishment.services.places import Bins
@@ -196,18 +196,13 @@ def _locked(number: str) -> Replenishment:
 
 
 def _arrivals(found: Replenishment, cases: Sequence[Discrepancy]) -> Iterable[_Arrival]:
-    """What the receipts said of these cases. A case's source is that of its receipt, `#`, and the place of the line."""
-    receipts = {receipt.source: receipt for receipt in Receipt.objects.filter(replenishment=found).only("source")}
-    places: dict[int, tuple[int, int]] = {}
-    for case in cases:
-        own = max((source for source in receipts if case.source.startswith(f"{source}#")), key=len, default="")
-        place = case.source[len(own) + 1 :].partition(":")[0]
-        if not own or not place.isdigit():
-            raise DomainError(_("What arrived is not known any more: settle “%(case)s” instead.") % {"case": case})
-        places[case.pk] = (receipts[own].pk, int(place))
+    """What the receipts said of these cases."""
     lines = {
         (line.receipt_id, line.position): line
-        for line in ReceiptLine.objects.filter(receipt__in={pk for pk, _place in places.values()})
+        for line in ReceiptLine.objects.filter(
+            receipt__in={case.subject_id for case in cases if case.subject_kind == OF_RECEIPT},
+            receipt__replenishment=found,
+        )
         .select_related("receipt", "sku")
         .defer("receipt__raw")
         .prefetch_related("lots")
@@ -218,10 +213,10 @@ def _arrivals(found: Replenishment, cases: Sequence[Discrepancy]) -> Iterable[_A
     ).select_related("bin"):
         waiting.setdefault((serial.receipt_line_id, serial.outcome, serial.serial[:200]), serial)
     for case in cases:
-        line = lines[places[case.pk]]
-        serial_row = waiting.get((line.pk, OUTCOMES[Kind(case.kind)], case.serial))
+        line = lines.get((case.subject_id or 0, case.subject_line or 0))
+        serial_row = waiting.get((line.pk, OUTCOMES[Kind(case.kind)], case.serial)) if line else None
         is_of_pieces = case.kind == Kind.NOT_OPEN and not case.serial
-        if line.sku_id is None or not (serial_row or is_of_pieces):
+        if line is None or line.sku_id is None or not (serial_row or is_of_pieces):
             raise DomainError(_("What arrived is not known any more: settle “%(case)s” instead.") % {"case": case})
         yield _Arrival(case, line, None if is_of_pieces else serial_row)
 

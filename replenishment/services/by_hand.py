@@ -16,9 +16,9 @@ from oms.queries.stock import system_of
 from oms.services import audit
 from oms.tenancy import current_account_id
 from replenishment.lifecycle import Step, may
-from replenishment.models import Outcome, Receipt, Replenishment, ReplenishmentLine
+from replenishment.models import OF_RECEIPT, Outcome, Receipt, Replenishment, ReplenishmentLine
 from replenishment.queries import open_discrepancies
-from replenishment.receiving import IncomingLine, IncomingLot, IncomingReceipt, IncomingUnit
+from replenishment.receiving import ENTERED, IncomingLine, IncomingLot, IncomingReceipt, IncomingUnit, Origin
 from replenishment.services.drafts import locked
 from replenishment.services.lookalikes import LookAlike, look_alikes_of
 from replenishment.services.lot_dates import known_lots, questions
@@ -33,8 +33,6 @@ MOST_SERIALS = 10_000
 """Serials that one receipt takes from a page."""
 PLANNED_OR_BAD = {Outcome.MATCHED, Outcome.DUPLICATE, Outcome.BAD}
 """Serials that need no look for others that look alike."""
-ENTERED = "entered:"
-"""How the source of a receipt begins that somebody entered."""
 # OFFSET 0 is a fence, as in `submitting.OUTSTANDING`.
 OUTSTANDING_OF_LINES = """
 SELECT p.line_id, (array_agg(p.serial ORDER BY p.id))[1:%(most)s], count(*)
@@ -242,7 +240,7 @@ def receive(*, replenishment_id: int, lines: Sequence[IncomingLine], key: str, a
         return known
     source = source_of(found, key)
     made = apply_receipt(_incoming(found, lines), source=source, actor=actor)
-    waiting = open_discrepancies(found).filter(source__startswith=f"{source}#").count()
+    waiting = open_discrepancies(found).filter(subject_kind=OF_RECEIPT, subject_id=made.pk).count()
     audit.record(
         actor=actor,
         action="Received",
@@ -284,7 +282,7 @@ def sent_before(found: Replenishment, lines: Sequence[IncomingLine], key: str) -
 
 def source_of(found: Replenishment, key: str) -> str:
     """The unique id of what a form says."""
-    return f"{ENTERED}{found.pk}:{key}"
+    return f"{ENTERED}:{found.pk}:{key}"
 
 
 def _raw(lines: Sequence[IncomingLine]) -> dict[str, Any]:
@@ -300,6 +298,7 @@ def _incoming(found: Replenishment, lines: Sequence[IncomingLine]) -> IncomingRe
         occurred_at=timezone.now(),
         lines=tuple(lines),
         raw=_raw(lines),
+        origin=Origin(ENTERED),
     )
 
 

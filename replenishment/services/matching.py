@@ -7,11 +7,11 @@ from typing import Any
 
 from django.db import connection
 from django.db.models import Exists, OuterRef
-from django.utils.translation import gettext as _, gettext_lazy
+from django.utils.translation import gettext as _, gettext_lazy, ngettext
 
 from oms import identity
 from oms.models import DiscrepancyKind as Kind, Workflow
-from oms.services.discrepancies import Case
+from oms.services.discrepancies import SOURCE_LENGTH, Case, shortened
 from oms.tenancy import current_account_id
 from replenishment.lifecycle import Status
 from replenishment.models import Outcome, PlannedSerial, Receipt, Replenishment, ReplenishmentLine
@@ -24,23 +24,32 @@ from serials.queries.schemes import rules_of
 MOST_PIECES = 1_000_000_000
 UNDONE = "undone"
 
-# Units that carry one of these numbers, locked in the ledger's order, with the line here that planned them. One that is
-# void because a receipt of this very replenishment was undone is as good as new: nobody cancelled it.
+# Units that carry one of these numbers, locked in the ledger's order, with the line here that planned them. One look
+# into an index for each, whatever the statistics say: see `ledger_sql.LOCK_UNITS`. One that is void because a receipt
+# of this very replenishment was undone is as good as new: nobody cancelled it.
 KNOWN = """
 SELECT u.sku_id, u.serial_key, CASE
     WHEN u.is_void AND u.last_event = 'unreceive' AND u.process_id = %(number)s THEN 'undone'
     WHEN u.is_void THEN 'void' ELSE u.status END, u.process_id, p.line_id
-FROM unnest(%(skus)s::bigint[], %(keys)s::text[]) AS k (sku_id, key)
-JOIN serials_unit u ON u.account_id = %(account)s AND u.sku_id = k.sku_id AND u.serial_key = k.key
+FROM (
+    SELECT n.id FROM unnest(%(skus)s::bigint[], %(keys)s::text[]) AS k (sku_id, key)
+    CROSS JOIN LATERAL (
+        SELECT u.id FROM serials_unit u WHERE u.account_id = %(account)s AND u.sku_id = k.sku_id
+            AND u.serial_key BETWEEN k.key AND k.key ORDER BY u.serial_key OFFSET 0
+    ) AS n ORDER BY n.id
+) AS f
+CROSS JOIN LATERAL (
+    SELECT * FROM serials_unit u
+    WHERE u.account_id = %(account)s AND u.id BETWEEN f.id AND f.id ORDER BY u.id {fence}
+) AS u
 LEFT JOIN LATERAL (
     SELECT p.line_id FROM replenishment_plannedserial p
     JOIN replenishment_replenishmentline l ON l.account_id = %(account)s AND l.id = p.line_id
     WHERE p.account_id = %(account)s AND p.sku_id = u.sku_id AND p.serial_key = u.serial_key
       AND p.state = 'planned' AND l.replenishment_id = %(replenishment)s LIMIT 1
 ) AS p ON true
-ORDER BY u.id
 """
-LOCK = "FOR UPDATE OF u"
+LOCK, LOOK = "FOR UPDATE", "OFFSET 0"
 # Of these numbers, those that are another SKU's on this replenishment than the one they came with: it expects them, or
 # they were planned for it and came already.
 OTHER_SKUS = """
@@ -158,13 +167,14 @@ class Matcher:
         """A discrepancy of one line; `detail` tells two of a kind in one line apart."""
         return Case(
             kind=kind,
-            source=f"{self.receipt.source}#{result.place}:{detail or serial}",
+            source=case_source(self.receipt, result.place, detail or serial),
             summary=summary,
             sku_id=result.sku.pk if result.sku else None,
             serial=serial,
             process_type=ProcessType.REPLENISHMENT.value,
             process_id=self.replenishment.number,
             raw=as_sent(self.receipt, result.incoming, serial),
+            subject_line=result.place,
         )
 
     def _find_line(self, result: LineResult) -> None:
@@ -187,6 +197,14 @@ class Matcher:
         if any(line.position == incoming.position for line in self.lines):
             text = _("Line %(line)s of %(number)s is another SKU than %(sku)s.")
             result.cases.append(self.case(result, Kind.WRONG_SKU, text % words))
+        elif of_sku:
+            text = ngettext(
+                "Line %(line)s of the receipt: %(number)s has no line %(line)s (%(sku)s is its line %(lines)s).",
+                "Line %(line)s of the receipt: %(number)s has no line %(line)s (%(sku)s is on its lines %(lines)s).",
+                len(of_sku),
+            )
+            words["lines"] = ", ".join(str(line.position) for line in of_sku)
+            result.cases.append(self.case(result, Kind.UNKNOWN_LINE, text % words))
         else:
             text = _("%(sku)s is not on %(number)s.")
             result.cases.append(self.case(result, Kind.UNKNOWN_LINE, text % words))
@@ -204,7 +222,7 @@ class Matcher:
             "keys": [key for _sku, key in pairs],
         }
         with connection.cursor() as cursor:
-            cursor.execute(KNOWN + ("" if self.is_trial else LOCK), params)
+            cursor.execute(KNOWN.format(fence=LOOK if self.is_trial else LOCK), params)
             return {(sku, key): (state, process, line) for sku, key, state, process, line in cursor.fetchall()}
 
     def _match_units(
@@ -331,6 +349,11 @@ class Matcher:
                 result.pieces[line.pk] += part
                 self.room[line.pk] -= part
                 quantity -= part
+
+
+def case_source(receipt: Receipt, place: int | None, detail: str) -> str:
+    """The source of a case of one line of a receipt, as it is stored."""
+    return shortened(f"{receipt.source}#{place}:{detail}", SOURCE_LENGTH)
 
 
 def as_sent(receipt: Receipt, line: IncomingLine, serial: str = "") -> dict[str, Any]:

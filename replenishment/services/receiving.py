@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,7 +17,7 @@ from oms.services import stock
 from oms.services.discrepancies import Case, open_discrepancies, shortened
 from oms.tenancy import current_account_id
 from replenishment.lifecycle import Status, Step, may
-from replenishment.models import Receipt, ReceiptLine, ReceivedLot, Replenishment, ReplenishmentLine
+from replenishment.models import OF_RECEIPT, Receipt, ReceiptLine, ReceivedLot, Replenishment, ReplenishmentLine
 from replenishment.receiving import IncomingReceipt, IncomingUnit
 from replenishment.services.drafts import recount, touch
 from replenishment.services.matching import LineResult, Matcher, SerialResult, clean
@@ -26,6 +27,7 @@ from serials.lifecycle import Actor, Event, ProcessType
 from serials.models import Lot
 from serials.services import Fact, Row, record_event
 
+SOURCE_LENGTH = 200
 SAVE_SERIALS = """
 INSERT INTO replenishment_receivedserial (account_id, receipt_line_id, serial, bin_id, lot_id, outcome)
 SELECT %(account)s, t.line, t.serial, t.bin, t.lot, t.outcome
@@ -55,19 +57,19 @@ def apply_receipt(receipt: IncomingReceipt, *, source: str, actor: Person | None
 
     Args:
         receipt: what was sent.
-        source: the unique id of the fact, such as "sandbox:7:receipt:R-88".
+        source: the unique id of the fact, such as "sandbox:7:receipt:R-88"; which document it is of says its `origin`.
         actor: the member of the warehouse; None is a warehouse system.
 
     Raises UnknownReplenishment where there is nothing to receive against.
     """
-    source = shortened(source, 200)
-    number = identity.sought(receipt.replenishment_number)
+    source = shortened(source, SOURCE_LENGTH)
+    number = folded(receipt.replenishment_number)
     found = Replenishment.objects.select_for_update(of=("self",)).filter(number=number).first()
     known: Receipt | None = Receipt.objects.filter(source=source).first()
     if known is not None:
         return known
     if found is None or found.status == Status.INCOMPLETE:
-        words = {"number": receipt.replenishment_number[:80]}
+        words = {"number": number[:80]}
         raise UnknownReplenishment(_("There is no submitted replenishment %(number)s to receive.") % words)
     if receipt.link_id is not None and receipt.link_id != found.link_id:
         words = {"number": found.number, "warehouse": found.link}
@@ -78,6 +80,7 @@ def apply_receipt(receipt: IncomingReceipt, *, source: str, actor: Person | None
     row = Receipt.objects.create(
         replenishment=found,
         source=source,
+        **asdict(receipt.origin),
         external_id=clean(receipt.external_id)[:120],
         occurred_at=receipt.occurred_at,
         actor=actor,
@@ -106,7 +109,8 @@ class _Application:
         self._move()
         self._save()
         self._count()
-        open_discrepancies([*(case for result in self.results for case in result.cases), *self._lot_cases()])
+        cases = [*(case for result in self.results for case in result.cases), *self._lot_cases()]
+        open_discrepancies([replace(case, subject_kind=OF_RECEIPT, subject_id=self.receipt.pk) for case in cases])
         if self.is_open:
             set_status(self.replenishment)
         touch(self.replenishment, "status", "quantity", "received_quantity")
@@ -332,6 +336,11 @@ def moves_of(sku_id: int, bin_id: int, quantity: int, by_lot: Counter[int]) -> I
     yield from (stock.Move(sku_id, bin_id, pieces, lot) for lot, pieces in told.items())
     if quantity > told.total():
         yield stock.Move(sku_id, bin_id, quantity - told.total(), NO_LOT)
+
+
+def folded(reference: str) -> str:
+    """A replenishment's number as somebody else wrote it, as it is here: without blanks around it, in capitals."""
+    return identity.sought(reference)
 
 
 def add_received(pieces: Mapping[int, int], sign: int = 1) -> None:

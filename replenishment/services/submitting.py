@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from django.db.models import Count, F, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _, ngettext
+from psycopg.sql import SQL
 
 from oms import outbox
 from oms.errors import Conflict, DomainError
@@ -49,6 +50,7 @@ CROSS JOIN LATERAL (
 WHERE p.account_id = %s AND l.replenishment_id = %s AND p.state = 'planned'
   AND u.status = 'incoming' AND NOT u.is_void AND u.process_id = %s
 """
+HAS_OUTSTANDING = f"{OUTSTANDING} LIMIT 1"
 # Numbers whose units were just cancelled may be typed again.
 RELEASE = """
 UPDATE replenishment_plannedserial p SET state = 'released'
@@ -108,7 +110,7 @@ def submit(
         occurred_at=occurred_at,
     )
     try:
-        count = record_event(fact, Staging(EXPECTED, [current_account_id(), found.pk])).count
+        count = record_event(fact, Staging(SQL(EXPECTED), [current_account_id(), found.pk])).count
     except Refused as error:
         if taken := _taken(found):
             raise CannotSubmit(taken) from error
@@ -212,7 +214,7 @@ def _expected_of(found: Replenishment) -> list[Any]:
 
 def _has_outstanding(found: Replenishment) -> bool:
     with connection.cursor() as cursor:
-        cursor.execute(f"{OUTSTANDING} LIMIT 1", _expected_of(found))
+        cursor.execute(HAS_OUTSTANDING, _expected_of(found))
         return cursor.fetchone() is not None
 
 
@@ -313,7 +315,7 @@ def _void(found: Replenishment, reason: str, actor: Person | None) -> None:
         source=f"replenishment:{found.pk}:void:{found.version}",
         reason=reason.strip()[:400],
     )
-    record_event(fact, Staging(OUTSTANDING, _expected_of(found)))
+    record_event(fact, Staging(SQL(OUTSTANDING), _expected_of(found)))
     with connection.cursor() as cursor:
         cursor.execute(RELEASE, [current_account_id(), found.pk])
 

@@ -16,6 +16,7 @@ from oms.tenancy import current_account_id
 from replenishment.lifecycle import Step
 from replenishment.models import (
     APPLIED,
+    OF_RECEIPT,
     Outcome,
     Receipt,
     ReceiptLine,
@@ -24,10 +25,12 @@ from replenishment.models import (
     ReplenishmentLine,
 )
 from replenishment.queries import open_discrepancies
+from replenishment.receiving import ENTERED
 from replenishment.services.accepting import say_what_arrived
-from replenishment.services.by_hand import ENTERED, refuse_other_system
+from replenishment.services.by_hand import refuse_other_system
 from replenishment.services.drafts import locked
 from replenishment.services.lot_dates import hold_lots, take_back
+from replenishment.services.matching import case_source
 from replenishment.services.receiving import add_received, excess_of
 from replenishment.services.submitting import NAMED, hold_workflows
 from serials.lifecycle import Actor, Event, ProcessType
@@ -62,7 +65,7 @@ LEFT JOIN replenishment_replenishmentline l
 
 def may_undo(receipt: Receipt) -> bool:
     """Whether it is of a kind that can be taken back; what happened to its goods since may still stand in the way."""
-    return receipt.source.startswith(ENTERED) and receipt.undone_at is None
+    return receipt.stream == ENTERED and receipt.undone_at is None
 
 
 @transaction.atomic
@@ -191,7 +194,7 @@ def _mark(receipt: Receipt, reason: str, actor: Person) -> None:
 
 
 def _settle_what_it_left(receipt: Receipt, reason: str, actor: Person) -> None:
-    left = Discrepancy.objects.filter(source__startswith=f"{receipt.source}#", is_open=True)
+    left = Discrepancy.objects.filter(subject_kind=OF_RECEIPT, subject_id=receipt.pk, is_open=True)
     ids = list(left.values_list("pk", flat=True))
     if ids:
         close_discrepancies(discrepancy_ids=ids, reason=reason, actor=actor)
@@ -203,12 +206,14 @@ def _settle_excess(found: Replenishment, receipt: Receipt, actor: Person) -> Non
     One that is locked is somebody else's to settle: to wait for it here, after the document, could go in a circle.
     """
     lines = ReplenishmentLine.objects.filter(replenishment=found, received_quantity__lte=F("quantity"))
-    sound = {excess_of(line) for line in lines}
-    cases = open_discrepancies(found).filter(kind=DiscrepancyKind.OVER_RECEIPT)
+    sound = [excess_of(line) for line in lines]
+    cases = open_discrepancies(found).filter(kind=DiscrepancyKind.OVER_RECEIPT, subject_kind=OF_RECEIPT)
+    held = list(cases.select_for_update(of=("self",), skip_locked=True))
+    receipts = Receipt.objects.defer("raw").in_bulk({case.subject_id for case in held})
     ids = [
         case.pk
-        for case in cases.select_for_update(of=("self",), skip_locked=True)
-        if case.source.rpartition(":")[2] in sound
+        for case in held
+        if case.source in {case_source(receipts[case.subject_id], case.subject_line, line) for line in sound}
     ]
     if ids:
         words = _("The receipt %(receipt)s was undone: no more than expected has come.") % {"receipt": receipt}

@@ -6,9 +6,11 @@ from django.db import connection
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from psycopg.sql import SQL, Composed, Identifier, Placeholder
 
 from oms.csvio import escape
 from oms.errors import DomainError
+from oms.selects import select_of
 from oms.tenancy import current_account_id
 from serials.lifecycle import ProcessType, Status
 from serials.models import Unit
@@ -33,6 +35,8 @@ SELECT count(*) FROM stage_history s JOIN serials_unitevent e ON e.account_id = 
 GUARD = r"""
 CASE WHEN {0} ~ '^''*[=+\-@\t\r\n＝＋－＠]' AND {0} !~ '^-\d+(\.\d+)?$' THEN '''' || {0} ELSE {0} END
 """
+LABEL = "COALESCE(({}::text[])[array_position({}::text[], {}::text)], '')"
+VALUE = "max(a.value) FILTER (WHERE a.name = {})"
 TEXTS = ("sku", "prod_id", "bin_name", "serial", "wms_notes", "oms_notes", "process_id", "order_no")
 # Newest first within a unit, as on the page. OFFSET 0 keeps the pivot apart, so that it is made once, and so are the
 # capitals of each name in it.
@@ -64,10 +68,10 @@ class HistoryFile:
     """
 
     def __init__(self, units: "QuerySet[Unit]") -> None:
-        select, params = units.order_by().values("pk").query.sql_with_params()
+        found, params = select_of(units.order_by().values("pk"))
         with connection.cursor() as cursor:
             cursor.execute(MAKE_STAGE)
-            cursor.execute(f"INSERT INTO stage_history {select}", params)
+            cursor.execute(SQL("INSERT INTO stage_history {}").format(found), params)
             self.units: int = cursor.rowcount
             if not self.units:
                 raise DomainError(_("You must check at least one"))
@@ -114,19 +118,21 @@ class HistoryFile:
             for row in copy:  # one message, and one line feed at its end, for each row
                 yield bytes(row)[:-1] + b"\r\n"
 
-    def _statement(self) -> tuple[str, dict[str, object]]:
-        texts = {name: GUARD.format(f"e.{name}") for name in TEXTS}
+    def _statement(self) -> tuple[Composed, dict[str, object]]:
+        texts = {name: SQL(GUARD).format(Identifier("e", name)) for name in TEXTS}
         columns = [
             *(texts[name] for name in ("sku", "prod_id", "bin_name", "serial")),
-            _labels("e.status", "statuses"),
+            _labels("status", "statuses"),
             *(texts[name] for name in ("wms_notes", "oms_notes")),
-            _labels("e.process_type", "processes"),
+            _labels("process_type", "processes"),
             *(texts[name] for name in ("process_id", "order_no")),
-            "to_char(e.occurred_at AT TIME ZONE %(zone)s, 'YYYY-MM-DD HH24:MI:SS')",
-            *(f"p.v{place}" for place in range(len(self.names))),
+            SQL("to_char(e.occurred_at AT TIME ZONE %(zone)s, 'YYYY-MM-DD HH24:MI:SS')"),
+            *(Identifier("p", f"v{place}") for place in range(len(self.names))),
         ]
         values = [
-            GUARD.format(f"max(a.value) FILTER (WHERE a.name = %(name{place})s)") + f" AS v{place}"
+            SQL("{} AS {}").format(
+                SQL(GUARD).format(SQL(VALUE).format(Placeholder(f"name{place}"))), Identifier(f"v{place}")
+            )
             for place in range(len(self.names))
         ]
         params: dict[str, object] = {
@@ -136,14 +142,13 @@ class HistoryFile:
             **_label_params("processes", ProcessType),
             **{f"name{place}": name for place, name in enumerate(self.keys)},
         }
-        pivot = PIVOT.format(values=", ".join(values)) if values else ""
-        return FILE.format(columns=", ".join(columns), pivot=pivot), params
+        pivot = SQL(PIVOT).format(values=SQL(", ").join(values)) if values else SQL("")
+        return SQL(FILE).format(columns=SQL(", ").join(columns), pivot=pivot), params
 
 
-def _labels(column: str, name: str) -> str:
+def _labels(column: str, name: str) -> Composed:
     """The label of a choice, by a look into two short arrays."""
-    found = f"(%({name}_labels)s::text[])[array_position(%({name})s::text[], {column}::text)]"
-    return f"COALESCE({found}, '')"
+    return SQL(LABEL).format(Placeholder(f"{name}_labels"), Placeholder(name), Identifier("e", column))
 
 
 def _label_params(name: str, choices: type[Status] | type[ProcessType]) -> dict[str, object]:

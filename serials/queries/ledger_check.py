@@ -195,6 +195,10 @@ SELECT (SELECT count(*) FROM serials_unit WHERE account_id = %(account)s),
        (SELECT count(*) FROM oms_stock WHERE account_id = %(account)s)
 """
 WRONG_KEY = "serial is not normalised"
+FOUND = {
+    kind: f"SELECT what, how, count(*) OVER () FROM ({statement}) AS f (what, how) ORDER BY what, how LIMIT %(named)s"
+    for kind, statement in {**CHECKS, WRONG_KEY: _PLAIN_KEYS}.items()
+}
 
 
 def counted() -> Counted:
@@ -208,8 +212,8 @@ def differences() -> Iterator[Difference]:
     """Everything in the current account that is not as its history says, check after check."""
     wrong = list(_wrong_keys())
     params = _parameters(wrong)
-    for kind, statement in {**CHECKS, WRONG_KEY: _PLAIN_KEYS}.items():
-        yield from _found(kind, statement, params)
+    for kind in FOUND:
+        yield from _found(kind, params)
     for each in wrong:
         yield Difference(WRONG_KEY, each.what, f"serial_key is {each.key}, its serial says {each.own}")
 
@@ -220,12 +224,9 @@ def two_spellings() -> list[str]:
     return list(open_cases.order_by("pk").values_list("summary", flat=True))
 
 
-def _found(kind: str, statement: str, params: dict[str, Any]) -> Iterator[Difference]:
+def _found(kind: str, params: dict[str, Any]) -> Iterator[Difference]:
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT what, how, count(*) OVER () FROM ({statement}) AS f (what, how) ORDER BY what, how LIMIT {NAMED}",
-            params,
-        )
+        cursor.execute(FOUND[kind], params)
         rows = cursor.fetchall()
     for number, (what, how, total) in enumerate(rows, start=1):
         yield Difference(kind, what, how, more=total - number if number == NAMED else 0)
@@ -250,6 +251,7 @@ def _parameters(wrong: Sequence[_Wrong]) -> dict[str, Any]:
     process_events, process_types = zip(*processes, strict=True)
     return {
         "account": current_account_id(),
+        "named": NAMED,
         "wrong_ids": [each.pk for each in wrong],
         "wrong_keys": [each.own for each in wrong],
         "events": list(events),

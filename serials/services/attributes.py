@@ -16,10 +16,12 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _, ngettext
+from psycopg.sql import SQL
 
 from oms import identity
 from oms.errors import Conflict, DomainError
 from oms.jobs import Progress
+from oms.selects import select_of
 from oms.tenancy import current_account_id
 from oms.ui.actions import selected
 from serials.lifecycle import Actor
@@ -132,10 +134,10 @@ def set_attribute(
     """
     name, value = check_text(name, value)
     rows = units if isinstance(units, QuerySet) else Unit.objects.filter(pk__in=units)
-    select, params = rows.order_by().values("pk").query.sql_with_params()
+    found, params = select_of(rows.order_by().values("pk"))
     with connection.cursor() as cursor:
         cursor.execute(MAKE_STAGES)
-        cursor.execute(STAGE_UNITS.format(units=select), [identity.key(name), name, value, *params])
+        cursor.execute(SQL(STAGE_UNITS).format(units=found), [identity.key(name), name, value, *params])
     return write_staged(overwrite=overwrite, by=by, progress=progress)
 
 
@@ -170,7 +172,7 @@ def write_staged(*, overwrite: bool, by: By, progress: Progress | None = None) -
         chunks = cursor.fetchall()
         if progress and chunks:
             progress.step(0, chunks[-1][1], _("Writing"))
-        hold_units("SELECT unit_id FROM stage_attribute")
+        hold_units(SQL("SELECT unit_id FROM stage_attribute"))
         done, after = Applied(), 0
         for last, count in chunks:
             done += _write_chunk(cursor, after, last, overwrite=overwrite, by=by)
@@ -188,7 +190,7 @@ def _write_chunk(cursor: Any, after: int, last: int, *, overwrite: bool, by: By)
         cursor.execute(UPDATE, params)
     if new:
         cursor.execute(INSERT, params)
-    rows = CHANGED.format(changed=OVERWRITE if overwrite else KEEP)
+    rows = SQL(CHANGED).format(changed=SQL(OVERWRITE if overwrite else KEEP))
     words = {"words": _("Attributes: %(names)s"), "most": REASON_LENGTH}
     units = annotate_held_units(rows=rows, params=words, by=by)
     return Applied(new + other if overwrite else new, units, 0 if overwrite else other, same)

@@ -15,6 +15,7 @@ from typing import Any
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _, gettext_lazy
+from psycopg.sql import SQL, Composable
 
 from oms import identity
 from oms.errors import Conflict, DomainError
@@ -88,7 +89,7 @@ _values = attrgetter(*(field.name for field in fields(Row)))
 class Staging:
     """Rows that are in the database already: a SELECT of the columns sku_id, serial, serial_key, and its parameters."""
 
-    select: str
+    select: SQL
     params: Sequence[Any]
 
 
@@ -146,7 +147,7 @@ def record_event(fact: Fact, rows: Iterable[Row] | Staging) -> Recorded:
             ) from error
 
 
-def hold_units(unit_ids: str) -> None:
+def hold_units(unit_ids: SQL) -> None:
     """Lock units, then their SKUs, in the order in which an event locks them; `unit_ids` is a SELECT.
 
     For whoever writes history of many units in several statements of one transaction: if each took its SKUs before the
@@ -154,11 +155,11 @@ def hold_units(unit_ids: str) -> None:
     """
     params = {"account": current_account_id()}
     with connection.cursor() as cursor:
-        cursor.execute(sql.HOLD_UNITS.format(unit_ids=unit_ids), params)
+        cursor.execute(SQL(sql.HOLD_UNITS).format(unit_ids=unit_ids), params)
         cursor.execute(sql.HOLD_SKUS, {**params, "skus": [sku for (sku,) in cursor.fetchall()]})
 
 
-def annotate_held(fact: Fact, rows: str, params: Mapping[str, Any]) -> int:
+def annotate_held(fact: Fact, rows: Composable, params: Mapping[str, Any]) -> int:
     """Annotate units that `hold_units` has locked, as `record_event` does it, in one statement; how many.
 
     `rows` is a SELECT of unit_id and reason, each unit once and no reason too long. Only for what lies outside the
@@ -167,7 +168,7 @@ def annotate_held(fact: Fact, rows: str, params: Mapping[str, Any]) -> int:
     if fact.event is not Event.ANNOTATE or fact.source or not lifecycle.may_cause(fact.actor, fact.event):
         raise ValueError(f"{fact} is not such an annotation.")
     with connection.cursor() as cursor:
-        cursor.execute(sql.ANNOTATE.format(rows=rows), {**_parameters(fact), **params})
+        cursor.execute(SQL(sql.ANNOTATE).format(rows=rows), {**_parameters(fact), **params})
         count: int = cursor.rowcount
     return count
 
@@ -222,7 +223,7 @@ def _stage(cursor: Any, rows: Iterable[Row] | Staging) -> int:
     """Put the rows of the call into the temporary table; how many there are."""
     cursor.execute(sql.MAKE_STAGES)
     if isinstance(rows, Staging):
-        cursor.execute(f"INSERT INTO stage_in (sku_id, serial, serial_key) {rows.select}", rows.params)
+        cursor.execute(SQL(sql.STAGE).format(select=rows.select), rows.params)
         count: int = cursor.rowcount
     else:
         count, bad = 0, list[tuple[Row, str]]()

@@ -6,6 +6,8 @@ written. An account's units are looked up once, when they are locked: what a cal
 account.
 """
 
+from psycopg.sql import SQL
+
 MAKE_STAGES = """
 CREATE TEMP TABLE IF NOT EXISTS stage_in (
     n bigint GENERATED ALWAYS AS IDENTITY, serial_key text, unit_id bigint, sku_id bigint, serial text, bin_id bigint,
@@ -28,6 +30,8 @@ TRUNCATE stage_in;
 """
 EMPTY_PLAN = "TRUNCATE stage_unit, stage"
 
+STAGE = "INSERT INTO stage_in (sku_id, serial, serial_key) {select}"
+
 COPY_STAGE = """
 COPY stage_in (serial_key, unit_id, sku_id, serial, bin_id, lot_id, order_line_id, wms_notes, oms_notes, source, reason,
                is_new_allowed, is_accepted, corrects_id) FROM STDIN
@@ -43,6 +47,9 @@ JOIN serials_unit u ON u.account_id = %(account)s AND u.sku_id = k.sku_id AND u.
 # row that waited for its lock is read as it is afterwards. New numbers mostly follow each other: where a SKU has no
 # unit between the first and the last of them, one look spares a look for each. An array and a limit, so that the
 # planner cannot make a join of it: whatever it believes of the tables, those are one look for each SKU, and before all.
+# Each row is one look into an index, too, also where the statistics are older than the account: OFFSET 0 and FOR UPDATE
+# are fences, without which it became a join of every row with every other; and a range of one value in its order can
+# only be read from the index that begins with it, where any index of the account would do for “=”.
 LOCK_UNITS = """
 INSERT INTO stage_unit
 SELECT f.n, u.id, f.its_source, u.sku_id, u.serial, u.serial_key, CASE WHEN u.is_void THEN 'void' ELSE u.status END,
@@ -52,8 +59,11 @@ FROM (
     SELECT n, COALESCE(NULLIF(source, ''), %(source)s) AS its_source, unit_id FROM stage_in WHERE unit_id IS NOT NULL
     UNION ALL
     SELECT i.n, COALESCE(NULLIF(i.source, ''), %(source)s), k.id
-    FROM stage_in i JOIN serials_unit k ON k.account_id = %(account)s AND k.sku_id = i.sku_id
-        AND k.serial_key = i.serial_key
+    FROM stage_in i CROSS JOIN LATERAL (
+        SELECT k.id FROM serials_unit k
+        WHERE k.account_id = %(account)s AND k.sku_id = i.sku_id
+            AND k.serial_key BETWEEN i.serial_key AND i.serial_key ORDER BY k.serial_key OFFSET 0
+    ) AS k
     WHERE i.unit_id IS NULL AND i.sku_id = ANY(ARRAY(
         SELECT r.sku_id FROM (
             SELECT sku_id, min(serial_key) AS first, max(serial_key) AS last
@@ -63,8 +73,11 @@ FROM (
                 AND b.serial_key BETWEEN r.first AND r.last LIMIT 1
         ) AS any_unit
     ))
-) AS f JOIN serials_unit u ON u.account_id = %(account)s AND u.id = f.unit_id
-ORDER BY u.id FOR UPDATE OF u
+    ORDER BY unit_id
+) AS f CROSS JOIN LATERAL (
+    SELECT * FROM serials_unit u
+    WHERE u.account_id = %(account)s AND u.id BETWEEN f.unit_id AND f.unit_id ORDER BY u.id FOR UPDATE
+) AS u
 """
 
 # A change of a SKU's workflow or of a bin's kind takes the same rows FOR UPDATE: it and goods never move at once.
@@ -140,10 +153,10 @@ _WRONG = """
 # Only what the outcome asks for moves a unit: where it names no kind of bin, a unit in the warehouse stays in its own.
 # The line of a unit is what it is reserved for, or was shipped on; nothing else has one. A receipt that is corrected
 # takes the lot with it that only it said: the unit has the lot of before again, unless it was given another since.
-PLAN = f"""
+PLAN = SQL("""
 INSERT INTO stage
 SELECT COALESCE(p.found_id, nextval('serials_unit_id_seq')), p.sku_id, p.serial, p.serial_key, p.before, o.after,
-       {_WRONG}, p.old_bin_id, p.old_lot_id, p.old_line_id,
+       {wrong}, p.old_bin_id, p.old_lot_id, p.old_line_id,
        CASE WHEN p.before = 'new' AND o.after = 'out' THEN p.bin_id END,
        CASE WHEN o.after = 'void' THEN 'incoming' ELSE o.after END,
        COALESCE(p.is_planned, false) OR %(event)s = 'expect',
@@ -161,30 +174,31 @@ SELECT COALESCE(p.found_id, nextval('serials_unit_id_seq')), p.sku_id, p.serial,
        CASE WHEN %(is_annotation)s THEN p.last_event ELSE %(event)s END,
        CASE WHEN %(is_annotation)s THEN p.last_source ELSE p.source END,
        p.source, p.reason, p.corrects_id
-FROM ({_NAMED}) AS p
+FROM ({named}) AS p
 LEFT JOIN oms_sku k ON k.account_id = %(account)s AND k.id = p.sku_id
-LEFT JOIN (
-    SELECT id, sku_id FROM serials_lot WHERE account_id = %(account)s
-        AND id IN (SELECT lot_id FROM stage_in WHERE lot_id IS NOT NULL)
-) AS l ON l.id = p.lot_id
-LEFT JOIN (
-    SELECT id, sku_id FROM oms_orderline WHERE account_id = %(account)s
-        AND id IN (SELECT order_line_id FROM stage_in WHERE order_line_id IS NOT NULL)
-) AS t ON t.id = p.order_line_id
-LEFT JOIN (
-    SELECT id, unit_id, lot_id FROM serials_unitevent WHERE account_id = %(account)s
-        AND id IN (SELECT corrects_id FROM stage_in WHERE corrects_id IS NOT NULL)
-) AS c ON c.id = p.corrects_id
+LEFT JOIN LATERAL (
+    SELECT l.sku_id FROM serials_lot l
+    WHERE l.account_id = %(account)s AND l.id BETWEEN p.lot_id AND p.lot_id ORDER BY l.id OFFSET 0
+) AS l ON true
+LEFT JOIN LATERAL (
+    SELECT t.sku_id FROM oms_orderline t
+    WHERE t.account_id = %(account)s AND t.id BETWEEN p.order_line_id AND p.order_line_id ORDER BY t.id OFFSET 0
+) AS t ON true
+LEFT JOIN LATERAL (
+    SELECT c.unit_id, c.lot_id FROM serials_unitevent c
+    WHERE c.account_id = %(account)s AND c.id BETWEEN p.corrects_id AND p.corrects_id ORDER BY c.id OFFSET 0
+) AS c ON true
 LEFT JOIN LATERAL (
     SELECT e.lot_id FROM serials_unitevent e
-    WHERE %(event)s = 'unreceive' AND e.account_id = %(account)s AND e.unit_id = c.unit_id AND e.id < c.id
-    ORDER BY e.id DESC LIMIT 1
+    WHERE %(event)s = 'unreceive' AND e.account_id = %(account)s
+        AND e.unit_id BETWEEN c.unit_id AND c.unit_id AND e.id < p.corrects_id
+    ORDER BY e.unit_id DESC, e.id DESC LIMIT 1
 ) AS b ON true
-LEFT JOIN ({_OUTCOME}) AS o ON o.before = p.before AND (o.bin_kind = '' OR o.bin_kind = p.bin_kind)
+LEFT JOIN ({outcome}) AS o ON o.before = p.before AND (o.bin_kind = '' OR o.bin_kind = p.bin_kind)
     AND (p.before <> 'new' OR (k.workflow = ANY(%(new_workflows)s::text[]) AND p.serial_key <> ''))
-    AND {_MEETS}
+    AND {meets}
 ORDER BY p.n
-"""
+""").format(wrong=SQL(_WRONG), named=SQL(_NAMED), outcome=SQL(_OUTCOME), meets=SQL(_MEETS))
 
 REFUSED = """
 SELECT COALESCE(NULLIF(serial, ''), '—'), before, why, count(*) OVER () FROM (

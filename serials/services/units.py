@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
+from psycopg.sql import Composable
 
 from oms.errors import DomainError
 from oms.models import Bin, BinKind, OrderLine
@@ -125,6 +126,6 @@ def annotate_units(*, rows: Iterable[Row], by: By) -> Recorded:
     return record_event(_fact(Event.ANNOTATE, by), rows)
 
 
-def annotate_held_units(*, rows: str, params: Mapping[str, Any], by: By) -> int:
+def annotate_held_units(*, rows: Composable, params: Mapping[str, Any], by: By) -> int:
     """The same for attributes of units that are locked; `rows` is a SELECT of unit_id and reason. How many."""
     return annotate_held(_fact(Event.ANNOTATE, by), rows, params)

@@ -2,7 +2,9 @@
 
 import threading
 import time
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pytest
 
@@ -86,6 +88,59 @@ def test_a_long_wait_is_handed_on(vendor):
     assert caught.value.after == 86_400
 
 
+def test_a_wait_that_would_keep_the_worker_is_handed_on(vendor, monkeypatch):
+    """A worker waits some seconds at most, whatever is asked for."""
+    waited = []
+    monkeypatch.setattr(http, "time", SimpleNamespace(monotonic=time.monotonic, sleep=waited.append))
+    with pytest.raises(Retry) as caught:
+        ask(vendor, (429, {"Retry-After": "8"}, b""), seconds=40)
+    assert caught.value.after == 8
+    assert max(waited, default=0) == 0
+    assert len(Vendor.heard) == 1
+
+
+def test_only_the_time_of_the_vendor_counts(vendor, monkeypatch):
+    """What is done with an answer before the next question is our own time."""
+    Vendor.answers[:] = [OK]
+    clock = [time.monotonic()]
+    monkeypatch.setattr(http, "time", SimpleNamespace(monotonic=lambda: clock[0], sleep=time.sleep))
+    with HttpClient(vendor, seconds=5.0) as client:
+        for _ in range(3):
+            assert client.get("/thing").data == {"a": 1}
+            clock[0] += 60
+
+
+def test_access_data_goes_to_its_own_origin_only(vendor, settings):
+    other = ThreadingHTTPServer(("127.0.0.1", 0), Vendor)
+    threading.Thread(target=other.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    address = f"127.0.0.1:{other.server_address[1]}"
+    settings.LOTLINE_PRIVATE_HOSTS = [*settings.LOTLINE_PRIVATE_HOSTS, address]
+    Vendor.answers[:] = [OK]
+    secrets = {"Authorization": "Bearer very-secret", "X-Api-Key": "also-secret"}
+    with HttpClient(vendor, headers=secrets) as client:
+        client.get(f"http://{address}/page/2")
+        client.post(f"http://{address}/page/3", {}, headers={"X-Signature": "signed"})
+        client.get(f"{vendor}/page/4")
+    other.shutdown()
+    other.server_close()
+    (_get, _path, linked), (_post, _path, posted), (_get, path, own) = Vendor.heard
+    assert "secret" not in str(linked) + str(posted)
+    assert "X-Signature" not in posted
+    assert linked["User-Agent"] == "Lotline"
+    assert (path, own["Authorization"], own["X-Api-Key"]) == ("/page/4", "Bearer very-secret", "also-secret")
+
+
+def test_the_clock_of_the_other_side(vendor, monkeypatch):
+    said = iter(["Wed, 21 Oct 2026 07:28:00 GMT", "Wed, 21 Oct 2026 07:29:00 GMT"])
+    monkeypatch.setattr(Vendor, "date_time_string", lambda _self: next(said))
+    Vendor.answers[:] = [OK]
+    with HttpClient(vendor) as client:
+        assert client.date is None
+        client.get("/thing")
+        client.get("/thing")
+    assert client.date == datetime(2026, 10, 21, 7, 28, tzinfo=UTC), "its first answer counts"
+
+
 @pytest.mark.parametrize(
     ("status", "error"), [(400, Rejected), (404, Rejected), (422, Rejected), (401, Misconfigured), (403, Misconfigured)]
 )
@@ -123,13 +178,17 @@ def test_nobody_there(settings):
     [
         *("127.0.0.1", "10.1.2.3", "192.168.0.1", "172.16.0.1", "169.254.169.254", "0.0.0.0", "100.64.0.1"),  # noqa: S104
         *("::1", "fe80::1", "fc00::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "224.0.0.1", "::"),
+        *("::ffff:8.8.8.8", "::127.0.0.1", "::8.8.8.8", "::ffff:0:10.0.0.1"),  # mapped, compatible, translated
+        *("64:ff9b::10.0.0.1", "64:ff9b::8.8.8.8", "64:ff9b:1::10.0.0.1"),  # NAT64
+        *("2002:7f00:1::1", "2001:0:4136:e378:8000:63bf:3fff:fdd2"),  # 6to4, Teredo
+        *("fec0::1", "feff::1", "ff0e::1", "2001:db8::1"),  # site-local, multicast, documentation
     ],
 )
 def test_private_addresses(address):
     assert not is_public(address)
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8"])
+@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "2a00:1450:4001:81b::200e"])
 def test_public_addresses(address):
     assert is_public(address)
 
@@ -149,5 +208,6 @@ def test_logs_hold_no_query_and_no_header(vendor, caplog):
     Vendor.answers[:] = [OK]
     with HttpClient(vendor, headers={"Authorization": "Bearer very-secret"}) as client:
         client.get("/thing", params={"api_key": "also-secret"})
+        client.get(f"{vendor}/thing?api_key=also-secret")
     assert "/thing" in caplog.text
     assert "secret" not in "".join(r.getMessage() for r in caplog.records if r.name.startswith("channels_sync"))

@@ -3,8 +3,18 @@
 import pytest
 from django.utils import timezone
 
-from channels_sync.models import Connection, Cursor, Delivery, DeliveryState, Health, InboundMessage, InboundState
-from channels_sync.services import connections as services
+from channels_sync.contract import Flow, NotAllowed
+from channels_sync.models import (
+    Condition,
+    Connection,
+    Cursor,
+    Delivery,
+    DeliveryState,
+    Health,
+    InboundMessage,
+    InboundState,
+)
+from channels_sync.services import connections as services, health
 from oms.errors import DomainError
 from oms.models import AuditEntry
 from oms.tenancy import account_context
@@ -154,7 +164,20 @@ def test_a_stopped_connection_says_why(as_ana, account_a):
     assert "Stopped until somebody changes the settings" in page
     assert "The token is not right." in page
     as_ana.post(f"{CONNECTIONS}{made.pk}/ask/")
-    assert in_a(account_a, Connection.objects.get).health == Health.OK
+    assert in_a(account_a, Connection.objects.get).condition == Condition.UNTRIED
+
+
+def test_a_connection_that_is_refused_says_when_it_is_tried_again(as_ana, account_a):
+    made = in_a(account_a, make_connection)
+    page = as_ana.get(f"{CONNECTIONS}{made.pk}/").content.decode()
+    assert "Not tried yet" in page
+    assert "Working" not in page, "nobody knows that yet"
+    assert "Working" not in as_ana.get(CONNECTIONS).content.decode()
+    with account_context(account_a):
+        health.note_failure(made.pk, NotAllowed("The token is not right."), Flow.RECEIPTS)
+    page = as_ana.get(f"{CONNECTIONS}{made.pk}/").content.decode()
+    assert "It refuses our access data. It is tried again at" in page
+    assert "The token is not right." in page
 
 
 def test_a_message_out_is_replayed_or_closed(as_ana, account_a):

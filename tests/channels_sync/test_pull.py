@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from channels_sync.contract import Flow
 from channels_sync.models import Connection, Cursor, Health, InboundMessage, InboundState, Run
+from channels_sync.queries.tenants import tenant
 from channels_sync.services import applying, pull as pulling
 from channels_sync.services.health import PULL
 from channels_sync.services.pull import pull
@@ -196,11 +197,16 @@ def test_nobody_understands_it_and_it_is_kept(account_a, warehouse, connection, 
     with account_context(account_a):
         raw = {"id": "RC-X", "nothing": "\0 we know", "api_key": "very secret"}
         row = InboundMessage.objects.create(
-            connection=connection, stream=Flow.RECEIPTS, external_id="RC-X", digest="1", raw={**raw, "nothing": "?"}
+            connection=connection,
+            realm=tenant(connection),
+            stream=Flow.RECEIPTS,
+            external_id="RC-X",
+            digest="1",
+            raw={**raw, "nothing": "?"},
         )
         assert applying.apply_message(message_id=row.pk) == InboundState.DISCREPANCY
     (case,) = seen(Discrepancy)
-    assert "cannot be read" in case.summary
+    assert "“reference” is missing in what Sandbox warehouse sent." in case.summary
 
 
 def test_what_was_asked_with_settings_of_before_is_not_stored(account_a, warehouse, connection, told, ask, seen):

@@ -62,6 +62,7 @@ def test_the_same_number_for_another_replenishment_waits(account_a, warehouse, c
         row = InboundMessage.objects.get()
         InboundMessage.objects.create(
             connection=connection,
+            realm=row.realm,
             stream=row.stream,
             external_id=row.external_id,
             version=2,

@@ -1,19 +1,27 @@
 """Later versions of a receipt: what is new in them is applied, what takes back waits."""
 
+import threading
+
 import pytest
+from django.db import DatabaseError, connections as databases, transaction
 
 from channels_sync.contract import Flow
 from channels_sync.models import InboundMessage, InboundState
+from channels_sync.queries.tenants import tenant
 from channels_sync.services import applying
 from channels_sync.services.push import push
 from oms import outbox
+from oms.errors import Conflict
 from oms.models import Stock
 from oms.tenancy import account_context
+from replenishment.models import Receipt
+from replenishment.queries import cases_of
 from replenishment.services import submitting
 from serials.models import Lot, Unit, UnitEvent
-from tests.channels_sync.warehouse import state_of, units
+from tests.channels_sync.warehouse import LOCKS_WAITED_FOR, state_of, units
 from tests.factories import make_serialized_sku, make_sku
 from tests.replenishment.factories import generate, make_replenishment
+from tests.worker_process import wait_until
 
 pytestmark = pytest.mark.commits("the sync commits before and after it talks to the warehouse")
 
@@ -130,7 +138,13 @@ def test_an_older_version_never_overwrites(account_a, warehouse, connection, tol
     before = state_of(account_a)
     with account_context(account_a):
         late = InboundMessage.objects.create(
-            connection=connection, stream=Flow.RECEIPTS, external_id=receipt["id"], version=1, digest="1", raw=receipt
+            connection=connection,
+            realm=tenant(connection),
+            stream=Flow.RECEIPTS,
+            external_id=receipt["id"],
+            version=1,
+            digest="1",
+            raw=receipt,
         )
         assert applying.apply_message(message_id=late.pk) == InboundState.SUPERSEDED
     assert state_of(account_a) == before
@@ -147,3 +161,104 @@ def test_taking_back_what_was_received_needs_a_person(account_a, warehouse, conn
     assert units(account_a) == before
     assert seen()[-1].state == InboundState.DISCREPANCY
     assert "takes back" in seen()[-1].error
+
+
+def test_two_versions_that_are_replayed_at_once_take_turns(account_a, ana, warehouse, connection, told, ask, seen):
+    """Both are stopped in the middle, then let go together."""
+    made = told()
+    warehouse.fault(do="wrong_serial")
+    receipt = warehouse.receive(made.number)
+    ask()
+    warehouse.change(receipt, receipt["lines"])
+    ask()
+    first, second = seen()
+    with account_context(account_a):
+        InboundMessage.objects.update(state=InboundState.DISCREPANCY, applied_at=None)
+    ended = []
+
+    def replay(pk):
+        try:
+            with account_context(account_a):
+                ended.append(applying.replay(message_id=pk, actor=ana))
+        except (DatabaseError, Conflict) as error:
+            ended.append(type(error).__name__)
+        finally:
+            databases.close_all()
+
+    threads = [threading.Thread(target=replay, args=(row.pk,)) for row in (first, second)]
+    with transaction.atomic("owner"), databases["owner"].cursor() as cursor:
+        cursor.execute("LOCK TABLE oms_auditentry IN SHARE MODE")  # a replay is written down before it is applied
+        for thread in threads:
+            thread.start()
+        wait_until(lambda: cursor.execute(LOCKS_WAITED_FOR).fetchone()[0] == 2, what="both wait")
+    for thread in threads:
+        thread.join(30)
+    assert "OperationalError" not in ended, "no deadlock"
+    assert len(ended) == 2
+
+
+def test_documents_whose_numbers_begin_alike_are_two(account_a, warehouse, connection, told, ask, seen):
+    """The vendor calls them RC-1, RC-1@B, RC-1@1 and RC-1#1: a later version of the first is not one of the others."""
+    numbers = ("RC-1", "RC-1@B", "RC-1@1", "RC-1#1:S1")
+    with account_context(account_a):
+        sku = make_sku()
+    made = told((sku, 90), planned=False)
+
+    def tell(number, version, quantity):
+        line = {"line": 1, "sku": sku.code, "quantity": quantity, "lots": [], "units": [], "bin": "A-01-1"}
+        raw = {"id": number, "version": version, "reference": made.number, "lines": [line]}
+        raw["received_at"] = "2026-11-30T15:00:00+00:00"
+        with account_context(account_a):
+            row = InboundMessage.objects.create(
+                connection=connection,
+                realm=tenant(connection),
+                stream=Flow.RECEIPTS,
+                external_id=number,
+                version=version,
+                digest=f"{number}{version}",
+                raw=raw,
+            )
+            return applying.apply_message(message_id=row.pk)
+
+    assert tell("RC-1", 1, 3) == tell("RC-1", 2, 4) == InboundState.APPLIED
+    assert {tell(number, 1, 10) for number in numbers[1:]} == {InboundState.APPLIED}
+    assert tell("RC-1", 3, 5) == tell("RC-1@1", 2, 11) == InboundState.APPLIED
+    with account_context(account_a):
+        found = {(row.document, row.part): row.quantity for row in Receipt.objects.all()}
+        assert found == {
+            ("RC-1", 0): 3,
+            ("RC-1", 1): 1,
+            ("RC-1", 2): 1,
+            ("RC-1@1", 1): 1,
+            **{(number, 0): 10 for number in numbers[1:]},
+        }
+        assert Stock.objects.get(sku=sku).quantity == 5 + 10 + 11 + 10
+
+
+def test_a_case_belongs_to_its_own_document(account_a, ana, warehouse, connection, told, ask, seen):
+    """What waits of RC-1#1:X does not keep RC-1 open, and is not settled with it."""
+    with account_context(account_a):
+        sku = make_sku()
+    made = told((sku, 5), planned=False)
+
+    def tell(number, code):
+        line = {"line": 1, "sku": code, "quantity": 1, "lots": [], "units": [], "bin": "A-01-1"}
+        raw = {"id": number, "version": 1, "reference": made.number, "lines": [line]}
+        raw["received_at"] = "2026-11-30T15:00:00+00:00"
+        with account_context(account_a):
+            row = InboundMessage.objects.create(
+                connection=connection,
+                realm=tenant(connection),
+                stream=Flow.RECEIPTS,
+                external_id=number,
+                digest=number,
+                raw=raw,
+            )
+            return applying.apply_message(message_id=row.pk)
+
+    assert tell("RC-1#1:X", "UNKNOWN") == InboundState.DISCREPANCY
+    assert tell("RC-1", sku.code) == InboundState.APPLIED
+    with account_context(account_a):
+        first, second = Receipt.objects.order_by("pk")
+        assert [case.subject_id for case in cases_of(first)] == [first.pk]
+        assert not cases_of(second).exists()

@@ -23,12 +23,13 @@ def test_what_was_written_while_the_clock_was_ahead_is_sent(account_a, connectio
     with account_context(account_a):
         Delivery.objects.update(state=state, next_at=ahead, lease_until=ahead if state == "sending" else None)
         Cursor.objects.update(next_at=ahead)
-        Connection.objects.update(seconds=60, resting_until=ahead + HOUR, error_at=ahead)
+        Connection.objects.update(seconds=60, resting_until=ahead + HOUR, asked_until=ahead, error_at=ahead)
     settings.SYNC_LEASE_SECONDS = 0
     assert push(account_a.pk) == 0
     cut_waits(account_a.pk)
     with account_context(account_a):
-        assert Connection.objects.get().resting_until <= timezone.now()
+        found = Connection.objects.get()
+        assert max(found.resting_until, found.asked_until) <= timezone.now()
         assert Cursor.objects.get().next_at <= timezone.now() + HOUR + SECOND
         assert connections().get().pk == connection.pk
     settings.SYNC_LEASE_SECONDS = 60
@@ -42,11 +43,12 @@ def test_waits_that_can_be_are_left_as_they_are(account_a, connection, sent):
     now = timezone.now()
     with account_context(account_a):
         Delivery.objects.update(attempts=3, next_at=now + HOUR / 2)
-        Connection.objects.update(resting_until=now + DAY / 2, error_at=now)
+        Connection.objects.update(asked_until=now + DAY / 2, resting_until=now + HOUR / 2, error_at=now)
     cut_waits(account_a.pk)
     with account_context(account_a):
         assert Delivery.objects.get().next_at == now + HOUR / 2
-        assert Connection.objects.get().resting_until == now + DAY / 2
+        found = Connection.objects.get()
+        assert (found.asked_until, found.resting_until) == (now + DAY / 2, now + HOUR / 2)
 
 
 def test_the_page_of_a_connection_says_when_work_was_last_handed_out(account_a, ana, client_for, connection):

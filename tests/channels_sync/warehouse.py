@@ -26,6 +26,10 @@ from tests.replenishment.factories import make_submitted
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "a-token-of-tests"
+LOCKS_WAITED_FOR = """
+SELECT count(*) FROM pg_locks WHERE NOT granted AND pid IN (
+    SELECT pid FROM pg_locks WHERE database = (SELECT oid FROM pg_database WHERE datname = current_database()))
+"""
 # How many wait for a lock in this database: those of other workers wait, too.
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 _number = count(1)
@@ -156,7 +160,7 @@ def ask(account_a):
         with account_context(account_a):
             # Long ago by any clock: the database compares with its own.
             Cursor.objects.update(next_at=timezone.now() - timedelta(hours=1))
-            Connection.objects.update(resting_until=None)
+            Connection.objects.update(resting_until=None, asked_until=None)
         return pull(account_a.pk)
 
     return pulled

@@ -4,6 +4,8 @@ from celery import shared_task
 from django.core.cache import cache
 from django.db import connection
 
+from oms.tenancy import account_context
+
 FACTS = """
 SELECT current_user, session_user, r.rolsuper, r.rolbypassrls, r.rolcreaterole, r.rolcreatedb,
        (SELECT count(*) FROM pg_class c WHERE c.relowner = r.oid AND c.relpersistence <> 't'),
@@ -25,3 +27,19 @@ def role_facts() -> list[object]:
 def tell_role(key: str) -> None:
     """Leave the facts in the cache."""
     cache.set(key, role_facts(), timeout=60)
+
+
+LIMITS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+
+
+def patience(account_id: int) -> list[str]:
+    """How long PostgreSQL lets this process have, inside an account, for each of LIMITS."""
+    with account_context(account_id), connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting(name) FROM unnest(%s::text[]) AS name", [list(LIMITS)])
+        return [value for (value,) in cursor.fetchall()]
+
+
+@shared_task(name="tests.tell_patience")
+def tell_patience(key: str, account_id: int) -> None:
+    """Leave it in the cache."""
+    cache.set(key, patience(account_id), timeout=60)

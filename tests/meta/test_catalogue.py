@@ -25,6 +25,7 @@ PLATFORM = {
     "oms_membership": "read before an account is entered, and across a person's accounts",
     "oms_warehouse": "serves many accounts; only its name",
     "oms_due": "what the dispatcher reads: account id, kind, time",
+    "oms_installation": "its id and epoch, which a restore moves on; the app may only read it",
 }
 HAS_ACCOUNT_ID = {"oms_membership", "oms_due"}
 FRAMEWORK = ("django_", "auth_", "axes_")
@@ -317,7 +318,12 @@ TEXTS = {
     "oms_membership": {"role", "invited_name"},
     "oms_warehouse": {"name"},
     "oms_due": {"kind"},
+    "oms_installation": set(),
 }
+
+
+def test_the_app_cannot_begin_an_epoch():
+    assert rights(["oms_installation"]) == {"oms_installation": {"SELECT"}}
 
 
 def test_platform_rows_hold_no_business_data():

@@ -27,7 +27,10 @@ SECRETS = (
     "LOTLINE_SECRETS_KEYS",
 )
 # The image says where files go, a real installation never debugs, and only `init` is told about the owner.
-NOT_PASSED_ON = {"LOTLINE_STATE", "LOTLINE_STATIC_ROOT", "LOTLINE_FILES", "DEBUG", "DATABASE_OWNER_URL"}
+NOT_PASSED_ON = {
+    *("LOTLINE_STATE", "LOTLINE_STATIC_ROOT", "LOTLINE_FILES", "DEBUG", "DATABASE_OWNER_URL"),
+    "LOTLINE_PROCESS",  # is another one for each
+}
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +91,13 @@ def test_only_the_preparation_knows_the_owner_of_the_tables(compose):
     """With the owner's password in web, one mistake there could switch row-level security off."""
     knows = {name for name in OURS if "owner" in json.dumps(compose["services"][name]).lower()}
     assert knows == {"init"}
+
+
+def test_each_process_is_told_what_it_is(compose):
+    told = {name: compose["services"][name]["environment"].get("LOTLINE_PROCESS") for name in OURS}
+    assert told == {"init": None, **{name: name for name in ("web", "worker", "sync", "jobs")}, "beat": None}
+    for name in OURS:
+        assert compose["services"][name]["environment"].keys() >= compose["x-lotline"]["environment"].keys()
 
 
 def test_secrets_come_from_the_environment_and_have_no_default(compose):

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections import Counter
 
 import pytest
 
@@ -16,6 +17,7 @@ from tests.meta.tree import (
     repository_files,
     templates,
     text,
+    tree,
 )
 
 MODULE, FUNCTION, VIEW, TEMPLATE = 400, 40, 25, 120
@@ -26,6 +28,10 @@ SPANS_ACCOUNTS = {"oms/dispatch.py"}  # reads (account id, kind, time) and start
 # Where a hole in the wall is the point. Each name may stand in these files only.
 ALLOWED = {
     ".raw(": set(),
+    ".extra(": set(),
+    "RawSQL": set(),
+    "LOCK TABLE": set(),  # nobody may do what cannot be taken from the app's role; rows are locked
+    "sql_with_params": {"oms/selects.py"},
     "_base_manager": set(),
     "_raw_delete": set(),
     "_default_manager": set(),
@@ -37,7 +43,7 @@ ALLOWED = {
     "oms_due": SPANS_ACCOUNTS,
     "lotline.account": {"oms/tenancy.py", "oms/walls.py", *OWN_CONNECTION},
     "set_config(": {"oms/tenancy.py", *OWN_CONNECTION},
-    'connections["owner"]': {"oms/management/commands/prepare.py"},
+    'connections["owner"]': {"oms/postgresql/owner.py"},
     'using("owner")': set(),
     "db_constraint": {
         "oms/tenancy.py",
@@ -57,6 +63,9 @@ ALLOWED = {
     "InterfaceError": {"oms/database/faults.py"},
     "PoolTimeout": {"oms/postgresql/base.py"},
 }
+
+# The settings of the product, with others of their own.
+OVERRIDING = {f"tests/{name}settings.py" for name in ("", "worker_", "probe_", "dying_")}
 
 TOP_LEVEL = """
 manage.py pyproject.toml requirements.txt requirements-dev.txt docker-compose.yml Dockerfile
@@ -118,7 +127,7 @@ def test_nothing_listens_to_signals():
 
 def test_names_are_imported_one_by_one():
     stars = [path for path in python_files() for node in nodes(path, ast.ImportFrom) if node.names[0].name == "*"]
-    assert {str(path) for path in stars} <= {"tests/settings.py", "tests/worker_settings.py"}
+    assert {str(path) for path in stars} <= OVERRIDING
 
 
 def test_imports_stand_at_the_top():
@@ -130,6 +139,41 @@ def test_imports_stand_at_the_top():
         if isinstance(node, ast.Import | ast.ImportFrom)
     }
     assert inline == set()
+
+
+def bound(statement):
+    """The names that a statement of a module binds; branches of an `if` or a `try` are alternatives."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return [statement.name]
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        return [alias.asname or alias.name for alias in statement.names]
+    targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+    names = [node for target in targets if target for node in ast.walk(target) if isinstance(node, ast.Name)]
+    return [name.id for name in names if isinstance(name.ctx, ast.Store)]
+
+
+def test_a_module_binds_a_name_once():
+    """The second one wins, also for what was written with the first one in mind."""
+    twice = [
+        f"{path}: {name}"
+        for path in python_files()
+        if str(path) not in OVERRIDING
+        for name, count in Counter(
+            name for node in tree(path).body if not isinstance(node, ast.AugAssign | ast.Expr) for name in bound(node)
+        ).items()
+        if count > 1
+    ]
+    assert twice == []
+
+
+def test_nothing_is_read_out_of_a_source():
+    """`source` is a key as a whole: vendors choose their ids, so a beginning or a part of it may be another's."""
+    pattern = re.compile(
+        r"source(__(i?startswith|i?endswith|i?contains|i?regex|like)\b|\.(startswith|endswith|r?partition|r?split|removep)"
+        r"|\[|\s+(LIKE|ILIKE|~|SIMILAR)\s)"
+        r"|(starts_with|split_part|strpos|left|substr(ing)?)\(\w*\.?source"
+    )
+    assert [str(path) for path in app_files() if pattern.search(text(path))] == []
 
 
 def test_only_the_wall_overrides_save_and_delete():
@@ -148,6 +192,72 @@ def test_only_the_wall_overrides_save_and_delete():
 def test_holes_are_only_where_they_are_meant(name):
     files = [*app_files(), *templates()]
     assert {str(path) for path in files if name in text(path)} - ALLOWED[name] == set()
+
+
+def is_constant(node, function, path):
+    """SQL that is written out: a literal, a constant of a module, psycopg's SQL of such, or put together of these only.
+
+    A small name is what the function says of it: by what it is set to, what it loops over, or as what it is declared.
+    """
+    if isinstance(node, ast.Constant):
+        return True
+    if isinstance(node, ast.BinOp):
+        return all(is_constant(part, function, path) for part in (node.left, node.right))
+    if isinstance(node, ast.IfExp):
+        return all(is_constant(part, function, path) for part in (node.body, node.orelse))
+    if isinstance(node, ast.Tuple | ast.List):
+        return all(is_constant(part, function, path) for part in node.elts)
+    if isinstance(node, ast.Subscript):
+        return is_constant(node.value, function, path)
+    if isinstance(node, ast.Call):
+        is_psycopg = is_named(node, "SQL") and (
+            str(path) == "oms/selects.py" or is_constant(node.args[0], function, path)
+        )
+        is_method = isinstance(node.func, ast.Attribute) and node.func.attr in {"format", "join"}
+        of = node.func.value if is_method else None
+        return is_psycopg or (is_called_or_small(of) and is_constant(of, function, path))
+    name = node.id if isinstance(node, ast.Name) else getattr(node, "attr", "")
+    if name.isupper():
+        return True
+    sets = [n for n in ast.walk(function) if isinstance(n, ast.Assign | ast.For) and name in named_in(n)]
+    declared = {a.annotation.id for a in function.args.args if a.arg == name and isinstance(a.annotation, ast.Name)}
+    values = [n.iter if isinstance(n, ast.For) else n.value for n in sets]
+    return bool(declared & {"SQL", "Composable", "Composed"}) or (
+        bool(values) and all(is_constant(value, function, path) or returns_sql(value, path) for value in values)
+    )
+
+
+def is_called_or_small(node):
+    """What may be completed by `format`: psycopg's SQL, not a text."""
+    return isinstance(node, ast.Call) or (isinstance(node, ast.Name) and not node.id.isupper())
+
+
+def named_in(node):
+    """The names that an assignment or a loop sets."""
+    targets = [node.target] if isinstance(node, ast.For) else node.targets
+    return {name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)}
+
+
+def returns_sql(value, path):
+    """Whether a call is of a function of the same module that declares to return psycopg's SQL (and its values)."""
+    found = [f for f in functions(path) if isinstance(value, ast.Call) and is_named(value, f.name)]
+    return bool(found) and "Composed" in ast.unparse(found[0].returns)
+
+
+def test_sql_is_written_out_and_its_values_are_parameters():
+    """Whatever is executed; not what builds tables from models, nor the sandbox, a program of its own with SQLite."""
+    left_out = {"oms/walls.py", "oms/rekeying.py"}  # operations of migrations
+    found = [
+        f"{where(path, call)}: {ast.unparse(call)[:100]}"
+        for path in app_files()
+        if str(path) not in left_out and "sandbox" not in path.parts
+        for function in functions(path)
+        for call in ast.walk(function)
+        if isinstance(call, ast.Call) and call.args
+        if is_named(call, "execute", "executemany") or (is_named(call, "copy") and "cursor" in ast.unparse(call.func))
+        if not is_constant(call.args[0], function, path)
+    ]
+    assert found == []
 
 
 def test_no_style_or_script_hides_in_python():

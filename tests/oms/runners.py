@@ -1,6 +1,7 @@
 """What the jobs and outbox subscribers of the tests do; also a worker in another process runs them."""
 
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -68,3 +69,8 @@ def hear(message):
     Sku.objects.create(code=f"heard-{message.pk}", name=message.aggregate)
     if (path := message.payload.get("fails_while")) and Path(path).exists():
         raise RuntimeError(f"told to fail: {message.payload.get('why', '')}")
+
+
+def die():
+    """End this process as a power cut would."""
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -84,6 +84,27 @@ def test_bench_export_measures_on_a_database_of_its_own_and_leaves_none(server_e
     assert databases() == before
 
 
+@pytest.mark.django_db(transaction=True)
+def test_bench_receive_measures_new_accounts_against_the_floor(server_env):
+    before = databases()
+    argv = [sys.executable, str(ROOT / "manage.py"), "bench", "receive", "--units", "100", "--runs", "1", "--json"]
+    done = subprocess.run(argv, env=server_env, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    assert done.stderr == ""
+    *measures, last = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {each["measure"]: each["bar"] for each in measures} == {
+        f"{what}": bar
+        for kind in ("planned", "new")
+        for what, bar in (
+            (f"receive {kind}, 100 vs fewer", 0.769),
+            (f"undo {kind}, 100 vs fewer", 0.769),
+            (f"receive {kind} vs floor", 0.6),
+        )
+    }
+    assert all(each["value"] > 0 < each["limit"] for each in measures)
+    assert "100 units of one SKU" in last["conditions"]
+    assert databases() == before
+
+
 def databases():
     with connections["owner"].cursor() as cursor:
         cursor.execute("SELECT datname FROM pg_database WHERE datname LIKE 'lotline_bench%' ORDER BY 1")

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.conf import settings
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, connections, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -15,6 +15,7 @@ from oms.tasks import run_jobs
 from oms.tenancy import account_context
 from tests.oms import jobs_at_work, runners
 from tests.oms.jobs_at_work import change, elsewhere, now, run_all, skus, start, until
+from tests.worker_process import wait_until
 
 pytestmark = [pytest.mark.commits("a job commits step by step"), pytest.mark.usefixtures("known_jobs")]
 known_jobs, runner = jobs_at_work.known_jobs, jobs_at_work.runner
@@ -162,3 +163,39 @@ def test_one_account_does_not_take_every_worker(account_a):
     change(account_a, running[0], state=JobState.DONE, lease_until=None)
     assert jobs.run_next(account_a.pk) == JobState.DONE
     assert now(account_a, waiting).state == JobState.DONE
+
+
+WAITING = """
+SELECT count(*) FROM pg_locks
+WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+
+
+def test_two_workers_that_look_at_the_same_moment_run_one(account_a, runner):
+    """Both are stopped between the question whether one runs and the taking of a job, then let go together."""
+    at_work, is_over, answers = [], threading.Event(), []
+
+    def work(progress):
+        at_work.append(progress.job.id)
+        until(lambda: len(at_work) > 1 or is_over.is_set())
+
+    def look():
+        try:
+            answers.append(jobs.run_next(account_a.pk))
+        finally:
+            is_over.set()  # whoever ends first has run nothing, or both
+            connection.close()
+
+    runner(work)
+    first, second = start(account_a), start(account_a)
+    workers = [threading.Thread(target=look) for _ in range(2)]
+    with transaction.atomic("owner"), connections["owner"].cursor() as cursor:
+        cursor.execute("LOCK TABLE oms_job IN EXCLUSIVE MODE")  # questions are answered, nothing can be taken
+        for worker in workers:
+            worker.start()
+        wait_until(lambda: cursor.execute(WAITING).fetchone()[0] == 2, what="both wait")
+    for worker in workers:
+        worker.join(60)
+    assert at_work == [first.pk]
+    assert answers == [None, JobState.DONE]
+    assert now(account_a, second).state == JobState.QUEUED

@@ -16,6 +16,7 @@ from oms.tenancy import account_context
 
 DAY = timedelta(days=1)
 WAITS = {
+    "channels_sync.connection.asked_until",
     "channels_sync.connection.resting_until",
     "channels_sync.cursor.next_at",
     "channels_sync.delivery.lease_until",

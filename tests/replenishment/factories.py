@@ -62,11 +62,12 @@ def incoming_line(sku: Sku | str, quantity=None, serials=(), position=None, bin_
     )
 
 
-def incoming(replenishment: Replenishment | str, *lines: IncomingLine, external_id="") -> IncomingReceipt:
+def incoming(replenishment: Replenishment | str, *lines: IncomingLine, external_id="", **more) -> IncomingReceipt:
     return IncomingReceipt(
         external_id=external_id or f"GR-{next(_number)}",
         replenishment_number=replenishment if isinstance(replenishment, str) else replenishment.number,
         occurred_at=timezone.now(),
         lines=lines,
         raw={"from": "test"},
+        **more,
     )

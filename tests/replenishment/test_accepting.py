@@ -1,5 +1,6 @@
 """Settling what waits on a replenishment: accepted, refused, one by one and all at once."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -12,7 +13,7 @@ from oms.services.discrepancies import accept_discrepancies, acceptance, close_d
 from oms.tenancy import account_context
 from replenishment.lifecycle import Status
 from replenishment.models import PlannedSerial, Receipt, ReceiptLine, ReceivedSerial
-from replenishment.receiving import IncomingLot, IncomingUnit
+from replenishment.receiving import IncomingLot, IncomingUnit, Origin
 from replenishment.services import submitting
 from replenishment.services.accepting import settle_many
 from replenishment.services.receiving import apply_receipt
@@ -81,9 +82,11 @@ def test_an_accepted_serial_has_the_lot_that_was_named_for_it(in_a, olga):
 def test_a_later_version_of_the_receipt_does_not_bring_what_was_accepted_again(in_a):
     sku = make_serialized_sku()
     made = make_submitted((sku, 3))
-    receive(made, incoming_line(sku, serials=["SN00000001", "WRONG"], position=1))
+    document = Origin("receipts", "wms", "GR-1")
+    fact = incoming(made, incoming_line(sku, serials=["SN00000001", "WRONG"], position=1))
+    apply_receipt(replace(fact, origin=document), source="wms:1")
     accept()
-    before = applied_before("wms:1")
+    before = applied_before(document)
     assert before.pieces == {(1, sku.code.upper()): 2}
     assert before.serials == {(sku.code.upper(), "SN00000001"), (sku.code.upper(), "WRONG")}
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from django.db import connection
 from django.utils import timezone
+from psycopg.sql import SQL
 
 from oms.models import Sku
 from oms.tenancy import account_context
@@ -41,8 +42,8 @@ def units(in_a):
 
 
 def annotate(rows=ALL):
-    hold_units(f"SELECT unit_id FROM ({rows}) AS r")
-    return annotate_held_units(rows=rows, params={}, by=BY)
+    hold_units(SQL(f"SELECT unit_id FROM ({rows}) AS r"))
+    return annotate_held_units(rows=SQL(rows), params={}, by=BY)
 
 
 def last_rows():
@@ -80,10 +81,10 @@ def test_history_rows_of_a_call_are_in_the_order_of_the_units(units):
 )
 def test_only_for_annotations_without_a_source(in_a, fact):
     with pytest.raises(ValueError, match="is not such an annotation"):
-        annotate_held(fact, ALL, {})
+        annotate_held(fact, SQL(ALL), {})
 
 
 def test_it_is_one_statement(units, django_assert_num_queries):
-    hold_units("SELECT id FROM serials_unit")
+    hold_units(SQL("SELECT id FROM serials_unit"))
     with django_assert_num_queries(1, connection=connection):
-        annotate_held_units(rows=ALL, params={}, by=BY)
+        annotate_held_units(rows=SQL(ALL), params={}, by=BY)

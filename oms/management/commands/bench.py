@@ -3,7 +3,7 @@
 import os
 import sys
 from argparse import ArgumentParser
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from inspect import signature
@@ -17,14 +17,9 @@ from django.db import connections
 from psycopg import sql
 
 from oms.bootstrap import ROOT
-from oms.embedded.console import Console
-from oms.embedded.errors import CannotStart, ChildDied, Interrupted
-from oms.embedded.ports import free_port
-from oms.embedded.stack import Stack
+from oms.embedded import own_servers
 from oms.embedded.state import State
-from oms.embedded.supervisor import Service, Supervisor
-
-SHOWN_LINES = 40
+from oms.postgresql.owner import as_owner
 
 
 class Command(BaseCommand):
@@ -57,7 +52,8 @@ class Command(BaseCommand):
         if not settings.IS_CONFIGURED:
             given = [f"--{size}={count}" for size, count in sizes.items()]
             flags = [flag for flag, is_on in (("--json", json), ("--drop", drop)) if is_on]
-            sys.exit(on_own_servers([name, *given, *flags], is_kept=hasattr(bench, "database_name")))
+            kept_state = own_state(is_kept=hasattr(bench, "database_name"))
+            sys.exit(own_servers.run(kept_state, "bench", [name, *given, *flags]))
         report = import_module("bench.report")
         kept = bench.database_name(sizes["rows"]) if hasattr(bench, "database_name") else ""
         if drop:
@@ -68,13 +64,6 @@ class Command(BaseCommand):
             measures, conditions = bench.run(**{size: sizes[size] for size in signature(bench.run).parameters})
             is_good = report.show(measures, out=self.stdout, conditions=conditions, is_json=json)
         sys.exit(0 if is_good else 1)
-
-
-def as_owner() -> "psycopg.Connection[Any]":
-    """A connection of its own, as the role that owns the tables."""
-    parts = connections.settings["owner"]
-    found = {key: parts[key.upper()] for key in ("host", "port", "user", "password") if parts[key.upper()]}
-    return psycopg.connect(dbname=parts["NAME"], autocommit=True, **found)
 
 
 @contextmanager
@@ -130,26 +119,3 @@ def own_state(*, is_kept: bool) -> Iterator[State]:
         yield state
     finally:
         state.release()
-
-
-def on_own_servers(arguments: Sequence[str], *, is_kept: bool) -> int:
-    """Run the same command on a PostgreSQL and Valkey of its own; its exit status."""
-    console = Console(quiet=True)
-    try:
-        with own_state(is_kept=is_kept) as state:
-            state.acquire()
-            with Supervisor(console, state.folder / "pids") as supervisor:
-                stack = Stack(supervisor, state, port=free_port())
-                try:
-                    stack.start_servers()
-                    argv = (sys.executable, str(ROOT / "manage.py"), "bench", *arguments)
-                    child = Service(name="bench", argv=argv, env=stack.environment, cwd=ROOT, foreground=True)
-                    return supervisor.run(child).process.returncode
-                except Interrupted as request:
-                    return 128 + request.signum
-    except CannotStart as error:
-        console.say(str(error))
-    except ChildDied as death:
-        console.plain("\n".join(death.output[-SHOWN_LINES:]))
-        console.say(f"{death}; the bench cannot go on.")
-    return 1

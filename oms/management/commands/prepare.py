@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from oms import demo, dispatch
+from oms.backup import database
 from oms.models import Account, Person
+from oms.postgresql.owner import as_owner
 
 
 class Command(BaseCommand):
@@ -25,6 +27,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Migrate as the owner of the tables, then do the rest as the app's role."""
+        with as_owner() as owner:
+            if database.is_marked(owner):
+                raise CommandError(database.interrupted(owner))
         call_command("migrate", interactive=False, verbosity=0)
         # Django checks a database only where it is named, and the role of the app is the second wall between accounts.
         call_command("check", databases=["default"])

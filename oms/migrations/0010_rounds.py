@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("oms", "0007_job_subject"),
+        ("oms", "0009_installation"),
     ]
 
     operations = [

@@ -1,5 +1,7 @@
 """What an adapter is: the documents it is given and gives, the errors it raises, and the two classes it may subclass.
 
+`errors` holds what it raises, `incoming` what it makes of a payload, `values` what a vendor may write in one.
+
 An adapter is one file in `channels_sync/adapters/`. It imports this module and `channels_sync.http`, nothing else of
 Lotline, and never touches the database. Documents come in twice: as the vendor's own payload, stored before anything
 else happens, and as what `read_…` makes of it. So one that nobody understands is kept for a better adapter.
@@ -13,30 +15,58 @@ from typing import Any, ClassVar, Self
 from django import forms
 from django.db.models import TextChoices
 from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext, gettext_lazy as _
+
+from channels_sync.contract.errors import Misconfigured, NotAllowed, Rejected, Retry, SyncError
+from channels_sync.contract.incoming import (
+    LotPart,
+    RemoteLine,
+    RemoteOrder,
+    RemoteReceipt,
+    RemoteShipment,
+    RemoteUnit,
+    RemoteUnitEvent,
+)
+
+__all__ = [
+    "CHANNEL_CAPABILITIES",
+    "METHODS",
+    "STREAMS",
+    "WMS_CAPABILITIES",
+    "Adapter",
+    "BaseConfigForm",
+    "Capability",
+    "Flow",
+    "Hint",
+    "Json",
+    "LotPart",
+    "Misconfigured",
+    "NotAllowed",
+    "Page",
+    "Payload",
+    "PurchaseOrder",
+    "PurchaseOrderLine",
+    "Rejected",
+    "RemoteLine",
+    "RemoteOrder",
+    "RemoteReceipt",
+    "RemoteRef",
+    "RemoteShipment",
+    "RemoteUnit",
+    "RemoteUnitEvent",
+    "Retry",
+    "SalesChannelAdapter",
+    "Sample",
+    "ShippedItem",
+    "ShippedLots",
+    "Support",
+    "SyncError",
+    "Text",
+    "WmsAdapter",
+]
 
 Text = str | Promise
 Json = Mapping[str, Any]
-
-
-class SyncError(Exception):
-    """Base of the three errors that an adapter raises; `str(error)` is a sentence for a person, without secrets."""
-
-
-class Retry(SyncError):
-    """Not now: the other side is away, busy or limits us. `after` seconds is what it asked for, None if nothing."""
-
-    def __init__(self, reason: str = "", *, after: float | None = None) -> None:
-        super().__init__(reason)
-        self.after = after
-
-
-class Rejected(SyncError):
-    """The other side understood and refused this document; sending it again unchanged is useless."""
-
-
-class Misconfigured(SyncError):
-    """Nothing can work with this connection until a person changes it: wrong address, token, or a missing right."""
 
 
 class Flow(TextChoices):
@@ -52,7 +82,7 @@ class Flow(TextChoices):
 
 
 METHODS: Mapping[Flow, tuple[str, ...]] = {
-    Flow.PURCHASE_ORDERS: ("send_purchase_order", "cancel_purchase_order"),
+    Flow.PURCHASE_ORDERS: ("find_purchase_order", "send_purchase_order", "cancel_purchase_order"),
     Flow.RECEIPTS: ("fetch_receipts", "read_receipt"),
     Flow.SHIPMENTS: ("fetch_shipments", "read_shipment"),
     Flow.UNIT_EVENTS: ("fetch_unit_events", "read_unit_event"),
@@ -90,23 +120,10 @@ CHANNEL_CAPABILITIES = tuple(Capability)[6:]
 
 
 @dataclass(frozen=True)
-class LotPart:
-    """A part of a line in one lot; `quantity` is None where the source does not say how many."""
-
-    number: str
-    quantity: int | None = None
-    expires_on: date | None = None
-    made_on: date | None = None
-    serials: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class PurchaseOrderLine:
     """`position` is the line's number in Lotline; vendors that can keep it give it back on receipts.
 
-    `lots` and `serials` are empty where there are none or the connection's option is off. `is_serialized`: each unit
-    must be registered by number when it arrives.
-    """
+    `lots`, `serials`: empty where there are none or the option is off. `is_serialized`: its units come by number."""
 
     position: int
     sku_code: str
@@ -161,9 +178,7 @@ class ShippedLots:
 
 @dataclass(frozen=True)
 class Payload:
-    """One document as the vendor sent it, under its id there. `version` grows with each change of the document (0 where
-    there is none), `updated_at` moves the stream's cursor.
-    """
+    """One document as the vendor sent it. `version` grows with each change (0: none), `updated_at` moves the cursor."""
 
     external_id: str
     raw: Json
@@ -177,75 +192,6 @@ class Page:
 
     payloads: tuple[Payload, ...]
     through: datetime | None = None
-
-
-@dataclass(frozen=True)
-class RemoteUnit:
-    """One unit by number, and its bin where the warehouse says so."""
-
-    serial: str
-    bin_name: str = ""
-    lot_number: str = ""
-
-
-@dataclass(frozen=True)
-class RemoteLine:
-    """A line of a receipt or shipment; `position` is our line's number where the vendor kept it."""
-
-    sku_code: str
-    quantity: int
-    position: int | None = None
-    units: tuple[RemoteUnit, ...] = ()
-    lots: tuple[LotPart, ...] = ()
-    bin_name: str = ""
-
-
-@dataclass(frozen=True)
-class RemoteReceipt:
-    """What a warehouse confirmed it received against `reference`, the number of our purchase order."""
-
-    external_id: str
-    reference: str
-    occurred_at: datetime
-    lines: tuple[RemoteLine, ...]
-    version: int = 0
-
-
-@dataclass(frozen=True)
-class RemoteShipment:
-    """What left the warehouse for the order `reference`."""
-
-    external_id: str
-    reference: str
-    occurred_at: datetime
-    lines: tuple[RemoteLine, ...]
-    version: int = 0
-    carrier: str = ""
-    tracking: str = ""
-
-
-@dataclass(frozen=True)
-class RemoteUnitEvent:
-    """What happened to units inside the warehouse: `event` is move, hold, recount_found, recount_missing or return."""
-
-    external_id: str
-    event: str
-    occurred_at: datetime
-    sku_code: str
-    units: tuple[RemoteUnit, ...]
-    reason: str = ""
-    version: int = 0
-
-
-@dataclass(frozen=True)
-class RemoteOrder:
-    """An order that a channel took."""
-
-    external_id: str
-    number: str
-    placed_at: datetime
-    lines: tuple[RemoteLine, ...]
-    version: int = 0
 
 
 @dataclass(frozen=True)
@@ -333,6 +279,25 @@ class Adapter:
         found: Iterator[Page] = getattr(self, METHODS[flow][0])(since)
         return found
 
+    @classmethod
+    def read(cls, flow: Flow, raw: Json) -> Any:
+        """A stored payload, understood: what `read_…` of its flow makes of it.
+
+        Raises Rejected, in words for people, for what the vendor does not document.
+        """
+        words = {"system": cls.label}
+        try:
+            return getattr(cls, METHODS[flow][1])(raw)
+        except KeyError as error:
+            words["name"] = str(error.args[0])[:60]
+            raise Rejected(gettext("“%(name)s” is missing in what %(system)s sent.") % words) from error
+        except (TypeError, ValueError, AttributeError, IndexError) as error:
+            raise Rejected(gettext("It is not built as %(system)s documents it.") % words) from error
+
+    def clock(self) -> datetime | None:
+        """What the other side's clock said in its first answer, None where it does not say: see `HttpClient.date`."""
+        return None
+
     def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> list[Hint]:
         """Verify a webhook and say what to fetch. Raises Rejected for one that is not the vendor's."""
         raise NotImplementedError
@@ -347,10 +312,13 @@ class WmsAdapter(Adapter):
         """Make the purchase order there exactly once: it may be there already from a call whose answer was lost."""
         raise NotImplementedError
 
+    def find_purchase_order(self, number: str) -> RemoteRef | None:
+        """What is there under this number (asked after a restore), or None. Raises Rejected where it is cancelled."""
+        raise NotImplementedError
+
     def cancel_purchase_order(self, ref: RemoteRef) -> RemoteRef:
-        """Expect nothing more of it: it was cancelled or closed short. What was received stays; one that was cancelled,
-        received in full or never there is fine. Raises Rejected where the other side refuses: that waits for a person.
-        """
+        """Expect nothing more of it; what was received stays. One that was cancelled before, received in full or never
+        there is fine. Raises Rejected where the other side refuses: that waits for a person."""
         raise NotImplementedError
 
     def fetch_receipts(self, since: datetime | None) -> Iterator[Page]:

@@ -1,0 +1,131 @@
+"""Documents whose dates lie behind the cursor, or in the future: none is missed for it."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from django.utils import timezone
+
+from channels_sync.adapters.sandbox_wms import SandboxWms
+from channels_sync.contract import Page, Payload, Retry
+from channels_sync.models import Cursor, InboundState
+from oms.models import Discrepancy
+from oms.tenancy import account_context
+from tests.factories import make_sku
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def vendor(account_a, connection, told, monkeypatch):
+    """A list of receipts as (date, number, quantity); the warehouse shows those that changed since it was asked for.
+
+    `vendor.asked` is what it was asked, `vendor.broken` makes it break off after the first page.
+    """
+    with account_context(account_a):
+        sku = make_sku()
+    made = told((sku, 99), planned=False)
+
+    class Vendor(list):
+        asked: list = []  # noqa: RUF012
+        clock: datetime | None = None
+        is_broken = False
+
+        def pages(self, since):
+            self.asked.append(since)
+            for when, number, quantity in self:
+                if since is None or when >= since:
+                    yield Page((Payload(number, document(number, quantity), when, 1),))
+                if self.is_broken:
+                    raise Retry("The answer broke off.")
+
+    def document(number, quantity):
+        line = {"line": 1, "sku": sku.code, "quantity": quantity, "lots": [], "units": [], "bin": "A-01-1"}
+        received = {"received_at": "2026-11-30T15:00:00+00:00", "version": 1, "reference": made.number}
+        return {"id": number, "lines": [line], **received}
+
+    found = Vendor()
+    found.asked = []
+    monkeypatch.setattr(SandboxWms, "fetch_receipts", lambda _self, since: found.pages(since))
+    monkeypatch.setattr(SandboxWms, "clock", lambda _self: found.clock)
+    return found
+
+
+def swept(account, **before):
+    """So long ago it was looked further back."""
+    with account_context(account):
+        Cursor.objects.update(**{name: timezone.now() - age for name, age in before.items()})
+
+
+@pytest.mark.parametrize("has_clock", [True, False])
+def test_a_date_in_the_future_hides_nothing(account_a, vendor, ask, seen, has_clock):
+    now = timezone.now()
+    vendor.clock = now if has_clock else None
+    vendor[:] = [(now - timedelta(hours=1), "RC-1", 1), (now + timedelta(days=400), "RC-2", 2)]
+    ask()
+    assert {row.state for row in seen()} == {InboundState.APPLIED}, "the fact is applied"
+    assert seen(Cursor)[0].at <= timezone.now() + timedelta(seconds=1)
+    (case,) = seen(Discrepancy)
+    assert (case.kind, case.is_open) == ("future_date", True)
+    assert "RC-2" in case.summary
+    vendor.append((timezone.now(), "RC-3", 3))
+    ask()
+    ask()
+    assert [row.external_id for row in seen()] == ["RC-1", "RC-2", "RC-3"]
+    assert len(seen(Discrepancy)) == 1
+
+
+def test_a_cursor_that_stands_in_the_future_already_is_mended(account_a, vendor, ask, seen):
+    with account_context(account_a):
+        Cursor.objects.update(at=timezone.now() + timedelta(days=400))
+    vendor[:] = [(timezone.now() - timedelta(minutes=1), "RC-1", 1)]
+    ask()
+    assert [row.external_id for row in seen()] == ["RC-1"]
+    assert seen(Cursor)[0].at <= timezone.now()
+
+
+@pytest.mark.parametrize(
+    ("late", "sweep", "age"),
+    [
+        (timedelta(minutes=30), "swept_at", timedelta(minutes=61)),
+        (timedelta(minutes=180), "swept_at", timedelta(minutes=61)),
+        (timedelta(days=7), "swept_far_at", timedelta(hours=25)),
+    ],
+)
+def test_a_receipt_that_appears_late_is_found(account_a, vendor, ask, seen, late, sweep, age):
+    cursor = timezone.now() - timedelta(minutes=20)
+    vendor[:] = [(cursor, "RC-1", 1)]
+    ask()
+    vendor.append((cursor - late, "RC-2", 2))
+    ask()
+    assert [row.external_id for row in seen()] == ["RC-1"], "it lies behind what is asked each time"
+    swept(account_a, **{sweep: age})
+    ask()
+    assert [(row.external_id, row.state) for row in seen()] == [("RC-1", "applied"), ("RC-2", "applied")]
+    assert seen(Cursor)[0].at == cursor, "the cursor goes neither back nor on"
+    asked = len(vendor.asked)
+    ask()
+    assert len(vendor.asked) == asked + 1, "and then it is left until it is time again"
+
+
+def test_after_a_failed_run_it_is_looked_back_as_far_as_that_began(account_a, vendor, ask, seen, monkeypatch):
+    """The first page said how far it was, then the answer broke off; something appears before that meanwhile."""
+    start = timezone.now() - timedelta(hours=3)
+    vendor[:] = [(start, "RC-1", 1)]
+    ask()
+    later = start + timedelta(hours=2)
+    through = vendor.pages
+
+    def pages(since):
+        for page in through(since):
+            yield Page(page.payloads, through=page.payloads[0].updated_at)
+
+    monkeypatch.setattr(vendor, "pages", pages)
+    vendor[:] = [(later, "RC-2", 2)]
+    vendor.is_broken = True
+    ask()
+    assert seen(Cursor)[0].at == later
+    vendor.is_broken = False
+    vendor.insert(0, (start + timedelta(hours=1), "RC-3", 3))
+    ask()
+    assert [row.external_id for row in seen()] == ["RC-1", "RC-2", "RC-3"]
+    assert seen(Cursor)[0].sweep_from is None
