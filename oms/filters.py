@@ -22,12 +22,14 @@ from oms.ui.filters import ChoiceFilter, DayRangeFilter, FilterSet, SearchFilter
 class SkuFilter(FilterSet):
     """Filters of the SKU list."""
 
-    q = SearchFilter("code", "name", "product_id", "product_id_wh", "gtin", placeholder=_("Search SKUs"))
+    q = SearchFilter(
+        "code", "name", "product_id", "product_id_wh", "gtin", placeholder=_("Search SKUs"), is_scanned=True
+    )
     sku = TextFilter("code", label=_("SKU"), placeholder=_("Sku"))
     name = TextFilter("name", label=_("Name"), placeholder=_("Name"))
     product_id = TextFilter("product_id", label=_("ProductID"), placeholder=_("ProductID"))
     product_id_wh = TextFilter("product_id_wh", label=_("ProductIDWH"), placeholder=_("ProductIDWH"))
-    gtin = TextFilter("gtin", label=_("GTIN"), placeholder=_("GTIN"))
+    gtin = TextFilter("gtin", label=_("GTIN"), placeholder=_("GTIN"), is_scanned=True)
     serial = ChoiceFilter(field_name="workflow", label=_("Serial"), choices=Workflow.choices)
     update = DayRangeFilter(field_name="updated_at", label=_("Update"))
 
@@ -53,12 +55,20 @@ class OrderFilter(FilterSet):
 class DiscrepancyFilter(FilterSet):
     """Filters of the discrepancies."""
 
-    q = SearchFilter("summary", "kind", "sku__code", "serial", "process_id", placeholder=_("Search discrepancies"))
+    q = SearchFilter(
+        "summary",
+        "kind",
+        "sku__code",
+        "serial",
+        "process_id",
+        placeholder=_("Search discrepancies"),
+        is_scanned=True,
+    )
     state = ChoiceFilter(field_name="is_open", label=_("State"), choices=[("1", _("Open")), ("0", _("Settled"))])
     summary = TextFilter("summary", label=_("What is wrong"), placeholder=_("What is wrong"))
     kind = ChoiceFilter(label=_("Kind"), choices=DiscrepancyKind.choices)
     sku = TextFilter("sku__code", label=_("SKU"), placeholder=_("Sku"))
-    serial = TextFilter("serial", label=_("Serial"), placeholder=_("Serial"))
+    serial = TextFilter("serial", label=_("Serial"), placeholder=_("Serial"), is_scanned=True)
     process_id = TextFilter("process_id", label=_("ProcessID"), placeholder=_("ProcessID"))
     since = DayRangeFilter(field_name="created_at", label=_("Since"))
 

@@ -272,6 +272,12 @@ LABEL_SOURCES = {
     "selected bins": "serials.labels_jobs.selected_bins",
     "replenishment": "replenishment.label_runs.planned_labels",
 }
+# What a scan may name: kind -> functions(names) -> {name: [oms.queries.scans.Candidate]}, each with a constant number
+# of statements. See oms/queries/scans.py.
+SCAN_RESOLVERS = {
+    "sku": ["oms.queries.catalogue.skus_scanned"],
+    "serial": ["serials.queries.units.units_scanned"],
+}
 # Which lot expected units will be of: function of (SKU id, normalised serial) pairs -> {pair: (number, expiry)}.
 EXPECTED_LOTS = "replenishment.planned_lots.expected_lots"
 # What accepting a discrepancy means: kind -> oms.services.discrepancies.Acceptance. Other kinds are only settled.

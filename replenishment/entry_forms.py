@@ -8,18 +8,27 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext as _, gettext_lazy
 
+from oms import identity
 from oms.models import Bin, Workflow
 from oms.models.keys import validate_identity
 from oms.numbers import WholeNumberField, whole_number
 from oms.queries.keys import rows_by_text
+from oms.queries.scans import Expected, SerialJudge
+from oms.scanning import Entry, Given, Inquiry, Taken, entries, refused_words
 from replenishment.models import MOST_LOTS, MOST_UNITS, ReplenishmentLine
-from replenishment.receiving import IncomingLine, IncomingLot, IncomingUnit
+from replenishment.receiving import IncomingLine, IncomingLot, IncomingUnit, with_scanned
 
 MOST_TYPED = 10_000
 LOT_ROWS = 1
 _CODE = {"class": "input mono", "autocomplete": "off", "spellcheck": "false", "autocapitalize": "characters"}
 _NUMBER = {"class": "input num", "inputmode": "numeric", "autocomplete": "off", "size": "8"}
-_SERIALS = {"class": "mono", "spellcheck": "false", "autocomplete": "off", "autocapitalize": "off"}
+_SERIALS = {
+    "class": "mono",
+    "spellcheck": "false",
+    "autocomplete": "off",
+    "autocapitalize": "off",
+    "data-scan": "lines",
+}
 _COUNT_ERRORS = {
     "invalid": gettext_lazy("Use a whole number, digits only."),
     "min_value": gettext_lazy("A quantity is not negative."),
@@ -58,6 +67,7 @@ class EntryForm(forms.Form):
         super().__init__(*args, **{**kwargs, "prefix": f"line{line.pk}"})
         self.line, self.ordered, self.check_url = line, list(line.lots.all()), check_url
         self.has_units = line.sku.workflow == Workflow.IN_OUT
+        self.scanned: dict[str, list[Taken]] = {}
         self.lot_rows = self._lot_rows()
         self.fields["lots"].initial = self.lot_rows
         if self.has_units:
@@ -145,34 +155,56 @@ class EntryForm(forms.Form):
             yield [self[f"lot{place}_{name}"] for name in names]
 
     def clean_serials(self) -> list[str]:
-        """The serials, blank lines left out; what is wrong with one is for the check to say."""
+        """What was entered, blank lines left out; what each is, `take` says."""
         return self._typed("serials")
 
     def _typed(self, name: str) -> list[str]:
-        """The serials of a field, one a line."""
-        found = [text.strip() for text in self.cleaned_data[name].splitlines() if text.strip()]
+        """The entries of a field."""
+        found = entries(self.cleaned_data[name])
         if len(found) > MOST_TYPED:
             raise forms.ValidationError(_("At most %(most)s serials at a time.") % {"most": f"{MOST_TYPED:,}"})
         return found
 
     def _clean_lot_serials(self) -> None:
-        for name in [name for name in self.cleaned_data if name.startswith("lot") and name.endswith("_serials")]:
+        for name in self.serial_fields[1:]:
             try:
                 self.cleaned_data[name] = self._typed(name)
             except forms.ValidationError as error:
                 self.add_error(name, error)
 
+    @property
+    def serial_fields(self) -> list[str]:
+        """The fields for serials that were read: that of the line, then those of its lots."""
+        names = ("serials", *(f"lot{place}_serials" for place in range(self.lot_rows)))
+        return [name for name in names if name in self.cleaned_data]
+
+    def expected(self, name: str) -> Expected:
+        """What the scans of a field are held against: the SKU, and the lot of its row or all that are named here."""
+        rows = [self._lot(place) for place in range(self.lot_rows) if name in {"serials", f"lot{place}_serials"}]
+        return Expected(self.line.sku, tuple((lot.number, lot.expires_on) for lot in rows if lot.number))
+
+    def take(self, name: str, scanned: Sequence[Taken]) -> None:
+        """The serials that the entered texts of a field are. One whose scan says another lot is of that."""
+        self.scanned[name] = list(scanned)
+        own = {identity.key(number) for number, _expires_on in self.expected(name).lots}
+        is_of_row = name != "serials"
+        kept = [each for each in scanned if not is_of_row or not each.lot or identity.key(each.lot) in own]
+        self.cleaned_data[name] = [each.text for each in kept]
+
     def clean(self) -> None:
-        """Lots need a number, and quantities that fit the line's. Of a line that is not used nothing is asked."""
+        """The serials of lots are entries, too; quantities are held against all of them by `check_lots`."""
         self._clean_lot_serials()
+
+    def check_lots(self) -> None:
+        """Lots need a number, and quantities that fit the line's. Of a line that is not used nothing is asked."""
         if not self.is_used:
             return
         rows = [self._lot(place) for place in range(self.lot_rows)]
         for place, row in enumerate(rows):
             self._check_lot(place, row)
         named = [(place, row) for place, row in enumerate(rows) if row.number and row.quantity != 0]
-        counted = self._counted()
-        if len(named) > 1 and counted < self.received:
+        counted = sum(lot.quantity or 0 for lot in self._lots())
+        if len(named) > 1 and self._counted() < self.received and len(self.lots_scanned) < self.received:
             for place, row in named:
                 if row.quantity is None and f"lot{place}_quantity" not in self.errors:
                     self.add_error(f"lot{place}_quantity", _("How many are of this lot?"))
@@ -195,6 +227,22 @@ class EntryForm(forms.Form):
     def _lot_serials(self, place: int) -> list[str]:
         return self.cleaned_data.get(f"lot{place}_serials") or []
 
+    @property
+    def scans(self) -> list[Taken]:
+        """All that was scanned on this line."""
+        return [each for own in self.scanned.values() for each in own]
+
+    @property
+    def lots_scanned(self) -> list[tuple[str, date | None]]:
+        """Lot and expiry of each scan that says a lot."""
+        return [(each.lot, each.expires_on) for each in self.scans if each.lot]
+
+    def _lots(self) -> list[IncomingLot]:
+        """The lots that are entered or scanned, each with its quantity; one without is the lot of all that is left."""
+        rows = [self._lot(place) for place in range(self.lot_rows)]
+        named = [lot for lot in rows if lot.number and lot.quantity != 0]
+        return with_scanned(named, self.lots_scanned, self.received)
+
     def _lot(self, place: int) -> IncomingLot:
         """A row for a lot; without a quantity it has as many pieces as serials, if it has any."""
         data = self.cleaned_data
@@ -205,14 +253,13 @@ class EntryForm(forms.Form):
 
     @property
     def units(self) -> tuple[IncomingUnit, ...]:
-        """The serials, each with its lot where it stands under one."""
-        data = self.cleaned_data
-        named = [
-            IncomingUnit(serial, lot_number=data.get(f"lot{place}_number") or "")
-            for place in range(self.lot_rows)
-            for serial in self._lot_serials(place)
-        ]
-        return (*(IncomingUnit(serial) for serial in data.get("serials") or ()), *named)
+        """The serials, each with the lot that its scan says or under which it stands."""
+        numbers = {identity.key(lot.number): lot.number for lot in self._lots()}
+        units = []
+        for name, own in self.scanned.items():
+            row = self.cleaned_data.get(name.replace("_serials", "_number")) if name != "serials" else ""
+            units += [IncomingUnit(each.text, lot_number=_spelled(each.lot or row or "", numbers)) for each in own]
+        return tuple(units)
 
     @property
     def received(self) -> int:
@@ -220,55 +267,73 @@ class EntryForm(forms.Form):
         quantity: int | None = self.cleaned_data.get("quantity")
         if quantity is not None:
             return quantity
-        return len(self.units) or self._counted()
+        return len(self.scans) or self._counted()
 
     @property
     def is_used(self) -> bool:
         """Whether something was entered on this line: lots that stand there as they were ordered say nothing."""
-        return bool(self.received or self.units or self._counted())
+        return bool(self.received or self.scans or self._counted())
 
     def incoming(self, bins: Mapping[str, str]) -> IncomingLine:
-        """The line of a valid form, or as much of it as makes sense.
-
-        One lot without a quantity is the lot of all of it, beside others it is none.
-        """
-        rows = [self._lot(place) for place in range(self.lot_rows)]
-        lots = [lot for lot in rows if lot.number and lot.quantity != 0]
-        if len(lots) == 1 and lots[0].quantity is None:
-            lots = [IncomingLot(lots[0].number, lots[0].expires_on, None, self.received)]
-        lots = [lot for lot in lots if lot.quantity is not None]
+        """The line of a valid form, or as much of it as makes sense."""
         name = (self.cleaned_data.get("bin") or "").strip()
         return IncomingLine(
             position=self.line.position,
             sku_code=self.line.sku.code,
             quantity=self.received,
             units=self.units,
-            lots=tuple(lots),
+            lots=tuple(self._lots()),
             bin_name=bins.get(name, ""),
         )
 
 
-class Entries:
-    """The lines of one page of the form, and the bins that they name."""
+def _spelled(lot: str, numbers: Mapping[str, str]) -> str:
+    """A lot as the line spells it."""
+    return numbers.get(identity.key(lot), lot)
 
-    def __init__(self, forms_of_lines: Sequence[EntryForm], link_id: int) -> None:
-        self.forms, self.link_id = forms_of_lines, link_id
+
+class Entries:
+    """The lines of one page of the form, what is asked about their serials, and the bins that they name."""
+
+    def __init__(self, forms_of_lines: Sequence[EntryForm], link_id: int, given: Given | None = None) -> None:
+        self.forms, self.link_id, self.given = forms_of_lines, link_id, given or Given()
         self.bins: dict[str, str] = {}
+        self.inquiry: Inquiry | None = None
 
     def is_valid(self) -> bool:
-        """Whether every line makes sense and names bins of this warehouse; two queries."""
+        """Whether every line makes sense, nothing is left to be asked, and bins are of this warehouse; few queries."""
         are_valid = [form.is_valid() for form in self.forms]
+        self.inquiry = ask(self.forms, self.given)
+        for form in self.forms:
+            if not self.inquiry.is_open:
+                form.check_lots()
         named = {(form.cleaned_data.get("bin") or "").strip() for form in self.forms} - {""}
         self.bins = known_bins(self.link_id, named)
         for form in self.forms:
             name = (form.cleaned_data.get("bin") or "").strip()
             if name and name not in self.bins:
                 form.add_error("bin", _("There is no bin %(bin)s in this warehouse.") % {"bin": name})
-        return all(are_valid) and not any(form.errors for form in self.forms)
+        return all(are_valid) and not self.inquiry.is_open and not any(form.errors for form in self.forms)
 
     def lines(self) -> list[IncomingLine]:
         """What was entered, of a valid page."""
         return [form.incoming(self.bins) for form in self.forms if form.is_used]
+
+
+def ask(entered: Sequence[EntryForm], given: Given) -> Inquiry:
+    """What the serials of these lines are, and what has to be asked about them; each form takes its own."""
+    places = {(form.line.pk, name): form for form in entered for name in form.serial_fields}
+    texts = [Entry(text, place) for place, form in places.items() for text in form.cleaned_data[place[1]] or ()]
+    judge = SerialJudge({place: form.expected(place[1]) for place, form in places.items()})
+    inquiry = Inquiry(texts, judge, given, most=MOST_TYPED)
+    taken: dict[tuple[int, str], list[Taken]] = {place: [] for place in places}
+    for place, each in inquiry.taken:
+        taken[place].append(each)
+    for place, form in places.items():
+        form.take(place[1], taken[place])
+        for words in refused_words([refused for where, refused in inquiry.refused if where == place]):
+            form.add_error(place[1], words)
+    return inquiry
 
 
 class AllForm(forms.Form):

@@ -80,11 +80,11 @@ class LineFilter(ExactFilter):
 class ExpectedFilter(FilterSet):
     """Filters of expected against received."""
 
-    q = SearchFilter("serial", "sku__code", placeholder=_("Search expected serials"))
+    q = SearchFilter("serial", "sku__code", placeholder=_("Search expected serials"), is_scanned=True)
     number = ExactFilter("line__replenishment__number", label=_("Replenishment"), placeholder=_("R-1001"))
     line = LineFilter("line__position", label=_("Line"), placeholder=_("Line"))
     sku = TextFilter("sku__code", label=_("SKU"), placeholder=_("Sku"))
-    serial = TextFilter("serial", label=_("Serial"), placeholder=_("Serial"))
+    serial = TextFilter("serial", label=_("Serial"), placeholder=_("Serial"), is_scanned=True)
     state = ChoiceFilter(field_name="state_now", label=_("State"), choices=Fate.choices)
     received = DayRangeFilter(field_name="received_at", label=_("Received at"))
 

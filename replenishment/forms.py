@@ -1,6 +1,7 @@
 """What people fill in: a replenishment's head, pasted lines, typed serials, a file, a reason; rows: line_forms.py."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -10,8 +11,8 @@ from oms.lines import LinesField
 from oms.models import Sku, WarehouseLink
 from oms.models.keys import validate_lines, validate_words
 from oms.numbers import WholeNumberField
-from oms.queries.catalogue import skus_by_code
-from replenishment import ranges
+from oms.queries.catalogue import skus_named
+from oms.scanning import entries, lines
 from replenishment.models import MOST_UNITS
 from replenishment.queries import warehouse_links
 
@@ -99,13 +100,13 @@ class PasteForm(forms.Form):
 
     def clean_paste(self) -> list[tuple[Sku, int]]:
         """The pasted lines. Each that cannot be read, or whose SKU is not known, is an error of its own."""
-        texts = [(place, text.strip()) for place, text in enumerate(self.cleaned_data["paste"].splitlines(), 1)]
+        texts = [(place, text.strip()) for place, text in enumerate(lines(self.cleaned_data["paste"]), 1)]
         rows = [
             (place, _PASTED.fullmatch(text) if len(text) <= LONGEST_LINE else None, text)
             for place, text in texts
             if text
         ]
-        known = skus_by_code([match["code"] for _place, match, _text in rows if match])
+        known = skus_named([match["code"] for _place, match, _text in rows if match])
         found, errors = [], []
         for place, match, text in rows:
             sku = known.get(match["code"]) if match else None
@@ -113,7 +114,7 @@ class PasteForm(forms.Form):
             if match is None:
                 message = _("“%(text)s” has no quantity.")
             elif sku is None:
-                message = _("There is no SKU “%(text)s”.")
+                message = no_sku(match["code"], known)
                 text = match["code"]  # noqa: PLW2901
             elif not re.fullmatch(r"\d{1,9}", quantity, re.ASCII) or not 1 <= int(quantity) <= MOST_UNITS:
                 message = _("“%(text)s”: use a quantity from 1 to %(most)s.")
@@ -127,6 +128,13 @@ class PasteForm(forms.Form):
         return found
 
 
+def no_sku(name: str, known: Mapping[str, Sku | None]) -> str:
+    """Why a name is no SKU, with its place for `text`; `known` are those that were looked up."""
+    if name in known:
+        return _("Several SKUs are called “%(text)s”: use the SKU itself.")
+    return _("There is no SKU “%(text)s”.")
+
+
 class SerialsForm(forms.Form):
     """Typed, scanned or pasted serials of one line."""
 
@@ -134,62 +142,32 @@ class SerialsForm(forms.Form):
         label=gettext_lazy("Serials"),
         max_length=2_000_000,
         strip=False,
-        widget=forms.Textarea(attrs={"class": "mono", "rows": 6, "spellcheck": "false", "autocomplete": "off"}),
+        widget=forms.Textarea(
+            attrs={
+                "class": "mono",
+                "rows": 6,
+                "spellcheck": "false",
+                "autocomplete": "off",
+                "autocapitalize": "off",
+                "data-scan": "lines",
+            }
+        ),
         help_text=gettext_lazy(
             "One a line, as many as the line has units. They are kept as you type them. A range such as A001-A050 is "
-            "written out, and a line such as A1, A2, A3 taken apart, if you say so."
+            "written out, and a line such as A1, A2, A3 taken apart, if you say so. Of a GS1 code the serial is taken."
         ),
         error_messages={"required": gettext_lazy("Type or paste at least one serial.")},
     )
 
-    is_list = forms.ChoiceField(
-        label=gettext_lazy("Is each line one serial?"),
-        required=False,
-        choices=[
-            ("yes", gettext_lazy("No: take them apart at each comma and semicolon")),
-            ("no", gettext_lazy("Yes: the comma or semicolon is part of the serial")),
-        ],
-        widget=forms.RadioSelect,
-    )
-    asked_lists = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
-    is_range = forms.ChoiceField(
-        label=gettext_lazy("What are these?"),
-        required=False,
-        choices=[
-            ("yes", gettext_lazy("Ranges: plan every serial from the first to the last")),
-            ("no", gettext_lazy("Single serials with a dash in them")),
-        ],
-        widget=forms.RadioSelect,
-    )
-    asked = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
-
     def clean_serials(self) -> list[str]:
         """The lines, blank ones left out; a tab, as from a spreadsheet, begins another: no serial has one."""
-        found = [
-            text for text in re.split(r"[\t\n]", "\n".join(self.cleaned_data["serials"].splitlines())) if text.strip()
-        ]
+        found = entries(self.cleaned_data["serials"])
         if not found:
             raise forms.ValidationError(_("Type or paste at least one serial."))
-        _refuse_many(found)
+        if len(found) > MOST_TYPED:
+            text = ngettext("Paste %(most)s serial at most.", "Paste %(most)s serials at most at a time.", MOST_TYPED)
+            raise forms.ValidationError(text % {"most": f"{MOST_TYPED:,}"})
         return found
-
-    def clean(self) -> dict[str, Any]:
-        """Adds `texts`, serials and ranges: the lines, or what is in them where the person says that they are lists."""
-        data: dict[str, Any] = self.cleaned_data
-        data["texts"] = data.get("serials") or []
-        if data.get("is_list") == "yes":
-            data["texts"] = ranges.split_all(data["texts"])
-            try:
-                _refuse_many(data["texts"])
-            except forms.ValidationError as error:
-                self.add_error("serials", error)
-        return data
-
-
-def _refuse_many(serials: list[str]) -> None:
-    if len(serials) > MOST_TYPED:
-        text = ngettext("Paste %(most)s serial at most.", "Paste %(most)s serials at most at a time.", MOST_TYPED)
-        raise forms.ValidationError(text % {"most": f"{MOST_TYPED:,}"})
 
 
 class UploadForm(forms.Form):

@@ -12,9 +12,9 @@ from oms.formsets import KeptRows
 from oms.models import Sku
 from oms.models.keys import validate_identity
 from oms.numbers import AmountField, WholeNumberField, whole_number
-from oms.queries.catalogue import skus_by_code
+from oms.queries.catalogue import skus_named
 from replenishment.asked_days import AsksDays
-from replenishment.forms import CODE, DAY
+from replenishment.forms import CODE, DAY, LONGEST_LINE, no_sku
 from replenishment.models import MOST_LOTS, MOST_UNITS, ReplenishmentLine, ReplenishmentLot
 from replenishment.queries import decimals
 from replenishment.services.drafts import LotInput
@@ -67,8 +67,8 @@ class LineForm(AsksDays):
     line_id = WholeNumberField(widget=forms.HiddenInput, required=False)
     sku = forms.CharField(
         label=gettext_lazy("SKU"),
-        max_length=80,
-        widget=forms.TextInput(attrs=CODE),
+        max_length=LONGEST_LINE,
+        widget=forms.TextInput(attrs={**CODE, "data-scan": "one"}),
         error_messages={"required": gettext_lazy("Which SKU?")},
     )
     quantity = _quantity_field(gettext_lazy("Quantity"))
@@ -147,14 +147,15 @@ class BaseLines(KeptRows):
         return {**super().get_form_kwargs(index), **own}
 
     def clean(self) -> None:
-        """Find every SKU in one query; an unknown one is an error at its field."""
+        """Find every SKU at once, by its code or a barcode; an unknown one is an error at its field."""
         super().clean()
         rows = [form for form in self.used() if form.cleaned_data.get("sku")]
-        self.skus = skus_by_code([form.cleaned_data["sku"] for form in rows])
+        known = skus_named([form.cleaned_data["sku"] for form in rows])
+        self.skus = {name: sku for name, sku in known.items() if sku}
         for form in rows:
-            code = form.cleaned_data["sku"]
-            if code not in self.skus:
-                form.add_error("sku", _("There is no SKU “%(sku)s” in this account.") % {"sku": code})
+            name = form.cleaned_data["sku"]
+            if name not in self.skus:
+                form.add_error("sku", no_sku(name, known) % {"text": name[:80]})
 
     def used(self) -> Iterator[LineForm]:
         """The rows that somebody filled and did not remove."""

@@ -1,9 +1,12 @@
 """What a warehouse confirms it received, as `services.receiving.apply_receipt` takes it: the same for every source."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
+
+from oms import identity, scanning
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +84,38 @@ class IncomingReceipt:
     raw: Mapping[str, Any] = field(default_factory=dict)
     link_id: int | None = None
     origin: Origin = UNKNOWN
+
+
+def with_scanned(
+    named: Sequence[IncomingLot], scanned: Sequence[tuple[str, date | None]], quantity: int
+) -> list[IncomingLot]:
+    """The lots of a line, each with its quantity: those that were entered, and those that scans of its units say.
+
+    A scan fills in what was left empty: the expiry of its lot, and how many of it there are. One entered lot without a
+    quantity is the lot of all that is left; beside others such a lot is none.
+
+    Args:
+        named: as they were entered.
+        scanned: lot and expiry of each scan that says a lot.
+        quantity: pieces of the line.
+    """
+    counts = Counter(identity.key(number) for number, _expires_on in scanned)
+    says = {identity.key(number): (number, expires_on) for number, expires_on in reversed(scanned)}
+    own = {identity.key(lot.number) for lot in named}
+    new = [IncomingLot(*says[key], None, counts[key]) for key in says if key not in own]
+    rest = quantity - sum(lot.quantity or 0 for lot in new)
+    lots = []
+    for lot in named:
+        key = identity.key(lot.number)
+        number = lot.quantity
+        if number is None:
+            number = rest if len(named) == 1 else counts[key]
+        if number:
+            lots.append(IncomingLot(lot.number, lot.expires_on or says.get(key, ("", None))[1], lot.made_on, number))
+    return [*lots, *reversed(new)]
+
+
+def as_read(unit: IncomingUnit) -> IncomingUnit:
+    """The unit by its serial, where a system sends all that the scanner read."""
+    verdict = scanning.parse(unit.serial)
+    return replace(unit, serial=verdict.text) if isinstance(verdict, scanning.Taken) and verdict.gtin else unit

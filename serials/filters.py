@@ -85,13 +85,14 @@ class SerialFilter(FilterSet):
         placeholder=_("Search serials, SKUs, orders"),
         shortest=SHORTEST,
         by_beginning="order_no",
+        is_scanned=True,
     )
     list = FoundListFilter(label=_("Find many"))
     sku = TextFilter("sku__code", label=_("SKU"), placeholder=_("Sku"))
     prod_id = TextFilter("sku__product_id_wh", "sku__product_id", label=_("ProdID"), placeholder=_("ProdID"))
     bin = TextFilter("bin__name", label=_("BIN"), placeholder=_("Bin"))
     location = TextFilter("bin__location__name", label=_("Location"), placeholder=_("Location"))
-    serial = TextFilter("serial", label=_("Serial"), placeholder=_("Serial"), has_pairs=True)
+    serial = TextFilter("serial", label=_("Serial"), placeholder=_("Serial"), has_pairs=True, is_scanned=True)
     status = ChoiceFilter(label=_("Status"), choices=STATUSES)
     wms_notes = TextFilter("wms_notes", label=_("WMS Notes"), placeholder=_("Note"))
     oms_notes = TextFilter("oms_notes", label=_("OMS Notes"), placeholder=_("Note"))

@@ -276,7 +276,7 @@ def _record(message: InboundMessage, actor: Person | None, action: str, reason: 
     audit.record(
         actor=actor,
         action=action,
-        kind=SUBJECT,
+        kind="message in",
         object_id=message.pk,
         label=str(message),
         changes={"reason": (None, reason)} if reason else {},

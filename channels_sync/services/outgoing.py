@@ -209,4 +209,4 @@ def _state(found: Delivery) -> str:
 
 def _record(found: Delivery, actor: Person | None, action: str, reason: str) -> None:
     changes: dict[str, tuple[Any, Any]] = {"reason": (None, reason)} if reason else {}
-    audit.record(actor=actor, action=action, kind=SUBJECT, object_id=found.pk, label=str(found), changes=changes)
+    audit.record(actor=actor, action=action, kind="message out", object_id=found.pk, label=str(found), changes=changes)

@@ -11,7 +11,9 @@ error message come from that declaration:
 What spreadsheets would run as a formula is written with an apostrophe before it, and read back without it (`escape`).
 """
 
+from oms.csvio import words
 from oms.csvio.cleaning import checked, one_of, whole_number
+from oms.csvio.days import Order, TwoDays, day_in, parse_day
 from oms.csvio.reading import FileRefused
 from oms.csvio.schema import ERROR_HEADER, Column, Parsed, Row, RowError, Schema, error_rows
 from oms.csvio.writing import CONTENT_TYPE, escape, unescape, write
@@ -21,15 +23,20 @@ __all__ = [
     "ERROR_HEADER",
     "Column",
     "FileRefused",
+    "Order",
     "Parsed",
     "Row",
     "RowError",
     "Schema",
+    "TwoDays",
     "checked",
+    "day_in",
     "error_rows",
     "escape",
     "one_of",
+    "parse_day",
     "unescape",
     "whole_number",
+    "words",
     "write",
 ]

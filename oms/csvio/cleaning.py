@@ -8,11 +8,11 @@ from django.utils.translation import gettext as _
 
 from oms.errors import DomainError
 
-_FILLER = re.compile(r"[\s_\-\ufeff]+")
+_FILLER = re.compile(r"[\s_\-\ufeff./#:()]+")
 
 
 def plain(word: str) -> str:
-    """A header or choice without what people vary: case, spaces, dashes and underscores."""
+    """A header or choice without what people vary: case, spaces, dashes, underscores, points and other signs."""
     return _FILLER.sub("", word).casefold()
 
 
@@ -43,11 +43,28 @@ def whole_number(lowest: int = 0, highest: int = 2**53) -> Callable[[str], int]:
     """A whole number in plain digits, within these bounds."""
 
     def clean(text: str) -> int:
-        if not re.fullmatch(r"[+-]?\d{1,16}", text, re.ASCII) or not lowest <= int(text) <= highest:
+        number = _digits(text)
+        if number is None or not lowest <= number <= highest:
             raise DomainError(
                 _("Use a whole number from %(lowest)s to %(highest)s, digits only.")
                 % {"lowest": lowest, "highest": highest}
             )
-        return int(text)
+        return number
 
     return clean
+
+
+def _digits(text: str) -> int | None:
+    """The whole number, also as spreadsheets write it: 40.0, and 1,200 where it can mean nothing else; or None."""
+    if whole := re.fullmatch(r"([+-]?\d{1,16})(?:[.,]0{1,2})?", text, re.ASCII):
+        return int(whole[1])
+    grouped = re.fullmatch(r"\d{1,3}(?:,\d{3}){1,4}|\d{1,3}(?:\.\d{3}){1,4}", text, re.ASCII)
+    if grouped is None:
+        return None
+    groups = re.split("[.,]", text)
+    if len(groups) == 2 and groups[1] == "000":
+        raise DomainError(
+            _("This is %(many)s for some and %(few)s for others. Use digits only.")
+            % {"many": f"{groups[0]}000", "few": groups[0]}
+        )
+    return int("".join(groups))

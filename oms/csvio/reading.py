@@ -6,6 +6,7 @@ import io
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from enum import Enum
 from typing import Protocol
 
 from django.utils.translation import gettext as _
@@ -18,7 +19,8 @@ MAX_BROKEN = 1000
 CHUNK = 256 * 1024
 
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x19\x1b-\x1f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x19\x1b\x1c\x1e\x1f]")
+"""What no text has; a group separator stands between the elements of a GS1 scan."""
 _MARKUP = (b"<!doctype", b"<html", b"<?xml")
 _KINDS = (
     (b"PK\x03\x04", "Excel (.xlsx) or ZIP"),
@@ -30,8 +32,19 @@ _KINDS = (
     (b"\x1f\x8b", "gzip"),
 )
 
-Record = tuple[int, list[str] | None]
-"""The number of its first line, counted from 1, and its cells; None instead of cells where its quotes are broken."""
+MOST_OF_CELL = csv.field_size_limit()
+"""The most characters of a cell: a quotation mark that is never closed must not swallow the whole file."""
+
+
+class Broken(Enum):
+    """Why a record has no cells."""
+
+    QUOTES = 1
+    LONG_CELL = 2
+
+
+Record = tuple[int, list[str] | Broken]
+"""The number of its first line, counted from 1, and its cells, or why there are none."""
 
 
 class FileRefused(DomainError):
@@ -154,8 +167,8 @@ def records(lines: Iterable[str], delimiter: str, *, before: int = 0) -> Iterato
                     yield line + 1, cells
                 line = start + reader.line_num
                 taken.clear()
-        except csv.Error:
-            yield line + 1, None
+        except csv.Error as error:
+            yield line + 1, Broken.LONG_CELL if "field limit" in str(error) else Broken.QUOTES
             line += 1
             again.extendleft(reversed(taken[1:]))
             taken.clear()

@@ -10,7 +10,18 @@ from django.utils.translation import gettext as _
 
 from oms import identity
 from oms.csvio.cleaning import plain
-from oms.csvio.reading import DELIMITERS, FileRefused, Readable, Record, named_delimiter, not_csv, read_lines, records
+from oms.csvio.reading import (
+    DELIMITERS,
+    MOST_OF_CELL,
+    Broken,
+    FileRefused,
+    Readable,
+    Record,
+    named_delimiter,
+    not_csv,
+    read_lines,
+    records,
+)
 from oms.csvio.writing import unescape, write
 from oms.errors import DomainError, Text
 
@@ -19,7 +30,9 @@ MAX_ROWS = 200_000
 SHOWN = 200
 """How many characters of a bad cell an error repeats."""
 HEAD = 100
-"""The header is looked for in so many lines."""
+"""The delimiter is told from so many lines."""
+PREAMBLE = 20
+"""So many records may stand above the header: a title, an address, a date."""
 ERROR_HEADER = ("Line", "Column", "Reason", "Cell")
 
 
@@ -32,6 +45,8 @@ class Column:
         clean: makes the value from the cell's text, which is trimmed and not empty. A ValidationError or DomainError
             that it raises is shown as it is; a ValueError becomes "… is not valid here".
         is_required: the column must be there, and no cell of it may be empty.
+        may_be_empty: of a required one, its cells may be empty all the same.
+        unless: of a required one, another column: a file that has that one may leave this out, or cells of it empty.
         aliases: other headers that mean this column. Case, spaces, dashes and underscores never matter.
         help: one sentence for the page.
         example: a cell's text as a person would type it.
@@ -42,6 +57,8 @@ class Column:
     name: str
     clean: Callable[[str], Any] = str
     is_required: bool = False
+    may_be_empty: bool = False
+    unless: str = ""
     aliases: tuple[str, ...] = ()
     help: Text = ""
     example: str = ""
@@ -108,6 +125,7 @@ class Schema:
         key: names of columns that identify a row; a second row with the same (upper and lower case are the same) is an
             error that names the line of the first.
         max_bytes, max_rows: a larger file is refused.
+        alone: the column that a file of one column means which has no header.
     """
 
     def __init__(
@@ -117,9 +135,10 @@ class Schema:
         key: Sequence[str] = (),
         max_bytes: int = MAX_BYTES,
         max_rows: int = MAX_ROWS,
+        alone: str = "",
     ) -> None:
         self.columns, self.key = tuple(columns), tuple(key)
-        self.max_bytes, self.max_rows = max_bytes, max_rows
+        self.max_bytes, self.max_rows, self.alone = max_bytes, max_rows, alone
         self._names: dict[str, str] = {}
         for column in self.columns:
             for name in {plain(name) for name in (column.name, *column.aliases)}:
@@ -167,13 +186,14 @@ class Schema:
         For files of many rows: none is kept, so memory does not grow with the file, and a second row of the same key is
         the caller's to find. Raises FileRefused as `read` does; what only the rows show, while they are read.
         """
-        found, encoding, delimiter = self._records(file)
-        line, cells = _header(found)
+        line, cells, found, encoding, delimiter = self._begin(file)
         places = self._places(cells)
         parsed = Parsed(
             columns=tuple(name for name in self.header if name in places),
             ignored_columns=tuple(c.strip() for c in cells if c.strip() and plain(c) not in self._names),
-            missing_columns=tuple(c.name for c in self.columns if c.is_required and c.name not in places),
+            missing_columns=tuple(
+                c.name for c in self.columns if c.is_required and not {c.name, c.unless} & places.keys()
+            ),
             encoding=encoding,
             delimiter=delimiter,
         )
@@ -184,8 +204,7 @@ class Schema:
 
     def check(self, file: Readable) -> None:
         """Raise FileRefused as `read` does, but for what only the rows show: cheap, for the moment of the upload."""
-        found, _encoding, _delimiter = self._records(file)
-        _line, cells = _header(found)
+        _line, cells, found, _encoding, _delimiter = self._begin(file)
         places = self._places(cells)
         if next(found, None) is None and places:
             raise FileRefused(_("The file has a header, but no rows under it. Fill it and upload it again."))
@@ -195,15 +214,40 @@ class Schema:
 
         For a file of bad rows that can be corrected. Raises FileRefused as `read` does.
         """
-        found, _encoding, _delimiter = self._records(file)
-        _line, header = _header(found)
+        _line, header, found, _encoding, _delimiter = self._begin(file)
         places = self._places(header)
         for line, cells in found:
-            own = cells or []
+            own = [] if isinstance(cells, Broken) else cells
             yield line, [own[place] if (place := places.get(name, len(own))) < len(own) else "" for name in self.header]
 
+    def _begin(self, file: Readable) -> tuple[int, list[str], Iterator[Record], str, str]:
+        """The header's line and cells, the records below it, the encoding and the delimiter.
+
+        The header is the first record that has every column that is required; where none has, the first record.
+        """
+        found, encoding, delimiter = self._records(file)
+        first = list(islice(found, PREAMBLE))
+        line, cells = _first(first)
+        if self._has_no_header(first):
+            return line, [self.alone], chain(first, found), encoding, delimiter
+        for place, (above, own) in enumerate(first):
+            if not isinstance(own, Broken) and self._is_header(own):
+                line, cells, first = above, own, first[place:]
+                break
+        return line, _without_empty_end(cells), chain(first[1:], found), encoding, delimiter
+
+    def _is_header(self, cells: Sequence[str]) -> bool:
+        names = {self._names.get(plain(cell)) for cell in cells}
+        return not any(c.is_required and not {c.name, c.unless} & names for c in self.columns)
+
+    def _has_no_header(self, first: Sequence[Record]) -> bool:
+        """Whether a file that may be one column is that column from its first line on: it has a digit, as a serial."""
+        cells = [_without_empty_end(cells) for _line, cells in first if not isinstance(cells, Broken)]
+        is_one_column = bool(self.alone and cells) and all(len(own) == 1 for own in cells)
+        return is_one_column and not self._is_header(cells[0]) and any(char.isdigit() for char in cells[0][0])
+
     def _records(self, file: Readable) -> tuple[Iterator[Record], str, str]:
-        """The records of a file from its header on, its encoding and its delimiter."""
+        """The records of a file, its encoding and its delimiter."""
         lines, encoding = read_lines(file, max_bytes=self.max_bytes)
         head = list(islice(lines, HEAD))
         named = named_delimiter(head)
@@ -212,9 +256,10 @@ class Schema:
         return records(chain(head[before:], lines), delimiter, before=before), encoding, delimiter
 
     def _fitness(self, lines: Sequence[str], delimiter: str) -> tuple[int, int]:
-        """How well a delimiter explains the first line: declared columns found, then cells."""
-        _line, cells = next(records(lines, delimiter), (0, None))
-        return sum(plain(cell) in self._names for cell in cells or ()), len(cells or ())
+        """How well a delimiter explains the first lines: declared columns found in one of them, then its cells."""
+        first = islice(records(lines, delimiter), PREAMBLE)
+        rows = [cells for _line, cells in first if not isinstance(cells, Broken)]
+        return max(((sum(plain(cell) in self._names for cell in own), len(own)) for own in rows), default=(0, 0))
 
     def _places(self, cells: Sequence[str]) -> dict[str, int]:
         places: dict[str, int] = {}
@@ -227,13 +272,16 @@ class Schema:
         return places
 
     def _rows(self, width: int, places: Mapping[str, int], found: Iterator[Record]) -> "Iterator[Row | list[RowError]]":
-        plan = [(column, places.get(column.name)) for column in self.columns]
+        plan = [
+            (replace(column, is_required=False) if column.unless in places else column, places.get(column.name))
+            for column in self.columns
+        ]
         count = 0
         for count, (line, cells) in enumerate(found, start=1):
             if count > self.max_rows:
                 most = f"{self.max_rows:,}"
                 raise FileRefused(_("The file has more than %(most)s rows. Split it.") % {"most": most})
-            if cells is None or len(cells) != width:
+            if isinstance(cells, Broken) or len(cells) < width or any(map(str.strip, cells[width:])):
                 yield [_ragged(line, cells, width)]
                 continue
             values, errors = _values(line, cells, plan)
@@ -254,14 +302,26 @@ class Schema:
         return [RowError(row.line, names, message, ", ".join(str(row.values[name]) for name in self.key)[:SHOWN])]
 
 
-def _header(found: Iterator[Record]) -> tuple[int, list[str]]:
-    """The first record, taken from `found`, and its line. Raises FileRefused where it is none."""
-    line, cells = next(found, (0, []))
-    if not line:
+def _first(found: Sequence[Record]) -> tuple[int, list[str]]:
+    """The first record's line and cells. Raises FileRefused where it has none."""
+    if not found:
         raise FileRefused(_("The file is empty. Download the template and fill it."))
-    if cells is None:
-        raise not_csv(_("a quotation mark in its first line is not closed."))
+    line, cells = found[0]
+    if isinstance(cells, Broken):
+        raise not_csv(
+            _long_cell() if cells is Broken.LONG_CELL else _("a quotation mark in its first line is not closed.")
+        )
     return line, cells
+
+
+def _without_empty_end(cells: Sequence[str]) -> list[str]:
+    """The cells without empty ones behind the last that is not: many a spreadsheet writes them."""
+    end = max((place for place, cell in enumerate(cells, 1) if cell.strip()), default=0)
+    return list(cells[:end])
+
+
+def _long_cell() -> str:
+    return _("A cell has more than %(most)s characters.") % {"most": f"{MOST_OF_CELL:,}"}
 
 
 def _values(
@@ -286,9 +346,9 @@ def _values(
 
 
 def _value(column: Column, raw: str) -> Any:
-    text = unescape(raw).strip() if raw[:1] == "'" else raw.strip()
+    text = unescape(raw).strip()
     if not text:
-        if column.is_required:
+        if column.is_required and not column.may_be_empty:
             raise DomainError(_("This cell is empty, but %(column)s is needed.") % {"column": column.name})
         return column.empty
     if len(text) > column.max_length:
@@ -302,8 +362,10 @@ def _invalid(column: Column, raw: str) -> str:
     return f"{message} {_('Example: %(example)s') % {'example': column.example}}" if column.example else message
 
 
-def _ragged(line: int, cells: Sequence[str] | None, width: int) -> RowError:
-    if cells is None:
+def _ragged(line: int, cells: Sequence[str] | Broken, width: int) -> RowError:
+    if cells is Broken.LONG_CELL:
+        return RowError(line, "", _long_cell())
+    if isinstance(cells, Broken):
         return RowError(line, "", _("A quotation mark in this row is not closed, or text follows a closing one."))
     message = _("This row has %(cells)s cells, the header has %(header)s. Put a cell that holds a delimiter in quotes.")
     return RowError(line, "", message % {"cells": len(cells), "header": width}, ", ".join(cells)[:SHOWN])

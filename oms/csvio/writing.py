@@ -9,22 +9,28 @@ from itertools import chain
 
 CONTENT_TYPE = "text/csv; charset=utf-8"
 CHUNK = 64 * 1024
-_DANGER = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
+# What begins a formula: at the start of a cell, or behind what a spreadsheet of another country takes for a separator.
+# A tab is dangerous at the start, too, unless it is such a separator.
+_STARTS = "=+\\-@\\r\\n＝＋－＠"
+_BEHIND = rf"""(^|[;\t|][" \t]*){{0}}('*[{_STARTS}])|(^){{0}}('*\t)(?![" \t]*'*[{_STARTS}])"""
+_DANGER = re.compile(_BEHIND.format(""))
+_ESCAPED = re.compile(_BEHIND.format("'"))
 _NUMBER = re.compile(r"-\d+(\.\d+)?", re.ASCII)
 
 
 def escape(text: str) -> str:
-    """The text with an apostrophe before it where a spreadsheet would take it for a formula (OWASP, "CSV injection").
+    """The text with an apostrophe where a spreadsheet would begin a formula (OWASP, "CSV injection").
 
-    That is = + - @ (full-width too), tab and line breaks at the start, also behind apostrophes, which makes `unescape`
-    exact. A plain negative number like -12.5 is no formula: it is left alone and stays a number in the spreadsheet.
+    That is before = + - @ (full-width too), tab and line breaks at the start, and behind a separator: where semicolons
+    separate, a file with commas is cut at them. Apostrophes before them count as part of them, which makes `unescape`
+    exact. A plain negative number like -12.5 is no formula: it stays a number in the spreadsheet.
     """
-    return "'" + text if _DANGER.match(text) and not _NUMBER.fullmatch(text) else text
+    return text if _NUMBER.fullmatch(text) else _DANGER.sub(r"\1\3'\2\4", text)
 
 
 def unescape(text: str) -> str:
     """What was given to `escape`; any other text unchanged."""
-    return text[1:] if text[:1] == "'" and escape(text[1:]) != text[1:] else text
+    return _ESCAPED.sub(r"\1\2\3\4", text) if "'" in text else text
 
 
 def _cell(value: object) -> object:

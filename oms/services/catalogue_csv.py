@@ -1,5 +1,6 @@
 """SKUs from a CSV file: what it would do, row by row, and doing it."""
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _, gettext_lazy
 
 from oms import csvio, files
-from oms.errors import Blocker
+from oms.errors import Blocker, Conflict
 from oms.jobs import Progress
 from oms.models import Person, Sku, Workflow
 from oms.models.catalogue import validate_gtin
@@ -25,6 +26,7 @@ SCHEMA = csvio.Schema(
             "SKU",
             csvio.checked(validate_identity),
             is_required=True,
+            aliases=csvio.words.SKU,
             max_length=80,
             example="L2201308",
             help=gettext_lazy("Finds the SKU, whatever the case; an unknown one is added."),
@@ -40,6 +42,7 @@ SCHEMA = csvio.Schema(
         csvio.Column(
             "Name",
             csvio.checked(validate_words),
+            aliases=("Product name", "Item name", "Description", "Title"),
             max_length=250,
             example="Laptop 13 inch / 8GB",
             help=gettext_lazy("Needed for a new SKU."),
@@ -47,6 +50,7 @@ SCHEMA = csvio.Schema(
         csvio.Column(
             "GTIN",
             csvio.checked(validate_gtin),
+            aliases=csvio.words.GTIN,
             max_length=20,
             example="4006381333931",
             help=gettext_lazy("8, 12, 13 or 14 digits."),
@@ -96,6 +100,15 @@ class Plan:
     def good_count(self) -> int:
         """How many rows would change something."""
         return len(self.created) + len(self.changed)
+
+    @property
+    def known(self) -> str:
+        """What tells the values that it changes from any others: somebody saw these."""
+        facts = [
+            (change.line, change.sku and [(name, getattr(change.sku, name)) for name in change.values])
+            for change in (*self.created, *self.changed)
+        ]
+        return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
 
     def counts(self) -> dict[str, int]:
         """In words → how many, for a job's result."""
@@ -161,13 +174,18 @@ def _refusal(change: Change, blockers: Mapping[int, list[Blocker]], *, may_set_s
 
 
 @transaction.atomic
-def apply_import(parsed: csvio.Parsed, *, actor: Person | None, may_set_serial: bool) -> Plan:
+def apply_import(parsed: csvio.Parsed, *, actor: Person | None, may_set_serial: bool, seen: str = "") -> Plan:
     """Apply the good rows of a file and say what was done; what became bad since it was shown is in `errors`.
 
-    The SKUs are locked and compared again, so a file that is applied twice changes nothing the second time.
+    The SKUs are locked and compared again, so a file that is applied twice changes nothing the second time. `seen` is
+    the plan's `known` that somebody saw: raises Conflict where it would overwrite what others did since.
     """
     list(_known((row.values["SKU"] for row in parsed.rows), is_locked=True))
     plan = plan_import(parsed, may_set_serial=may_set_serial)
+    if seen and plan.good_count and plan.known != seen:
+        raise Conflict(
+            _("Somebody changed SKUs of this file after its page was shown, so nothing is changed. Look at it again.")
+        )
     created = Sku.objects.bulk_create([Sku(**change.values) for change in plan.created], batch_size=2000)
     entries = [
         audit.entry(
@@ -203,7 +221,12 @@ def run_import_job(progress: Progress) -> None:
     with files.open_file(progress.input_file) as file:
         parsed = SCHEMA.read(file)
     progress.step(0, parsed.row_count)
-    plan = apply_import(parsed, actor=progress.person, may_set_serial=bool(progress.params["may_set_serial"]))
+    plan = apply_import(
+        parsed,
+        actor=progress.person,
+        may_set_serial=bool(progress.params["may_set_serial"]),
+        seen=str(progress.params.get("seen", "")),
+    )
     progress.step(parsed.row_count, parsed.row_count)
     progress.finish(
         {

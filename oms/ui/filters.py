@@ -17,6 +17,7 @@ from django.utils.html import format_html
 from django.utils.translation import get_language, gettext_lazy as _
 
 from oms.errors import DomainError
+from oms.scanning import readings
 from oms.search import PAIRS, AnyOf, HasPair, Pairs, Within, begins_with, behind_first
 from oms.ui.filter_fields import (
     SUFFIXES,
@@ -71,7 +72,7 @@ class TextFilter(django_filters.CharFilter):
 
     `has_pairs`: the one field has an index of its `Pairs`, so two characters are found fast too. `by_beginning`: the
     field that is mostly asked for by its beginning, like a number that rises with time; it has one index of `ordered`
-    and one of what is `behind_first`.
+    and one of what is `behind_first`. `is_scanned`: a scan may be entered, and all that it says is looked for.
     """
 
     field_class = TextField
@@ -83,15 +84,25 @@ class TextFilter(django_filters.CharFilter):
         label: Any,
         has_pairs: bool = False,
         by_beginning: str = "",
+        is_scanned: bool = False,
         **kwargs: Any,
     ) -> None:
         attrs = {"placeholder": placeholder, "autocomplete": "off", "spellcheck": "false"}
+        attrs |= {"data-scan": "one"} if is_scanned else {}
         super().__init__(field_name=fields[0], label=label, widget=forms.TextInput(attrs=attrs), **kwargs)
-        self.fields, self.has_pairs, self.by_beginning = fields, has_pairs, by_beginning
+        self.fields, self.has_pairs, self.by_beginning, self.is_scanned = fields, has_pairs, by_beginning, is_scanned
 
     def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
-        """The rows in which one of the fields contains the text."""
-        return qs.filter(self._condition(qs.model, self.fields, value)) if value else qs
+        """The rows in which one of the fields contains the text, or what it says as a scan."""
+        if not value:
+            return qs
+        found = Q()
+        for name in self._names(value):
+            found |= self._condition(qs.model, self.fields, name)
+        return qs.filter(found)
+
+    def _names(self, value: str) -> tuple[str, ...]:
+        return readings(value) if self.is_scanned else (value,)
 
     def find(self, qs: QuerySet[Any], value: str) -> list[QuerySet[Any]]:
         """The same rows by conditions that have an index, in parts that have no row in common.
@@ -102,7 +113,7 @@ class TextFilter(django_filters.CharFilter):
         """
         if self.has_pairs and len(value) == PAIRS:
             return [qs.filter(HasPair(Pairs(Upper(self.fields[0])), value))]
-        if not self.by_beginning:
+        if not self.by_beginning or len(self._names(value)) > 1:
             return [self.filter(qs, value)]
         begins = begins_with(self.by_beginning, value)
         others = [path for path in self.fields if path != self.by_beginning]
@@ -130,9 +141,7 @@ class SearchFilter(TextFilter):
     def __init__(self, *fields: str, placeholder: Any, shortest: int = 1, **kwargs: Any) -> None:
         super().__init__(*fields, placeholder=placeholder, label=_("Search"), **kwargs)
         self.extra["shortest"] = shortest
-        self.extra["widget"] = forms.TextInput(
-            attrs={"type": "search", "placeholder": placeholder, "autocomplete": "off", "spellcheck": "false"}
-        )
+        self.extra["widget"].input_type = "search"
 
 
 class ChoiceFilter(django_filters.ChoiceFilter):

@@ -81,10 +81,11 @@ def check(request: AccountRequest, key: UUID) -> HttpResponse:
 
 def _start(request: AccountRequest, stored: StoredFile) -> Job:
     """The job that applies a file; one file is one job, whoever sends it first."""
+    seen = request.POST.get("seen", "")[:64]
     return jobs.start(
         "catalogue.import",
         _("Upload of %(file)s") % {"file": stored.name},
-        {"may_set_serial": _may_set_serial(request)},
+        {"may_set_serial": _may_set_serial(request), "seen": seen},
         person=request.user,
         idempotency_key=f"catalogue.import:{stored.key}",
         input_file=stored,

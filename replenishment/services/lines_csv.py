@@ -7,7 +7,6 @@ line. What is wrong with one row leaves out its whole line, so that no line come
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -17,10 +16,11 @@ from django.db.models import Max
 from django.utils.translation import gettext as _, gettext_lazy
 
 from oms import csvio, identity
-from oms.errors import DomainError
+from oms.errors import Conflict, DomainError
 from oms.models import Person, Sku
 from oms.models.keys import validate_identity
-from oms.queries.catalogue import skus_by_code
+from oms.queries.catalogue import skus_named
+from oms.scanning import LEAVE, PROPOSED, TAKE, Given, Question, question
 from oms.services import audit
 from replenishment.lifecycle import Step
 from replenishment.models import MOST_LOTS, MOST_UNITS, Replenishment, ReplenishmentLine
@@ -28,16 +28,8 @@ from replenishment.services.drafts import MOST_LINES, LineInput, LotInput, add_l
 
 MOST_ROWS = 10_000
 LOT_LENGTH = 100
-
-
-def day(text: str) -> date:
-    """A day as yyyy-mm-dd."""
-    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
-        raise DomainError(_("Use the form yyyy-mm-dd."))
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise DomainError(_("There is no such day.")) from error
+LONGEST_NAME = 200
+"""A scan is longer than the SKU that it names."""
 
 
 def money(text: str) -> Decimal:
@@ -61,12 +53,19 @@ SCHEMA = csvio.Schema(
         csvio.Column(
             "SKU",
             is_required=True,
-            max_length=80,
+            unless="GTIN",
+            aliases=csvio.words.SKU,
+            max_length=LONGEST_NAME,
             example="L2201308",
-            help=gettext_lazy("A SKU of this account, whatever the case."),
+            help=gettext_lazy(
+                "A SKU of this account, whatever the case; its GTIN, ProductID or ProductIDWH name it, too."
+            ),
         ),
         csvio.Column(
             "Quantity",
+            is_required=True,
+            may_be_empty=True,
+            aliases=csvio.words.QUANTITY,
             example="40",
             help=gettext_lazy(
                 "Begins a line. Left empty, the row is another lot of the line above it, which has the same SKU."
@@ -78,17 +77,24 @@ SCHEMA = csvio.Schema(
             example="12.50",
             help=gettext_lazy("In the row that begins the line. May be left out."),
         ),
-        csvio.Column("Lot", aliases=("Lot number",), example="LOT-24", help=gettext_lazy("May be left out.")),
+        csvio.Column("Lot", aliases=csvio.words.LOT, example="LOT-24", help=gettext_lazy("May be left out.")),
         csvio.Column(
             "Expiry",
-            aliases=("Lot expiry", "Expires"),
+            aliases=csvio.words.EXPIRY,
             example="2027-01-31",
-            help=gettext_lazy("Of the lot, yyyy-mm-dd."),
+            help=gettext_lazy("Of the lot: yyyy-mm-dd, or as your spreadsheet writes it; 1/2/2027 is asked about."),
         ),
         csvio.Column(
             "Lot quantity",
+            aliases=csvio.words.LOT_QUANTITY,
             example="40",
             help=gettext_lazy("How much of the line is of this lot. Needed where a line has several lots."),
+        ),
+        csvio.Column(
+            "GTIN",
+            aliases=csvio.words.GTIN,
+            max_length=LONGEST_NAME,
+            help=gettext_lazy("Names the SKU where the column SKU is left out or empty. Leading zeros do not matter."),
         ),
     ],
     max_rows=MOST_ROWS,
@@ -97,7 +103,7 @@ CLEAN: dict[str, Callable[[str], Any]] = {
     "Quantity": csvio.whole_number(1, MOST_UNITS),
     "Unit cost": money,
     "Lot": _lot,
-    "Expiry": day,
+    "Expiry": csvio.parse_day,
     "Lot quantity": csvio.whole_number(1, MOST_UNITS),
 }
 """Cells are cleaned when it is known which line they belong to: a bad one leaves out that whole line."""
@@ -140,6 +146,8 @@ class Plan:
     lines: list[NewLine] = field(default_factory=list)
     errors: list[csvio.RowError] = field(default_factory=list)
     ignored_columns: tuple[str, ...] = ()
+    questions: list[Question] = field(default_factory=list)
+    """What is asked about dates before the file can be applied."""
 
     @property
     def units(self) -> int:
@@ -152,17 +160,19 @@ class Plan:
         return sum(len(line.rows) for line in self.lines)
 
 
-def plan_lines(parsed: csvio.Parsed, *, line_count: int) -> Plan:
-    """Compare a file with the catalogue; writes nothing. Two queries, whatever the number of rows.
+def plan_lines(parsed: csvio.Parsed, *, line_count: int, answers: Mapping[str, str] | None = None) -> Plan:
+    """Compare a file with the catalogue; writes nothing. Three queries at most, whatever the number of rows.
 
     Args:
         parsed: the file as it was read by SCHEMA.
         line_count: how many lines the replenishment has already.
+        answers: to the question which number of its dates is the day.
     """
-    known = skus_by_code([row.values["SKU"] for row in parsed.rows])
+    known = skus_named([name for row in parsed.rows for name in (row.values["SKU"], row.values["GTIN"]) if name])
     plan = Plan(parsed.row_count, errors=list(parsed.errors), ignored_columns=parsed.ignored_columns)
     unread = {error.line for error in parsed.errors}
-    for line in _lines(parsed.rows, unread, known):
+    plan.questions = _asked_days(parsed.rows, Given(answers or {}))
+    for line in _lines(parsed.rows, unread, known, _order(plan.questions)):
         _check(line)
         if not line.errors and line_count + len(plan.lines) >= MOST_LINES:
             text = _("A replenishment has %(most)s lines at most.") % {"most": f"{MOST_LINES:,}"}
@@ -176,14 +186,18 @@ def plan_lines(parsed: csvio.Parsed, *, line_count: int) -> Plan:
 
 
 @transaction.atomic
-def apply_lines(*, replenishment_id: int, parsed: csvio.Parsed, actor: Person | None) -> Plan:
+def apply_lines(
+    *, replenishment_id: int, parsed: csvio.Parsed, actor: Person | None, answers: Mapping[str, str] | None = None
+) -> Plan:
     """Add the good lines of a file under those that are there, and say what is left out.
 
-    Raises Conflict where the replenishment is not Incomplete any more.
+    Raises Conflict where the replenishment is not Incomplete any more, or where nobody has said what a date is.
     """
     found = locked(replenishment_id, Step.CHANGE)
     old = ReplenishmentLine.objects.filter(replenishment=found)
-    plan = plan_lines(parsed, line_count=old.count())
+    plan = plan_lines(parsed, line_count=old.count(), answers=answers)
+    if any(not each.chosen for each in plan.questions):
+        raise Conflict(_("Nothing is added yet: say first whether the day or the month comes first."))
     if not plan.lines:
         return plan
     last = old.aggregate(last=Max("position", default=0))["last"]
@@ -195,12 +209,34 @@ def apply_lines(*, replenishment_id: int, parsed: csvio.Parsed, actor: Person | 
     return plan
 
 
-def _lines(rows: Sequence[csvio.Row], unread: Collection[int], known: Mapping[str, Sku]) -> Iterable[NewLine]:
+def _asked_days(rows: Iterable[csvio.Row], given: Given) -> list[Question]:
+    """The question which number of a date is the day, where the file has dates that may be two."""
+    texts: dict[str, str] = {}
+    for row in rows:
+        try:
+            csvio.parse_day(row.values["Expiry"])
+        except csvio.TwoDays:
+            texts.setdefault(row.values["Expiry"], f"{row.values['Expiry']} ({_('line %(n)s') % {'n': row.line}})")
+        except DomainError:
+            continue  # told with the other errors
+    return [question("days", texts, (PROPOSED, TAKE, LEAVE), given)] if texts else []
+
+
+def _order(questions: Sequence[Question]) -> csvio.Order | None:
+    chosen = {PROPOSED: "day", TAKE: "month"}
+    return chosen.get(questions[0].chosen) if questions else None  # type: ignore[return-value]
+
+
+def _lines(
+    rows: Sequence[csvio.Row], unread: Collection[int], known: Mapping[str, Sku | None], order: csvio.Order | None
+) -> Iterable[NewLine]:
     """The rows put together to lines; `unread` are the lines of the file that could not be read."""
     found: list[NewLine] = []
+    clean = CLEAN | {"Expiry": csvio.day_in(order)}
     for row in rows:
-        values, errors = _values(row)
-        code = identity.key(row.values["SKU"])
+        values, errors = _values(row, clean)
+        sku, fault = _sku(row, known)
+        code = sku.code_key if sku else identity.key(row.values["SKU"] or row.values["GTIN"])
         above = found[-1] if found else None
         if not row.values["Quantity"] and above and above.code == code:
             between = sorted(number for number in unread if above.rows[-1].line < number < row.line)
@@ -213,21 +249,37 @@ def _lines(rows: Sequence[csvio.Row], unread: Collection[int], known: Mapping[st
         if not row.values["Quantity"]:
             text = _("No quantity, and it does not follow a row of the same SKU that begins a line.")
             errors.append(csvio.RowError(row.line, "Quantity", text))
-        sku = known.get(row.values["SKU"])
-        if sku is None:
-            errors.append(csvio.RowError(row.line, "SKU", _("There is no SKU of this name."), row.values["SKU"]))
+        if fault:
+            errors.append(fault)
         found.append(NewLine(code, sku, [csvio.Row(row.line, values)], errors))
     return found
 
 
-def _values(row: csvio.Row) -> tuple[dict[str, Any], list[csvio.RowError]]:
+def _sku(row: csvio.Row, known: Mapping[str, Sku | None]) -> tuple[Sku | None, csvio.RowError | None]:
+    """The SKU that a row names, and what is wrong with the name."""
+    column = "SKU" if row.values["SKU"] else "GTIN"
+    name = row.values[column]
+    sku = known.get(name)
+    other = known.get(row.values["GTIN"])
+    if sku is not None and other is not None and other.pk != sku.pk:
+        text = _("This is the GTIN of %(other)s, but the row names %(sku)s.") % {"other": other.code, "sku": sku.code}
+        return None, csvio.RowError(row.line, "GTIN", text, row.values["GTIN"])
+    if sku is not None:
+        return sku, None
+    if not name:
+        return None, csvio.RowError(row.line, "SKU", _("Name the SKU or its GTIN."))
+    several, none = _("Several SKUs have this name: use the SKU itself."), _("There is no SKU of this name.")
+    return None, csvio.RowError(row.line, column, several if name in known else none, name)
+
+
+def _values(row: csvio.Row, clean: Mapping[str, Callable[[str], Any]]) -> tuple[dict[str, Any], list[csvio.RowError]]:
     """The cells of a row as values, None where they are empty or wrong, and what is wrong with them."""
-    values: dict[str, Any] = {"SKU": row.values["SKU"]}
+    values: dict[str, Any] = {"SKU": row.values["SKU"] or row.values["GTIN"]}
     errors = []
-    for name, clean in CLEAN.items():
+    for name, make in clean.items():
         text, values[name] = row.values[name], None
         try:
-            values[name] = clean(text) if text else None
+            values[name] = make(text) if text else None
         except ValidationError as error:
             errors.append(csvio.RowError(row.line, name, " ".join(error.messages), text))
         except DomainError as error:

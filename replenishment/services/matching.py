@@ -2,21 +2,22 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db import connection
 from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _, gettext_lazy, ngettext
+from psycopg.sql import SQL
 
-from oms import identity
+from oms import identity, scanning
 from oms.models import DiscrepancyKind as Kind, Workflow
 from oms.services.discrepancies import SOURCE_LENGTH, Case, shortened
 from oms.tenancy import current_account_id
 from replenishment.lifecycle import Status
 from replenishment.models import Outcome, PlannedSerial, Receipt, Replenishment, ReplenishmentLine
 from replenishment.queries import LIVE
-from replenishment.receiving import IncomingLine, IncomingUnit
+from replenishment.receiving import IncomingLine, IncomingUnit, as_read
 from serials import numbering
 from serials.lifecycle import ProcessType
 from serials.queries.schemes import rules_of
@@ -27,7 +28,7 @@ UNDONE = "undone"
 # Units that carry one of these numbers, locked in the ledger's order, with the line here that planned them. One look
 # into an index for each, whatever the statistics say: see `ledger_sql.LOCK_UNITS`. One that is void because a receipt
 # of this very replenishment was undone is as good as new: nobody cancelled it.
-KNOWN = """
+KNOWN = SQL("""
 SELECT u.sku_id, u.serial_key, CASE
     WHEN u.is_void AND u.last_event = 'unreceive' AND u.process_id = %(number)s THEN 'undone'
     WHEN u.is_void THEN 'void' ELSE u.status END, u.process_id, p.line_id
@@ -48,8 +49,8 @@ LEFT JOIN LATERAL (
     WHERE p.account_id = %(account)s AND p.sku_id = u.sku_id AND p.serial_key = u.serial_key
       AND p.state = 'planned' AND l.replenishment_id = %(replenishment)s LIMIT 1
 ) AS p ON true
-"""
-LOCK, LOOK = "FOR UPDATE", "OFFSET 0"
+""")
+LOCKED, LOOKED_AT = KNOWN.format(fence=SQL("FOR UPDATE")), KNOWN.format(fence=SQL("OFFSET 0"))
 # Of these numbers, those that are another SKU's on this replenishment than the one they came with: it expects them, or
 # they were planned for it and came already.
 OTHER_SKUS = """
@@ -130,13 +131,15 @@ class LineResult:
 class Matcher:
     """Holds one receipt against its replenishment, which the caller has locked with its SKUs.
 
-    `is_trial` locks no units: what would a receipt mean, of which nothing is written?
+    `is_trial` locks no units: what would a receipt mean, of which nothing is written? What another system tells asks
+    nobody: of a scan its serial is taken, and what may be no serial waits. People were asked where they entered it.
     """
 
     def __init__(
         self, replenishment: Replenishment, receipt: Receipt, *, is_open: bool, is_trial: bool = False
     ) -> None:
         self.replenishment, self.receipt, self.is_open, self.is_trial = replenishment, receipt, is_open, is_trial
+        self.is_told = receipt.actor_id is None and not is_trial
         planned = PlannedSerial.objects.filter(line=OuterRef("pk"), state__in=LIVE)
         rows = ReplenishmentLine.objects.filter(replenishment=replenishment).select_related("sku")
         self.lines: list[ReplenishmentLine] = list(rows.order_by("position"))
@@ -193,6 +196,8 @@ class Matcher:
         else:
             result.candidates = [line for line in of_sku if line.position == incoming.position]
         if result.candidates:
+            if self.is_told and result.is_by_unit:
+                result.incoming = replace(incoming, units=tuple(map(as_read, incoming.units)))
             return
         if any(line.position == incoming.position for line in self.lines):
             text = _("Line %(line)s of %(number)s is another SKU than %(sku)s.")
@@ -222,7 +227,7 @@ class Matcher:
             "keys": [key for _sku, key in pairs],
         }
         with connection.cursor() as cursor:
-            cursor.execute(KNOWN.format(fence=LOOK if self.is_trial else LOCK), params)
+            cursor.execute(LOOKED_AT if self.is_trial else LOCKED, params)
             return {(sku, key): (state, process, line) for sku, key, state, process, line in cursor.fetchall()}
 
     def _match_units(
@@ -301,7 +306,14 @@ class Matcher:
         if key in known and known[key][0] != UNDONE:
             return self._meaning_of_known(*known[key])
         own = [line for line in result.candidates if self.is_open and line.pk not in self.planned]
-        return (Outcome.NEW, self._roomy(own)) if own else (Outcome.UNEXPECTED, None)
+        if not own or self._looks_like(unit):
+            return Outcome.UNEXPECTED, None
+        return Outcome.NEW, self._roomy(own)
+
+    def _looks_like(self, unit: IncomingUnit) -> str:
+        """What a new number looks like that another system tells, where that is no serial; empty where it is one."""
+        verdict = scanning.parse(unit.serial) if self.is_told else None
+        return scanning.looks_like(verdict) if isinstance(verdict, scanning.Asked) else ""
 
     def _fault(self, result: LineResult, unit: IncomingUnit, known: Collection[tuple[int, str]] = ()) -> str:
         """Why a number from outside cannot be taken. The SKU's rule is for new ones: `known` were here before it."""
@@ -309,6 +321,8 @@ class Matcher:
             return ""
         try:
             self.rules[result.sku.pk].check(unit.serial)
+            verdict = scanning.parse(unit.serial) if self.is_told else None
+            return verdict.words if isinstance(verdict, scanning.Refused) else ""
         except numbering.BadSerial as error:
             return str(error)
         return ""
@@ -330,6 +344,11 @@ class Matcher:
         words = {**self._end_words(), "serial": serial.unit.serial[:100], "sku": result.sku.code}
         if serial.outcome is Outcome.BAD:
             words["why"] = self._fault(result, serial.unit)
+        if serial.outcome is Outcome.UNEXPECTED and self.is_open and (what := self._looks_like(serial.unit)):
+            words["what"] = what
+            text = gettext_lazy(
+                "%(serial)s of %(sku)s looks like %(what)s. Accept it if it is really the serial of the unit."
+            )
         detail = serial.unit.serial
         if serial.outcome is Outcome.DUPLICATE:
             detail = f"{detail}:{place}"

@@ -21,7 +21,10 @@ def run_lines_job(progress: Progress) -> None:
         parsed = lines_csv.SCHEMA.read(file)
     progress.step(0, parsed.row_count)
     plan = lines_csv.apply_lines(
-        replenishment_id=progress.params["replenishment_id"], parsed=parsed, actor=progress.person
+        replenishment_id=progress.params["replenishment_id"],
+        parsed=parsed,
+        actor=progress.person,
+        answers=progress.params.get("answers"),
     )
     progress.step(parsed.row_count, parsed.row_count)
     progress.finish(lines_result(plan))
@@ -35,7 +38,11 @@ def run_serials_job(progress: Progress) -> None:
         parsed = schema.read(file)
     progress.step(0, parsed.row_count)
     plan = serials_csv.apply_serials(
-        replenishment_id=progress.params["replenishment_id"], parsed=parsed, actor=progress.person, line_id=line_id
+        replenishment_id=progress.params["replenishment_id"],
+        parsed=parsed,
+        actor=progress.person,
+        line_id=line_id,
+        answers=progress.params.get("answers"),
     )
     progress.step(parsed.row_count, parsed.row_count)
     progress.finish(serials_result(plan))

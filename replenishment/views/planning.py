@@ -1,6 +1,5 @@
 """Serials before Submit: Generate Serials and its popup, downloads, labels, typed serials."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -15,7 +14,9 @@ from oms.downloads import csv_stream
 from oms.errors import DomainError
 from oms.models import EVERYONE, OFFICE
 from oms.numbers import whole_number
-from replenishment import queries, ranges
+from oms.queries.scans import Expected, SerialJudge
+from oms.scanning import Entry, Inquiry, answers_of, refused_words
+from replenishment import queries
 from replenishment.forms import SerialsForm
 from replenishment.label_runs import file_stem
 from replenishment.lifecycle import Status
@@ -33,7 +34,6 @@ AT_ONCE = 5_000
 """Up to so many serials are generated while the page waits."""
 NAMED = 50
 """How many look-alikes it names."""
-SHOWN_RANGES = 20
 MOST_WRITTEN_OUT = 50_000
 """Serials that ranges may mean at once."""
 SHOWN = 500
@@ -147,61 +147,41 @@ def line_serials(request: AccountRequest, pk: int) -> HttpResponse:
     is_removal = "remove" in request.POST or "remove_all" in request.POST
     form = SerialsForm(None if is_removal else request.POST or None)
     faults: list[planning.SerialFault] = []
-    asks: dict[str, Any] = {}
+    inquiry: Inquiry | None = None
     if is_removal:
         _remove(request, row)
         return redirect("replenishment_line_serials", account_slug=request.account.slug, pk=pk)
     if request.method == "POST" and form.is_valid():
-        asks = _asks(form)
-        faults = [] if asks["is_open"] else _add(request, row, form)
-        if not asks["is_open"] and not form.errors:
-            return redirect("replenishment_line_serials", account_slug=request.account.slug, pk=pk)
-    context = {**_line_context(request, row, form, faults), **asks}
+        inquiry = _ask(request, row, form)
+        if not form.errors and not inquiry.is_open:
+            faults = _add(request, row, form, inquiry)
+            if not form.errors:
+                return redirect("replenishment_line_serials", account_slug=request.account.slug, pk=pk)
+    context = {**_line_context(request, row, form, faults), "inquiry": inquiry}
     return render(request, "replenishment/line_serials.html", context, status=422 if form.errors else 200)
 
 
-def _asks(form: SerialsForm) -> dict[str, Any]:
-    """What looks like lists and ranges, for the page, and whether somebody still has to say what they are.
-
-    Whether they are lists comes first: what is a range is seen when they are taken apart.
-    """
-    data = form.cleaned_data
-    lists = ranges.find_lists(data["serials"])
-    is_open = _is_unanswered(form, "is_list", "asked_lists", asked_lists := ranges.fingerprint(lists), lists)
-    found = [] if is_open else ranges.find_ranges(data["texts"])
-    asked = ranges.fingerprint(each.text for each in found)
-    is_open = is_open or _is_unanswered(form, "is_range", "asked", asked, found)
-    return {
-        "is_open": is_open,
-        "lists": lists[:SHOWN_RANGES],
-        "lists_count": len(lists),
-        "asked_lists": asked_lists,
-        "ranges": found[:SHOWN_RANGES],
-        "ranges_count": len(found),
-        "asked": asked,
-    }
+def _ask(request: AccountRequest, row: ReplenishmentLine, form: SerialsForm) -> Inquiry:
+    """What the entered texts are, and what somebody still has to say about them."""
+    texts = [Entry(text, row.pk) for text in form.cleaned_data["serials"]]
+    room = max(0, row.quantity - planning.planned_counts([row])[row.pk])
+    judge = SerialJudge({row.pk: Expected(row.sku)})
+    inquiry = Inquiry(texts, judge, answers_of(request.POST), most=min(room, MOST_WRITTEN_OUT))
+    for words in refused_words([refused for _place, refused in inquiry.refused]):
+        form.add_error("serials", words)
+    if inquiry.is_unanswered:
+        form.add_error(None, _("Say what they are: choose one."))
+    return inquiry
 
 
-def _is_unanswered(form: SerialsForm, name: str, token_name: str, token: str, found: Sequence[Any]) -> bool:
-    """Whether a question about what was found has no answer yet; it is about exactly these."""
-    data = form.cleaned_data
-    is_asked = data[token_name] == token
-    if not found or (is_asked and data[name]):
-        return False
-    form.fields[name].required = True  # for its label
-    # An answer about others is none.
-    form.data = {key: value for key, value in form.data.items() if key != name}
-    if is_asked:
-        form.add_error(name, _("Say what they are: choose one."))
-    return True
-
-
-def _add(request: AccountRequest, row: ReplenishmentLine, form: SerialsForm) -> list[planning.SerialFault]:
-    serials = form.cleaned_data["texts"]
+def _add(
+    request: AccountRequest, row: ReplenishmentLine, form: SerialsForm, inquiry: Inquiry
+) -> list[planning.SerialFault]:
+    if not inquiry.taken:
+        form.add_error("serials", _("All of it is left out: type or paste at least one serial."))
+        return []
     try:
-        if form.cleaned_data["is_range"] == "yes":
-            room = max(0, row.quantity - planning.planned_counts([row])[row.pk])
-            serials = ranges.expand(serials, most=min(room, MOST_WRITTEN_OUT))
+        serials = [each.text for _place, each in inquiry.taken]
         count = planning.add_serials(line_id=row.pk, serials=serials, actor=request.user)
     except planning.BadSerials as error:
         form.add_error("serials", str(error))

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 from django.contrib import messages
 from django.core.paginator import Page, Paginator
+from django.db.models import Q
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _, ngettext
@@ -14,11 +15,12 @@ from oms.access import AccountRequest, require_role
 from oms.errors import DomainError
 from oms.models import WAREHOUSE
 from oms.numbers import whole_number
+from oms.scanning import Given, answers_of, gtin_of
 from replenishment import queries
-from replenishment.entry_forms import AllForm, Entries, EntryForm
+from replenishment.entry_forms import AllForm, Entries, EntryForm, ask
 from replenishment.lifecycle import Status, Step, may
 from replenishment.models import MOST_LOTS, Receipt, Replenishment, ReplenishmentLine
-from replenishment.receiving import IncomingLine
+from replenishment.receiving import IncomingLine, with_scanned
 from replenishment.services import by_hand
 from replenishment.views.documents import address, around
 
@@ -37,7 +39,7 @@ def receive(request: AccountRequest, pk: int) -> HttpResponse:
         return render(request, "replenishment/receive_off.html", {**_head(request, found), "why": why}, status=200)
     page = _lines(request, found)
     data = _filled(request, found, page) if request.method == "POST" else None
-    entries = Entries([_entry(request, line, data) for line in page], found.link_id)
+    entries = Entries([_entry(request, line, data) for line in page], found.link_id, answers_of(request.POST))
     context = {**_head(request, found), "page": page, "entries": entries, "key": uuid4().hex}
     if data is None or _only_fills(request):
         return render(request, "replenishment/receive.html", _drawn(context, found))
@@ -112,9 +114,15 @@ def check(request: AccountRequest, pk: int) -> HttpResponse:
     line = get_object_or_404(ReplenishmentLine.objects.select_related("sku", "replenishment"), pk=pk)
     form = EntryForm(request.POST, line=line)
     form.is_valid()
-    found = by_hand.look_at(line.replenishment, [form.incoming({})])[0] if form.units else None
-    errors = [error for name, faults in form.errors.items() if name.endswith("serials") for error in faults]
-    return render(request, "replenishment/_check.html", {"check": found, "line": line, "errors": errors})
+    inquiry = ask([form], Given())
+    context = {
+        "check": by_hand.look_at(line.replenishment, [form.incoming({})])[0] if form.units else None,
+        "line": line,
+        "errors": [error for name, faults in form.errors.items() if name.endswith("serials") for error in faults],
+        "questions": inquiry.questions,
+        "lots": with_scanned((), form.lots_scanned, form.received),
+    }
+    return render(request, "replenishment/_check.html", context)
 
 
 def _why_not(found: Replenishment) -> str:
@@ -132,8 +140,10 @@ def _why_not(found: Replenishment) -> str:
 def _lines(request: AccountRequest, found: Replenishment) -> Page[ReplenishmentLine]:
     rows = ReplenishmentLine.objects.filter(replenishment=found).select_related("sku").prefetch_related("lots")
     rows = rows.order_by("position")
-    if text := request.GET.get("sku", "").replace("\0", "").strip()[:80]:
-        rows = rows.filter(sku__code__icontains=text)
+    if text := request.GET.get("sku", "").replace("\0", "").strip()[:200]:
+        gtin = gtin_of(text).lstrip("0")
+        named = Q(sku__code__icontains=text)
+        rows = rows.filter(named | Q(sku__gtin__endswith=gtin) if gtin else named)
     return Paginator(rows, LINES).get_page(request.GET.get("page"))
 
 

@@ -19,10 +19,11 @@ from oms.errors import DomainError
 from oms.models import OFFICE, Job, JobState, StoredFile
 from oms.numbers import whole_number
 from oms.queries.jobs import readable_files
+from oms.scanning import Question, answers_of
+from oms.ui.tables import with_query
 from replenishment.forms import UploadForm
 from replenishment.lifecycle import Step, may
 from replenishment.models import Replenishment, ReplenishmentLine
-from replenishment.ranges import as_range, find_lists
 from replenishment.services import lines_csv, serials_csv, upload_jobs, work as at_work
 from replenishment.services.lookalikes import LookAlike, look_alikes_of
 from replenishment.views.documents import address, around
@@ -30,7 +31,7 @@ from serials.lot_dates import doubt
 
 AT_ONCE = 100_000
 """Files of up to so many bytes are applied while the person waits."""
-SHOWN_SERIALS = 10
+SHOWN_DOUBTS = 10
 SHOWN = 50
 """How many errors and lines the page lists; all errors are in the file of bad rows."""
 
@@ -50,8 +51,13 @@ class Seen:
     alike: list[LookAlike] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
     """Sentences about expiries that are hardly meant: who applies the file means them."""
-    as_one: list[str] = field(default_factory=list)
-    """Serials that look like ranges or lists, but are one each, because a file has one a row."""
+    questions: list[Question] = field(default_factory=list)
+    """What is asked about rows before the file can be applied."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody still has to say something."""
+        return any(not question.chosen for question in self.questions)
 
     @property
     def lacks_columns(self) -> bool:
@@ -75,7 +81,7 @@ class Upload:
     def __init__(self, request: AccountRequest, pk: int) -> None:
         self.request = request
         self.found = get_object_or_404(Replenishment, pk=pk)
-        self.params: dict[str, Any] = {"replenishment_id": pk}
+        self.params: dict[str, Any] = {"replenishment_id": pk, "answers": dict(answers_of(request.GET).answers)}
 
     @property
     def title(self) -> str:
@@ -131,7 +137,7 @@ class LinesUpload(Upload):
     def plan(self, parsed: csvio.Parsed) -> Seen:
         """The lines that would be added."""
         count = ReplenishmentLine.objects.filter(replenishment=self.found).count()
-        plan = lines_csv.plan_lines(parsed, line_count=count)
+        plan = lines_csv.plan_lines(parsed, line_count=count, answers=self.params["answers"])
         return Seen(
             plan.errors,
             plan.good_count,
@@ -147,6 +153,7 @@ class LinesUpload(Upload):
                 for lot in line.lots
                 if (said := doubt(lot.number, lot.expires_on, timezone.localdate()))
             ],
+            questions=plan.questions,
         )
 
     def apply(self, parsed: csvio.Parsed) -> Mapping[str, Any]:
@@ -202,12 +209,12 @@ class SerialsUpload(Upload):
             [(line.position, line.sku.code, count, line.quantity) for line, count in plan.by_line[:SHOWN]],
             has_more=len(plan.by_line) > SHOWN,
             alike=look_alikes_of((row.line.sku_id, row.serial) for row in plan.serials),
-            as_one=[row.serial for row in plan.serials if as_range(row.serial) or find_lists([row.serial])],
+            questions=plan.questions,
         )
 
     def apply(self, parsed: csvio.Parsed) -> Mapping[str, Any]:
         """Plan the good serials."""
-        plan = serials_csv.apply_serials(parsed=parsed, actor=self.request.user, **self.params)
+        plan = serials_csv.apply_serials(parsed=parsed, actor=self.request.user, may_ask=True, **self.params)
         return upload_jobs.serials_result(plan)
 
 
@@ -290,9 +297,14 @@ def _check(upload: Upload, key: UUID) -> HttpResponse:
         if "errors" in request.GET:
             rows = upload_jobs.failed_file(upload.schema, file, seen.errors)
             return csv_file(f"{upload.name}-failed.csv", list(rows))
+    return render(request, "replenishment/upload_check.html", _seen_context(upload, stored, seen))
+
+
+def _seen_context(upload: Upload, stored: StoredFile, seen: Seen) -> dict[str, Any]:
+    """What the page of a file shows."""
+    request = upload.request
     wrong = 0 if seen.lacks_columns else upload_jobs.line_count(seen.errors)
-    own = upload.url(key=key)
-    context = {
+    return {
         **_around(upload),
         "page_title": _("Check the upload") if seen.good_count else _("error processing csv file"),
         "page_icon": "alert-triangle" if seen.errors else "upload",
@@ -302,8 +314,10 @@ def _check(upload: Upload, key: UUID) -> HttpResponse:
         "errors": seen.errors[:SHOWN],
         "alike": seen.alike[:SHOWN],
         "alike_more": len(seen.alike[SHOWN:]),
-        "as_one": seen.as_one[:SHOWN_SERIALS],
-        "doubts": seen.doubts[:SHOWN_SERIALS],
+        "questions": seen.questions,
+        "kept_line": request.GET.get("line", ""),
+        "good_count": 0 if seen.is_open else seen.good_count,
+        "doubts": seen.doubts[:SHOWN_DOUBTS],
         "doubts_title": ngettext(
             "%(count)s expiry is hardly meant: correct the file, or apply it if it is right",
             "%(count)s expiries are hardly meant: correct the file, or apply it if they are right",
@@ -311,9 +325,8 @@ def _check(upload: Upload, key: UUID) -> HttpResponse:
         )
         % {"count": f"{len(seen.doubts):,}"},
         "again_url": upload.url(),
-        "download_url": "" if seen.lacks_columns else f"{own}{'&' if upload.query else '?'}errors=1",
+        "download_url": "" if seen.lacks_columns else with_query(request.GET, errors="1"),
     }
-    return render(request, "replenishment/upload_check.html", context)
 
 
 def _apply(upload: Upload, stored: StoredFile) -> HttpResponse:
@@ -340,7 +353,7 @@ def _apply(upload: Upload, stored: StoredFile) -> HttpResponse:
         job = jobs.do_now(**facts, work=work)
     except DomainError as error:
         messages.error(request, str(error))
-        return redirect(upload.url(key=stored.key))
+        return redirect(request.get_full_path())
     messages.success(request, job.result["summary"])
     if count := job.result["error_count"]:
         said = ngettext("%(count)s row was left out.", "%(count)s rows were left out.", count)

@@ -150,10 +150,12 @@ class FindManyForm(forms.Form):
 
     numbers = forms.CharField(
         label=gettext_lazy("Serials"),
-        help_text=gettext_lazy("One per line, or separated by commas, semicolons or tabs; up to 10,000."),
+        help_text=gettext_lazy("Scan them, or one per line, or separated by commas, semicolons or tabs; up to 10,000."),
         required=False,
         strip=False,
-        widget=forms.Textarea(attrs={"rows": 10, "class": "mono", "autofocus": True, "spellcheck": "false"}),
+        widget=forms.Textarea(
+            attrs={"rows": 10, "class": "mono", "autofocus": True, "spellcheck": "false", "data-scan": "lines"}
+        ),
     )
     file = forms.FileField(
         label=gettext_lazy("CSV file"),

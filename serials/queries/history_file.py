@@ -32,8 +32,21 @@ COUNT = """
 SELECT count(*) FROM stage_history s JOIN serials_unitevent e ON e.account_id = %(account)s AND e.unit_id = s.unit_id
 """
 # What a spreadsheet would run as a formula gets an apostrophe, as csvio.escape does it; the same cells, the same words.
-GUARD = r"""
-CASE WHEN {0} ~ '^''*[=+\-@\t\r\n＝＋－＠]' AND {0} !~ '^-\d+(\.\d+)?$' THEN '''' || {0} ELSE {0} END
+DANGER = r"""(^|[;\t|][" \t]*)(''*[=+\-@\r\n＝＋－＠])|(^)(''*\t)(?![" \t]*''*[=+\-@\r\n＝＋－＠])"""
+GUARD = rf"""
+CASE WHEN {{0}} ~ '{DANGER}' AND {{0}} !~ '^-\d+(\.\d+)?$'
+THEN regexp_replace({{0}}, '{DANGER}', '\1\3''\2\4', 'g') ELSE {{0}} END
+"""
+# ISO 8601 with the offset that the zone had then, as every other file has it.
+MOMENT = """
+to_char(e.occurred_at AT TIME ZONE %(zone)s, 'YYYY-MM-DD"T"HH24:MI:SS')
+|| CASE WHEN e.occurred_at AT TIME ZONE %(zone)s < e.occurred_at AT TIME ZONE 'UTC' THEN '-' ELSE '+' END
+|| to_char(
+    greatest(
+        (e.occurred_at AT TIME ZONE %(zone)s) - (e.occurred_at AT TIME ZONE 'UTC'),
+        (e.occurred_at AT TIME ZONE 'UTC') - (e.occurred_at AT TIME ZONE %(zone)s)
+    ), 'HH24:MI'
+)
 """
 LABEL = "COALESCE(({}::text[])[array_position({}::text[], {}::text)], '')"
 VALUE = "max(a.value) FILTER (WHERE a.name = {})"
@@ -111,7 +124,7 @@ class HistoryFile:
         return own + [_("%(name)s (attribute)") % {"name": name} if name in own else name for name in self.names]
 
     def lines(self) -> Iterator[bytes]:
-        """The lines of the file (RFC 4180, UTF-8 with BOM, times in the current time zone), the header first."""
+        """The lines of the file (RFC 4180, UTF-8 with BOM, times with their zone), the header first."""
         yield "\ufeff".encode() + ",".join(_quoted(escape(name)) for name in self.header).encode() + b"\r\n"
         statement, params = self._statement()
         with connection.cursor() as cursor, cursor.copy(statement, params) as copy:
@@ -126,7 +139,7 @@ class HistoryFile:
             *(texts[name] for name in ("wms_notes", "oms_notes")),
             _labels("process_type", "processes"),
             *(texts[name] for name in ("process_id", "order_no")),
-            SQL("to_char(e.occurred_at AT TIME ZONE %(zone)s, 'YYYY-MM-DD HH24:MI:SS')"),
+            SQL(MOMENT),
             *(Identifier("p", f"v{place}") for place in range(len(self.names))),
         ]
         values = [

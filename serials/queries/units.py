@@ -7,14 +7,18 @@ from itertools import islice
 from typing import Any
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import Count, F, QuerySet, Window
 from django.db.models.expressions import Value
 from django.db.models.functions import Coalesce, NullIf, RowNumber
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _, ngettext
 
+from oms import identity
 from oms.errors import Blocker, DomainError
 from oms.queries.orders import LineUnit, LineUnits
+from oms.queries.scans import Candidate, Kind
+from oms.tenancy import current_account_id
 from serials.labels import Label, LabelRun
 from serials.lifecycle import IN_WAREHOUSE, LOOKS, Status
 from serials.models import Unit, UnitAttribute, UnitEvent
@@ -29,6 +33,13 @@ HISTORY_PAGE = 50
 PER_LINE = 20
 """How many units of an order line are named; the others are counted."""
 BATCH = 2_000
+# OFFSET 0 is a fence, as in `find_many.FIND`.
+SCANNED = """
+SELECT k.key, u.id, u.sku_id, u.serial FROM unnest(%(keys)s::text[]) AS k (key)
+CROSS JOIN LATERAL (
+    SELECT id, sku_id, serial FROM serials_unit WHERE account_id = %(account)s AND serial_key = k.key OFFSET 0
+) AS u
+"""
 
 
 def unit_rows() -> QuerySet[Unit]:
@@ -91,6 +102,20 @@ def unit_metadata(unit_id: int) -> list[UnitAttribute]:
 
 
 # --- for other apps ---------------------------------------------------------------------------------------------------
+def units_scanned(names: Collection[str]) -> dict[str, list[Candidate]]:
+    """The resolver of serials: name → the units that have it, void ones too, the first of them; one query."""
+    keys: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        keys[identity.sought(name)].append(name)
+    found: dict[str, list[Candidate]] = defaultdict(list)
+    with connection.cursor() as cursor:
+        cursor.execute(SCANNED, {"account": current_account_id(), "keys": list(keys)})
+        for key, pk, sku_id, serial in cursor.fetchall():
+            for name in keys[key]:
+                found[name].append(Candidate(Kind.SERIAL, pk, sku_id, serial, "serial"))
+    return found
+
+
 def workflow_blockers(sku_ids: Collection[int]) -> dict[int, list[Blocker]]:
     """SKU id → units that stand in the way of another Serial attribute: Incoming, not void, or in the warehouse."""
     found: dict[int, list[Blocker]] = defaultdict(list)

@@ -15,7 +15,7 @@ from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import QuerySet
-from django.utils.translation import gettext as _, ngettext
+from django.utils.translation import gettext as _, gettext_lazy, ngettext
 from psycopg.sql import SQL
 
 from oms import identity
@@ -69,6 +69,10 @@ COUNT = """
 SELECT count(*) FILTER (WHERE old IS NULL), count(*) FILTER (WHERE old <> value), count(*) FILTER (WHERE old = value)
 FROM stage_change
 """
+# What the units have now, of what is to be set.
+KNOWN = """
+SELECT md5(COALESCE(string_agg(line || ' ' || COALESCE(old, ''), chr(10) ORDER BY line), '')) FROM stage_change
+"""
 UPDATE = """
 UPDATE serials_unitattribute a SET value = c.value FROM stage_change c
 WHERE a.account_id = %(account)s AND a.unit_id > %(after)s AND a.unit_id <= %(last)s
@@ -85,6 +89,9 @@ SELECT unit_id, CASE WHEN length(said) > %(most)s THEN left(said, %(most)s - 1) 
     FROM stage_change WHERE {changed} GROUP BY unit_id
 ) AS s ORDER BY unit_id
 """
+CHANGED_SINCE = gettext_lazy(
+    "Somebody changed what this file would overwrite after its page was shown, so nothing is changed. Look at it again."
+)
 KEEP, OVERWRITE = "old IS NULL", "old IS DISTINCT FROM value"
 
 
@@ -161,10 +168,11 @@ def set_result(done: Applied) -> dict[str, Any]:
     return {"summary": said(done), "counts": counts}
 
 
-def write_staged(*, overwrite: bool, by: By, progress: Progress | None = None) -> Applied:
+def write_staged(*, overwrite: bool, by: By, seen: str = "", progress: Progress | None = None) -> Applied:
     """Write what lies in stage_attribute, and the history of the units that it changes, chunk by chunk.
 
-    All units are locked before the first is changed. The steps of `progress` count attributes.
+    All units are locked before the first is changed. The steps of `progress` count attributes. `seen` is what `known`
+    told when a person decided to overwrite: raises Conflict where the units have other values since.
     """
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE stage_attribute")
@@ -173,6 +181,10 @@ def write_staged(*, overwrite: bool, by: By, progress: Progress | None = None) -
         if progress and chunks:
             progress.step(0, chunks[-1][1], _("Writing"))
         hold_units(SQL("SELECT unit_id FROM stage_attribute"))
+        if overwrite and seen:
+            compare_staged(cursor)
+            if known(cursor) != seen:
+                raise Conflict(str(CHANGED_SINCE))
         done, after = Applied(), 0
         for last, count in chunks:
             done += _write_chunk(cursor, after, last, overwrite=overwrite, by=by)
@@ -202,6 +214,13 @@ def compare_staged(cursor: Any, after: int = 0, last: int = 2**63 - 1) -> tuple[
     cursor.execute(COUNT)
     new, other, same = cursor.fetchone()
     return new, other, same
+
+
+def known(cursor: Any) -> str:
+    """What tells the values that units have, of what `compare_staged` has just compared, from any others."""
+    cursor.execute(KNOWN)
+    digest: str = cursor.fetchone()[0]
+    return digest
 
 
 def fingerprint(attributes: Mapping[str, str]) -> str:

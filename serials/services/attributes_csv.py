@@ -13,12 +13,11 @@ from typing import Any, BinaryIO
 from django.db import connection, transaction
 from django.utils.translation import gettext as _, gettext_lazy
 
-from oms import csvio, files, identity
+from oms import csvio, files, identity, scanning
 from oms.errors import DomainError
 from oms.jobs import Progress
 from oms.models.keys import validate_identity
 from oms.tenancy import current_account_id
-from serials import numbering
 from serials.services import attributes
 from serials.services.attributes import (
     NAME_LENGTH,
@@ -26,6 +25,7 @@ from serials.services.attributes import (
     Applied,
     by_person,
     compare_staged,
+    known,
     said,
     write_staged,
 )
@@ -39,16 +39,22 @@ KEPT = 1_000
 """How many errors of a file its job keeps."""
 
 
+def _serial(text: str) -> tuple[str, str, str]:
+    """The cell, its key, and the key of what it says as a scan: nothing is asked, the unit that is there is meant."""
+    return text, identity.sought(text), identity.sought(scanning.readings(text)[-1])
+
+
 SCHEMA = csvio.Schema(
     [
         csvio.Column(
             "SKU",
             is_required=True,
+            aliases=csvio.words.SKU,
             max_length=80,
             example="L2201308",
             help=gettext_lazy("The SKU of the serial, whatever the case."),
         ),
-        csvio.Column("Serial", is_required=True, max_length=numbering.LONGEST, example="SN00000001"),
+        csvio.Column("Serial", _serial, is_required=True, aliases=csvio.words.SERIAL, example="SN00000001"),
         csvio.Column(
             "Attribute",
             csvio.checked(validate_identity),
@@ -68,12 +74,12 @@ FAILED_HEADER = (*SCHEMA.header, "Line", "Reason")
 
 MAKE_STAGES = """
 CREATE TEMP TABLE IF NOT EXISTS stage_file (
-    line int, sku text, sku_key text, serial text, serial_key text, name text, name_key text, value text
+    line int, sku text, sku_key text, serial text, serial_key text, scan_key text, name text, name_key text, value text
 ) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS stage_sku (sku text, sku_id bigint) ON COMMIT DELETE ROWS;
 TRUNCATE stage_file, stage_sku;
 """
-COPY_ROWS = "COPY stage_file (line, sku, sku_key, serial, serial_key, name, name_key, value) FROM STDIN"
+COPY_ROWS = "COPY stage_file (line, sku, sku_key, serial, serial_key, scan_key, name, name_key, value) FROM STDIN"
 FIND_SKUS = """
 ANALYZE stage_file;
 INSERT INTO stage_sku
@@ -87,6 +93,14 @@ INSERT INTO stage_attribute (unit_id, key, name, value, line)
 SELECT u.id, f.name_key, f.name, f.value, f.line FROM stage_file f
 JOIN stage_sku k ON k.sku = f.sku
 JOIN serials_unit u ON u.account_id = %(account)s AND u.sku_id = k.sku_id AND u.serial_key = f.serial_key
+ORDER BY u.id
+"""
+FIND_SCANNED = """
+INSERT INTO stage_attribute (unit_id, key, name, value, line)
+SELECT u.id, f.name_key, f.name, f.value, f.line FROM stage_file f
+JOIN stage_sku k ON k.sku = f.sku
+JOIN serials_unit u ON u.account_id = %(account)s AND u.sku_id = k.sku_id AND u.serial_key = f.scan_key
+WHERE f.scan_key <> f.serial_key AND NOT EXISTS (SELECT FROM stage_attribute a WHERE a.line = f.line)
 ORDER BY u.id
 """
 UNKNOWN = """
@@ -116,6 +130,8 @@ class Plan:
     errors: list[csvio.RowError] = field(default_factory=list)
     skipped: list[csvio.RowError] = field(default_factory=list)
     ignored_columns: tuple[str, ...] = ()
+    known: str = ""
+    """What the units have now, of what it sets: see `attributes.known`."""
 
     @property
     def failed(self) -> list[csvio.RowError]:
@@ -143,6 +159,7 @@ class Plan:
             "ignored_columns": list(self.ignored_columns),
             "errors": [error.as_dict() for error in self.failed[:SHOWN]],
             "failed_count": line_count(self.failed),
+            "known": self.known,
         }
 
 
@@ -161,6 +178,7 @@ def plan_import(file: BinaryIO, *, overwrite: bool, progress: Progress | None = 
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE stage_attribute")
         new, other, same = compare_staged(cursor)
+        digest = known(cursor)
         cursor.execute(SKIPPED, {"overwrite": overwrite})
         kept = cursor.fetchall()
     said = _("It has a value already, “%(value)s”, and keeps it.")
@@ -171,16 +189,20 @@ def plan_import(file: BinaryIO, *, overwrite: bool, progress: Progress | None = 
         errors=parsed.errors,
         skipped=[csvio.RowError(line, "Attribute", said % {"value": value}) for line, value in kept],
         ignored_columns=parsed.ignored_columns,
+        known=digest,
     )
 
 
 @transaction.atomic
 def apply_import(
-    file: BinaryIO, *, overwrite: bool, by: By, progress: Progress | None = None
+    file: BinaryIO, *, overwrite: bool, by: By, seen: str = "", progress: Progress | None = None
 ) -> tuple[Applied, list[csvio.RowError]]:
-    """Apply the good rows of a file, and say what is wrong with the others. Raises FileRefused, too."""
+    """Apply the good rows of a file, and say what is wrong with the others.
+
+    `seen` is the plan's `known` that somebody saw. Raises FileRefused, and Conflict where it would overwrite others.
+    """
     errors = _stage(file, progress).errors
-    return write_staged(overwrite=overwrite, by=by, progress=progress), errors
+    return write_staged(overwrite=overwrite, by=by, seen=seen, progress=progress), errors
 
 
 def run_check_job(progress: Progress) -> None:
@@ -206,7 +228,13 @@ def run_import_job(progress: Progress) -> None:
     """The job "serials.attributes": an uploaded file, applied as its page showed it."""
     by = by_person(progress.person.pk if progress.person else None)
     with files.open_file(progress.input_file) as file:
-        done, errors = apply_import(file, overwrite=bool(progress.params["overwrite"]), by=by, progress=progress)
+        done, errors = apply_import(
+            file,
+            overwrite=bool(progress.params["overwrite"]),
+            by=by,
+            seen=str(progress.params.get("seen", "")),
+            progress=progress,
+        )
     progress.finish(import_result(done, errors))
 
 
@@ -250,8 +278,7 @@ def _stage(file: BinaryIO, progress: Progress | None) -> csvio.Parsed:
                     errors.extend(each)
                     continue
                 sku, serial, name, value = each.values.values()
-                keys = [identity.sought(text) for text in (sku, serial, name)]
-                copy.write_row((each.line, sku, keys[0], serial, keys[1], name, keys[2], value))
+                copy.write_row((each.line, sku, identity.sought(sku), *serial, name, identity.sought(name), value))
                 if progress and count % STEP == 0:
                     progress.step(min(each.line, total), total, _("Reading"))
         errors.extend(_faults(cursor))
@@ -270,6 +297,7 @@ def _faults(cursor: Any) -> Iterator[csvio.RowError]:
     params = {"account": current_account_id()}
     cursor.execute(FIND_SKUS, params)
     cursor.execute(FIND_UNITS, params)
+    cursor.execute(FIND_SCANNED, params)
     cursor.execute(UNKNOWN)
     for line, sku, serial, is_sku_known in cursor.fetchall():
         if is_sku_known:

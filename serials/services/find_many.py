@@ -18,11 +18,12 @@ KEPT = timedelta(days=30)
 # Several SKUs may have the same serial: two ids are enough to know, ten SKUs enough to tell. OFFSET 0 is a fence: each
 # number is looked up in the index, and no plan reads every unit of a large account because the list is long.
 FIND = """
-SELECT a.place::int - 1,
+SELECT a.place,
        (array_agg(u.id) FILTER (WHERE a.sku IN ('', k.code_key)))[1:2],
        COALESCE(bool_or(u.is_void) FILTER (WHERE a.sku IN ('', k.code_key)), false),
-       (array_agg(k.code ORDER BY k.code))[1:10]
-FROM unnest(%(keys)s::text[], %(skus)s::text[]) WITH ORDINALITY AS a (key, sku, place)
+       (array_agg(k.code ORDER BY k.code))[1:10],
+       (array_agg(u.id) FILTER (WHERE a.sku IN ('', k.code_key) AND a.gtin = ltrim(k.gtin, '0')))[1:2]
+FROM unnest(%(places)s::int[], %(keys)s::text[], %(skus)s::text[], %(gtins)s::text[]) AS a (place, key, sku, gtin)
 CROSS JOIN LATERAL (
     SELECT id, sku_id, is_void FROM serials_unit WHERE account_id = %(account)s AND serial_key = a.key OFFSET 0
 ) AS u
@@ -35,7 +36,9 @@ GROUP BY a.place
 def find_many(*, asked: Sequence[Asked], person: Person) -> FoundList:
     """Look the numbers up and keep what came of it; what was kept longer than KEPT ago goes."""
     FoundList.objects.filter(created_at__lt=timezone.now() - KEPT).delete()
-    found = _look_up(asked)
+    found = _look_up([(place, key, each) for place, each in enumerate(asked) for key in (each.key, *each.others)])
+    rest_of = [(place, each.last, each) for place, each in enumerate(asked) if each.last and place not in found]
+    found |= _look_up(rest_of) if rest_of else {}
     units: dict[int, int] = {}
     lines: dict[tuple[str, str], int] = {}
     has_void = False
@@ -56,13 +59,18 @@ def find_many(*, asked: Sequence[Asked], person: Person) -> FoundList:
     return FoundList.objects.create(person=person, unit_ids=list(units), has_void=has_void, rest=rest)
 
 
-def _look_up(asked: Sequence[Asked]) -> dict[int, tuple[list[int] | None, bool, list[str]]]:
-    """Place in the list → up to two ids of units that it means, whether one is void, and the SKUs that have it."""
+def _look_up(names: Sequence[tuple[int, str, Asked]]) -> dict[int, tuple[list[int] | None, bool, list[str]]]:
+    """Place in the list → up to two ids of units that it means, whether one is void, and the SKUs that have it.
+
+    Where a scan says a GTIN, the units of the SKU that has it are meant, if there are any.
+    """
     params: dict[str, Any] = {
         "account": current_account_id(),
-        "keys": [each.key for each in asked],
-        "skus": [identity.sought(each.sku) for each in asked],
+        "places": [place for place, _key, _each in names],
+        "keys": [key for _place, key, _each in names],
+        "skus": [identity.sought(each.sku) for _place, _key, each in names],
+        "gtins": [each.gtin or None for _place, _key, each in names],
     }
     with connection.cursor() as cursor:
         cursor.execute(FIND, params)
-        return {place: (ids, is_void, skus) for place, ids, is_void, skus in cursor.fetchall()}
+        return {place: (of_gtin or ids, is_void, skus) for place, ids, is_void, skus, of_gtin in cursor.fetchall()}

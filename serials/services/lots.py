@@ -21,7 +21,7 @@ CORRECTED = "correct"
 def correct_expiry(*, lot_id: int, expires_on: date | None, reason: str, actor: Person | None) -> Lot:
     """Give a lot another expiry, wherever it lies; its units' history is not touched. Recorded in the audit log."""
     lot: Lot = Lot.objects.select_for_update(of=("self",)).select_related("sku").get(pk=lot_id)
-    record_expiry(lot, expires_on, action=CORRECTED, reason=reason, actor=actor)
+    record_expiry(lot, expires_on, action="correct", reason=reason, actor=actor)
     lot.expires_on = expires_on
     lot.save(update_fields=["expires_on"])
     return lot

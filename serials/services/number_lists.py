@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _, gettext_lazy, ngettext
 
-from oms import csvio, identity
+from oms import csvio, identity, scanning
 from oms.csvio.reading import read_lines
 from oms.errors import DomainError
 from serials import numbering
@@ -19,11 +19,17 @@ SHOWN = 5
 LONGEST_SAID = 200
 SCHEMA = csvio.Schema(
     [
-        csvio.Column("SKU", max_length=80, example="L2201308", help=gettext_lazy("Needed where several SKUs have it.")),
+        csvio.Column(
+            "SKU",
+            aliases=csvio.words.SKU,
+            max_length=80,
+            example="L2201308",
+            help=gettext_lazy("Needed where several SKUs have it."),
+        ),
         csvio.Column(
             "Serial",
             is_required=True,
-            aliases=("Serials", "Serial number", "Number"),
+            aliases=(*csvio.words.SERIAL, "Number"),
             max_length=10_000,  # what is too long is not found, with and without a header
             example="SN00000001",
         ),
@@ -35,20 +41,27 @@ SCHEMA = csvio.Schema(
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One number of a list: its line, what was typed, its normalised form, and the SKU where one is named."""
+    """One number of a list: its line, what was typed, its normalised form, and the SKU where one is named.
+
+    `others` are the normalised forms of what else it says, being a scan, and `gtin` the one that it says, without
+    leading zeros; `last` what it may mean where all of that is no serial.
+    """
 
     line: int
     typed: str
     key: str
     sku: str = ""
+    others: tuple[str, ...] = ()
+    gtin: str = ""
+    last: str = ""
 
 
 def read_list(data: bytes) -> list[Asked]:
     """The numbers of a text or a CSV file; one with a header that names Serial may name the SKU as well.
 
-    Without it the numbers stand between line breaks, commas, semicolons or tabs. One that cannot be a serial, such as
-    two that a scanner ran together, is among them with a key that no unit has. Raises DomainError where there are none
-    or too many.
+    Without it the numbers stand between line breaks, commas, semicolons or tabs; a GS1 scan is one, whatever is in it.
+    One that cannot be a serial is among them with a key that no unit has. Nothing is asked: all that a scan says is
+    looked up. Raises DomainError where there are none or too many.
     """
     if not data.strip(b'\xef\xbb\xbf \t\r\n,;"'):
         raise DomainError(_("There is no number in it."))
@@ -64,12 +77,20 @@ def read_list(data: bytes) -> list[Asked]:
             _("These are %(count)s numbers, and %(most)s at most are found at once. Split the list.")
             % {"count": f"{len(texts):,}", "most": f"{MOST:,}"}
         )
-    asked = [Asked(line, _shown(typed), _key(typed), sku) for line, typed, sku in texts]
+    asked = [_asked(line, typed, sku) for line, typed, sku in texts]
     if faults:
         raise DomainError(_said(sorted(faults)))
     if not asked:
         raise DomainError(_("There is no number in it."))
     return asked
+
+
+def _asked(line: int, typed: str, sku: str) -> Asked:
+    names = scanning.readings(typed)
+    others = [_key(name) for name in names if name != typed]
+    body = names[-1] if names else typed
+    last = _key(body[2:]) if body.startswith("21") and len(body) > 2 else ""
+    return Asked(line, _shown(typed), _key(typed), sku, tuple(others), scanning.gtin_of(typed).lstrip("0"), last)
 
 
 def _key(typed: str) -> str:
@@ -83,8 +104,8 @@ def _shown(typed: str) -> str:
 
 def _cells(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
     for line, text in enumerate(lines, start=1):
-        for cell in re.split("[,;\t]", text.strip()):
-            typed = csvio.unescape(cell.strip().strip('"').strip())
+        for cell in scanning.scans(text) or re.split("[,;\t]", text.strip()):
+            typed = csvio.unescape(scanning.plain(cell).strip('"').strip())
             if typed:
                 yield line, typed
 

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from oms import files, jobs
 from oms.access import AccountRequest, require_role
 from oms.downloads import csv_file
-from oms.errors import DomainError
+from oms.errors import Conflict, DomainError
 from oms.models import OFFICE, Job, JobState, StoredFile
 from oms.queries.jobs import readable_files
 from serials.forms import AttributesUploadForm
@@ -134,22 +134,24 @@ def _seen(request: AccountRequest, stored: StoredFile, *, overwrite: bool) -> di
 
 
 def _check_job(request: AccountRequest, stored: StoredFile, *, overwrite: bool) -> Job:
-    """The job that checks a large file, begun when it is first asked for."""
+    """The job that checks a large file, begun when it is first asked for, and anew after it could not be applied."""
+    failed = Job.objects.filter(kind="serials.attributes", input_file=stored, state=JobState.FAILED).count()
     return jobs.start(
         "serials.attributes_check",
         _("Check of %(file)s") % {"file": stored.name},
         {"overwrite": overwrite, "page": _address(request, "serials_attributes_check", stored, overwrite=overwrite)},
         person=request.user,
-        idempotency_key=f"serials.attributes_check:{stored.key}:{int(overwrite)}",
+        idempotency_key=f"serials.attributes_check:{stored.key}:{int(overwrite)}:{failed}",
         input_file=stored,
     )
 
 
 def _apply(request: AccountRequest, stored: StoredFile, *, overwrite: bool) -> HttpResponse:
+    seen = request.POST.get("seen", "")[:64]
     facts: dict[str, Any] = {
         "kind": "serials.attributes",
         "title": _("Attributes from %(file)s") % {"file": stored.name},
-        "params": {"overwrite": overwrite},
+        "params": {"overwrite": overwrite, "seen": seen},
         "person": request.user,
         "idempotency_key": f"serials.attributes:{stored.key}:{int(overwrite)}",
         "input_file": stored,
@@ -157,11 +159,15 @@ def _apply(request: AccountRequest, stored: StoredFile, *, overwrite: bool) -> H
 
     def work() -> dict[str, Any]:
         with files.open_file(stored) as file:
-            return import_result(*apply_import(file, overwrite=overwrite, by=by_person(request.user.pk)))
+            return import_result(*apply_import(file, overwrite=overwrite, by=by_person(request.user.pk), seen=seen))
 
     if stored.size > AT_ONCE:
         return redirect("job", account_slug=request.account.slug, pk=jobs.start(**facts).pk)
-    job = jobs.do_now(**facts, work=work)
+    try:
+        job = jobs.do_now(**facts, work=work)
+    except Conflict as error:
+        messages.error(request, str(error))
+        return redirect(_address(request, "serials_attributes_check", stored, overwrite=overwrite))
     messages.success(request, job.result["summary"], extra_tags="dialog")
     if count := job.result["error_count"]:
         said = ngettext("%(count)s row was left out.", "%(count)s rows were left out.", count)

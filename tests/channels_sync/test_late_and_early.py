@@ -24,6 +24,7 @@ def vendor(account_a, connection, told, monkeypatch):
     with account_context(account_a):
         sku = make_sku()
     made = told((sku, 99), planned=False)
+    received_at = timezone.now().isoformat()  # not before it was submitted
 
     class Vendor(list):
         asked: list = []  # noqa: RUF012
@@ -40,7 +41,7 @@ def vendor(account_a, connection, told, monkeypatch):
 
     def document(number, quantity):
         line = {"line": 1, "sku": sku.code, "quantity": quantity, "lots": [], "units": [], "bin": "A-01-1"}
-        received = {"received_at": "2026-11-30T15:00:00+00:00", "version": 1, "reference": made.number}
+        received = {"received_at": received_at, "version": 1, "reference": made.number}
         return {"id": number, "lines": [line], **received}
 
     found = Vendor()

@@ -72,7 +72,7 @@ def message(connection, number, reference, *lines, version=1):
         for sku, quantity, serials in lines
     ]
     raw = {"id": number, "version": version, "reference": reference, "lines": told}
-    raw["received_at"] = "2026-11-30T15:00:00+00:00"
+    raw["received_at"] = timezone.now().isoformat()
     return InboundMessage.objects.create(
         connection=connection,
         realm=tenant(connection),

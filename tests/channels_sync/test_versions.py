@@ -4,6 +4,7 @@ import threading
 
 import pytest
 from django.db import DatabaseError, connections as databases, transaction
+from django.utils import timezone
 
 from channels_sync.contract import Flow
 from channels_sync.models import InboundMessage, InboundState
@@ -207,7 +208,7 @@ def test_documents_whose_numbers_begin_alike_are_two(account_a, warehouse, conne
     def tell(number, version, quantity):
         line = {"line": 1, "sku": sku.code, "quantity": quantity, "lots": [], "units": [], "bin": "A-01-1"}
         raw = {"id": number, "version": version, "reference": made.number, "lines": [line]}
-        raw["received_at"] = "2026-11-30T15:00:00+00:00"
+        raw["received_at"] = timezone.now().isoformat()
         with account_context(account_a):
             row = InboundMessage.objects.create(
                 connection=connection,
@@ -244,7 +245,7 @@ def test_a_case_belongs_to_its_own_document(account_a, ana, warehouse, connectio
     def tell(number, code):
         line = {"line": 1, "sku": code, "quantity": 1, "lots": [], "units": [], "bin": "A-01-1"}
         raw = {"id": number, "version": 1, "reference": made.number, "lines": [line]}
-        raw["received_at"] = "2026-11-30T15:00:00+00:00"
+        raw["received_at"] = timezone.now().isoformat()
         with account_context(account_a):
             row = InboundMessage.objects.create(
                 connection=connection,

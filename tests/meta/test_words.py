@@ -181,8 +181,11 @@ def audit_calls(path):
 
 def handed_to(path, function, name):
     """What calls in the same file give to an argument of a function."""
+    calls = [call for call in nodes(path, ast.Call) if ast.unparse(call.func) == function.name]
+    if name in {argument.arg for argument in function.args.kwonlyargs}:
+        return [keyword.value for call in calls for keyword in call.keywords if keyword.arg == name]
     position = [argument.arg for argument in function.args.args].index(name)
-    return [call.args[position] for call in nodes(path, ast.Call) if ast.unparse(call.func) == function.name]
+    return [call.args[position] for call in calls]
 
 
 def codes(path, argument):

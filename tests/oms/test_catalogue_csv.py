@@ -4,10 +4,13 @@ from io import BytesIO
 
 import pytest
 
-from oms import demo
-from oms.models import AuditEntry, Sku, Workflow
+from oms import demo, jobs
+from oms.errors import Conflict
+from oms.models import AuditEntry, Job, Sku, Workflow
 from oms.services import catalogue_csv
+from oms.tenancy import account_context
 from tests import factories
+from tests.replenishment.browsing import fields_of
 
 SAMPLE = demo.CATALOGUE
 
@@ -118,3 +121,42 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(in_a, django_assert_m
 def test_the_words_of_the_serial_column_are_those_of_the_product(in_a, ana, label):
     apply(f"SKU,Name,Serial\nS,N,{label}\n", ana)
     assert Sku.objects.get().get_workflow_display() == label
+
+
+def test_what_somebody_changed_since_the_check_is_not_overwritten(in_a, ana):
+    factories.make_sku(code="A", name="Old"), factories.make_sku(code="B", name="Old")
+    file = "SKU,Name\nA,File\nB,File\n"
+    seen = plan(file).known
+    Sku.objects.filter(code="B").update(name="Somebody's")
+    with pytest.raises(Conflict, match="nothing is changed"):
+        apply(file, ana, seen=seen)
+    assert dict(Sku.objects.values_list("code", "name")) == {"A": "Old", "B": "Somebody's"}
+    apply(file, ana, seen=plan(file).known)
+    assert set(Sku.objects.values_list("name", flat=True)) == {"File"}
+    assert apply(file, ana, seen=seen).unchanged == 2, "sent again it changes nothing and complains of nothing"
+
+
+def test_a_sku_that_somebody_added_since_the_check_is_not_overwritten(in_a, ana):
+    seen = plan("SKU,Name\nA,File\n").known
+    factories.make_sku(code="a", name="Somebody's")
+    with pytest.raises(Conflict):
+        apply("SKU,Name\nA,File\n", ana, seen=seen)
+
+
+def test_its_page_sends_what_it_showed(client_for, ana, account_a):
+    web = client_for(ana)
+    with account_context(account_a):
+        factories.make_sku(code="A", name="Old")
+    file = BytesIO(b"SKU,Name\nA,File\n")
+    file.name = "skus.csv"
+    url = web.post("/acme/inventory/skus/upload/", {"file": file}).url
+    sent = fields_of(web.get(url).content.decode())
+    with account_context(account_a):
+        Sku.objects.update(name="Somebody's")
+    web.post(url, sent)
+    with account_context(account_a):
+        job = Job.objects.get()
+        jobs.run_next(job.account_id)
+        job.refresh_from_db()
+        assert (job.state, Sku.objects.get().name) == ("failed", "Somebody's")
+    assert "Look at it again" in job.message

@@ -269,7 +269,7 @@ def test_checked_runs_a_models_validators():
     assert faults(read('A\nfine\n"a\tb"\n', schema)) == [(3, "A")]
 
 
-@pytest.mark.parametrize("text", ["1.0", "1e1", "٣", "0x1", "1_0", "", "100", "-1", "9" * 30])
+@pytest.mark.parametrize("text", ["1.5", "1e1", "٣", "0x1", "1_0", "", "100", "-1", "9" * 30])
 def test_whole_number_refuses(text):
     assert faults(read(f"SKU,Qty,Serial\nA,{text or ' - '},1\n")) == [(2, "Qty")]
 

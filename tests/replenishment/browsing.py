@@ -7,6 +7,13 @@ def text_of(answer):
     return (answer.getvalue() if answer.streaming else answer.content).decode()
 
 
+def answers(questions, **choices):
+    """What a form sends of the questions of a page: kind → choice."""
+    by_code = {question.code: question for question in questions}
+    shown = {"asked": [question.token for question in questions]}
+    return {by_code[code].name: choice for code, choice in choices.items() if code in by_code} | shown
+
+
 def fields_of(page):
     """Name → value of the fields of a page, as a browser would send them."""
     tags = re.findall(r"<input[^>]*>", page)

@@ -39,7 +39,8 @@ def work_of(work):
     found = {}
 
     def explained(execute, sql, params, many, context):
-        name = " ".join(str(sql).split()[:3])
+        sql = sql if isinstance(sql, str) else sql.as_string(context["cursor"].connection)
+        name = " ".join(sql.split()[:3])
         if name.startswith(("INSERT INTO stage", "SELECT u.sku_id, u.serial_key,", "SELECT u.id, e.id,")):
             point = transaction.savepoint()
             execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}", params, many, context)

@@ -11,7 +11,7 @@ from oms import identity
 from oms.errors import DomainError
 from oms.models import Discrepancy, Stock
 from oms.models.keys import validate_identity
-from oms.queries.catalogue import skus_by_code
+from oms.queries.catalogue import skus_named
 from oms.services import orders, people, stock
 from replenishment.models import PlannedSerial
 from replenishment.receiving import IncomingLot
@@ -228,7 +228,7 @@ def _any_code(text):
         return
     if 0 < len(text.strip()) <= 80:
         sku = make_sku(code=text.strip())
-        assert skus_by_code([text])[text] == sku == skus_by_code([sku.code_key])[sku.code_key]
+        assert skus_named([text])[text] == sku == skus_named([sku.code_key])[sku.code_key]
 
 
 def _lot(sku, text):

@@ -1,6 +1,7 @@
 """Serials from a CSV file: spread over the lines of their SKU, every bad row with its line, column and reason."""
 
 import io
+from urllib.parse import urlencode
 
 import pytest
 
@@ -11,6 +12,7 @@ from replenishment.services import planning, serials_csv
 from replenishment.services.drafts import LineInput, change_lines
 from replenishment.services.lookalikes import look_alikes_of
 from tests.factories import make_serialized_sku, make_sku
+from tests.replenishment.browsing import answers
 from tests.replenishment.factories import generate, line_of, make_replenishment, make_submitted
 
 pytestmark = pytest.mark.django_db
@@ -40,14 +42,14 @@ def test_serials_fill_the_lines_of_their_sku_in_order(in_a):
     one, other = make_serialized_sku(code="ONE"), make_serialized_sku(code="OTHER")
     made = make_replenishment((one, 2), (other, 1), (one, 3))
     planning.add_serials(line_id=line_of(made, 1).pk, serials=["TYPED"], actor=None)
-    plan = apply(made, "one,A-1", "OTHER,B-1", "ONE,a-2 ", "ONE,A001-A050")
+    plan = apply(made, "one,A-1", "OTHER,B-1", "ONE,a-2 ", "ONE,A001")
     assert plan.errors == []
     assert planned() == [
         (1, "TYPED", False),
         (1, "A-1", False),
         (2, "B-1", False),
         (3, "a-2", False),
-        (3, "A001-A050", False),  # a file has one serial a row: a range is not written out
+        (3, "A001", False),
     ]
     assert AuditEntry.objects.filter(action="Serials added").latest("pk").changes["serials"] == [None, 4]
 
@@ -107,7 +109,7 @@ def test_many_serials_are_planned_by_a_few_statements(in_a, django_assert_max_nu
     sku = make_serialized_sku(code="SER")
     made = make_replenishment(*[(sku, 1_000)] * 10)
     file = parsed("SKU,Serial\n" + "".join(f"SER,S-{number:06}\n" for number in range(10_001)))
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(15):
         plan = serials_csv.apply_serials(replenishment_id=made.pk, parsed=file, actor=None)
     assert (len(plan.serials), len(plan.errors)) == (10_000, 1)
     assert [count for _line, count in plan.by_line] == [1_000] * 10
@@ -234,11 +236,64 @@ def test_look_alikes_of_a_large_file_of_many_skus_are_one_statement(in_a, django
         assert len(look_alikes_of(serials)) == 200
 
 
-def test_the_page_of_a_file_says_that_a_range_is_one_serial_there(web, account_a):
+def test_what_rows_may_mean_is_asked_by_kind_and_answered_for_all_of_them(web, account_a):
     with account_context(account_a):
         made = make_replenishment((make_serialized_sku(code="SER"), 9))
-    page = web.get(upload(web, made, 'SKU,Serial\nSER,U4-U9\nSER,"A,B"\nSER,C1\n').url).content.decode()
-    assert "2 rows look like ranges or lists, but each is one serial here" in page
-    assert "kept as it stands there: U4-U9 · A,B." in page
-    page = web.get(upload(web, made, "SKU,Serial\nSER,C1\n").url).content.decode()
-    assert "look like" not in page
+    url = upload(web, made, 'SKU,Serial\nSER,U4-U6\nSER,"A,B"\nSER,C1\nSER,TBD\nSER,V1-V2\n').url
+    page = web.get(url)
+    text = page.content.decode()
+    assert "2 entries look like ranges" in text
+    assert "1 entry looks like a list of serials" in text
+    assert "Use these answers" in text
+    assert "Apply" not in text, "not before each question has an answer"
+    assert web.post(url).url == url
+    with account_context(account_a):
+        assert planned() == [], "and not without the button either"
+    some = answers(page.context["questions"], range="proposed", placeholder="leave")
+    assert "Apply" not in web.get(url, some).content.decode()
+    every = answers(page.context["questions"], range="proposed", placeholder="leave", list="take")
+    assert "Apply 4 rows" in web.get(url, every).content.decode()
+    assert web.post(f"{url}?{urlencode(every)}").status_code == 302
+    with account_context(account_a):
+        assert [serial for _line, serial, _is in planned()] == ["U4", "U5", "U6", "A,B", "C1", "V1", "V2"]
+
+
+def test_an_answer_is_about_the_rows_that_were_shown(web, account_a):
+    with account_context(account_a):
+        made = make_replenishment((make_serialized_sku(code="SER"), 9))
+    asked = web.get(upload(web, made, "SKU,Serial\nSER,U4-U6\n").url).context["questions"]
+    other = upload(web, made, "SKU,Serial\nSER,U4-U7\n").url
+    assert "Apply" not in web.get(other, answers(asked, range="proposed")).content.decode()
+
+
+def test_what_a_spreadsheet_makes_of_serials_is_told_before_it_is_planned(web, account_a):
+    with account_context(account_a):
+        made = make_replenishment((make_serialized_sku(code="SER"), 20))
+    rows = ["8.93901E+18", "10023.0", "8939010102358470000", "#N/A", "N/A", "TBD", "-", "#REF!", '"=""000123"""']
+    url = upload(web, made, "SKU,Serial\n" + "".join(f"SER,{row}\n" for row in rows)).url
+    page = web.get(url)
+    assert {question.code: question.words for question in page.context["questions"]} == {
+        "decimal": ["10023.0: 10023"],
+        "rounded": ["8939010102358470000"],
+        "placeholder": ["N/A", "TBD", "-"],
+    }
+    assert [error.line for error in page.context["errors"]] == [2, 5, 9]
+    assert all("ormat the column as text" in error.message for error in page.context["errors"])
+    every = answers(page.context["questions"], decimal="proposed", rounded="take", placeholder="leave")
+    web.post(f"{url}?{urlencode(every)}")
+    with account_context(account_a):
+        assert [serial for _line, serial, _is in planned()] == ["10023", "8939010102358470000", "000123"]
+
+
+def test_a_job_asks_nothing_and_leaves_out_what_it_would_ask(in_a):
+    made = make_replenishment((make_serialized_sku(code="SER"), 3))
+    plan = apply(made, "SER,A1", "SER,N/A", "SER,A2")
+    assert [error.line for error in plan.errors] == [3]
+    assert [serial for _line, serial, _is in planned()] == ["A1", "A2"]
+
+
+def test_the_sku_of_a_serial_is_named_by_its_barcode(in_a):
+    sku = make_serialized_sku(code="SER", gtin="9521234543213", product_id="88302")
+    made = make_replenishment((sku, 2))
+    apply(made, "09521234543213,A1", "88302,A2")
+    assert [serial for _line, serial, _is in planned()] == ["A1", "A2"]

@@ -86,7 +86,7 @@ def test_a_bad_quantity_is_told_at_its_field_and_what_was_typed_stays(web, accou
     ("change", "words"),
     [
         ({"lines-0-sku": "NOBODY"}, "There is no SKU “NOBODY”"),
-        ({"lines-0-sku": "x" * 300}, "at most 80"),
+        ({"lines-0-sku": "x" * 300}, "at most 200"),
         ({"lines-0-sku": "", "lines-0-quantity": ""}, "Add at least one SKU"),
         ({"lines-0-lot_expires_on": "31.1.2027"}, "yyyy-mm-dd"),
         ({"lines-0-lot_expires_on": "2027-01-31"}, "Name the lot"),

@@ -2,8 +2,11 @@
 
 import csv
 import io
+from datetime import UTC, datetime
 
 import pytest
+from django.db import connection
+from django.utils import timezone
 
 from oms import files, jobs
 from oms.csvio import escape
@@ -11,7 +14,7 @@ from oms.models import Job, JobState
 from oms.tenancy import account_context
 from serials.models import Unit, UnitEvent
 from serials.queries import history_file
-from serials.queries.history_file import HistoryFile
+from serials.queries.history_file import MOMENT, HistoryFile
 from serials.services import attributes
 from serials.views import actions
 from tests.factories import make_bin, make_serialized_sku
@@ -59,7 +62,31 @@ def test_the_file_has_the_eleven_columns_and_one_for_each_attribute(web, account
     assert newest[:5] == ["L-1", "", "A-01", first.serial, "Ready"]
     assert newest[7:9] == ["Replenishment", "RECEIPT"]
     assert newest[11:] == ['re"d, dark', ""]
+    with account_context(account_a), timezone.override("Europe/Berlin"):
+        moment = UnitEvent.objects.filter(unit=first.pk).latest("pk").occurred_at
+        assert newest[10] == timezone.localtime(moment).isoformat(timespec="seconds")
     assert rows[2][11:] == ["", "mine"]
+
+
+@pytest.mark.parametrize(
+    ("zone", "written"),
+    [
+        ("Asia/Kolkata", "2026-07-01T17:30:00+05:30"),
+        ("America/St_Johns", "2026-07-01T09:30:00-02:30"),
+        ("UTC", "2026-07-01T12:00:00+00:00"),
+    ],
+)
+def test_its_times_say_their_zone(in_a, zone, written):
+    moment = datetime(2026, 7, 1, 12, tzinfo=UTC)
+    with timezone.override(zone):
+        unit = make_unit()
+        file = HistoryFile(Unit.objects.filter(pk=unit.pk))
+        with connection.cursor() as cursor:
+            select = f"SELECT {MOMENT} FROM (SELECT %(at)s::timestamptz AS occurred_at) e"
+            cursor.execute(select, {"zone": zone, "at": moment})
+            assert cursor.fetchone()[0] == written
+        _header, row = csv.reader(io.StringIO(b"".join(file.lines()).decode("utf-8-sig"), newline=""))
+        assert datetime.fromisoformat(row[10]).tzinfo is not None
 
 
 def test_a_name_in_several_spellings_is_one_column(in_a):
@@ -78,7 +105,8 @@ def test_a_name_in_several_spellings_is_one_column(in_a):
 
 NASTY = [
     "=1+1", "+1", "-1", "-1.5", "-x", "@a", "'=1", "''x", "'x", "＝1", "plain", 'a"b', "a,b", "a\nb", "a\r\nb", "é ß 日本",  # noqa: E501
-    "\\.", "\\N", " =1", "-1 ", "- 5", "%s %(x)s {0}",
+    "\\.", "\\N", " =1", "-1 ", "- 5", "%s %(x)s {0}", "x;=1+1", 'x; "=1', "a|'@b", "a;b; c", "=1;=2;-3", "5;-x\n=1",
+    "\tx", "\t=1", "'\t=1", "'\tx", "x;\t=1", "x\t", ";;\t+", "\t\t=",
 ]  # fmt: skip
 
 

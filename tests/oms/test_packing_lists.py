@@ -1,0 +1,161 @@
+"""Files as people have them: other names of columns, a title above, no header, empty cells, a spreadsheet's days."""
+
+import csv
+import io
+from datetime import date
+
+import pytest
+from django.utils import translation
+
+from oms.csvio import Column, FileRefused, Schema, TwoDays, parse_day, unescape, whole_number, words, write
+from oms.errors import DomainError
+from serials.services.attributes_csv import SCHEMA as ATTRIBUTES
+from serials.services.number_lists import SCHEMA as NUMBERS
+
+SERIALS = Schema(
+    [
+        Column("Serial", is_required=True, aliases=words.SERIAL),
+        Column("SKU", aliases=words.SKU),
+    ],
+    alone="Serial",
+)
+BOTH = Schema(
+    [Column("SKU", is_required=True, aliases=words.SKU), Column("Serial", is_required=True, aliases=words.SERIAL)]
+)
+
+
+def read(text, schema=BOTH):
+    return schema.read(io.BytesIO(text.encode()))
+
+
+def rows(parsed):
+    return [(row.line, *row.values.values()) for row in parsed.rows]
+
+
+@pytest.mark.parametrize("schema", [BOTH, ATTRIBUTES, NUMBERS], ids=["serials", "attributes", "numbers"])
+@pytest.mark.parametrize(
+    ("sku", "serial"),
+    [
+        ("Item No.", "Serial No."),
+        ("SKU", "S/N"),
+        ("Part Number", "SerialNumber"),
+        ("sku", "SN"),
+        ("Article no", "Serial #"),
+        ("ITEM CODE", "serial_numbers"),
+    ],
+)
+def test_every_upload_knows_what_packing_lists_call_their_columns(schema, sku, serial):
+    parsed = read(f"{sku};{serial};Attribute;Value\nL2201308;XA1;Colour;red\n", schema)
+    assert (parsed.missing_columns, len(parsed.rows)) == ((), 1)
+    assert parsed.rows[0].values["SKU"] == "L2201308"
+
+
+def test_a_file_of_one_column_needs_no_header():
+    assert rows(read("HN1\r\nHN2\r\nHN3\r\n", SERIALS)) == [(1, "HN1", ""), (2, "HN2", ""), (3, "HN3", "")]
+    assert rows(read("Serial No.\nHN1\n", SERIALS)) == [(2, "HN1", "")]
+    assert rows(read("HN1,\nHN2,\n", SERIALS)) == [(1, "HN1", ""), (2, "HN2", "")]
+
+
+def test_a_word_without_a_digit_is_a_header_that_nobody_knows():
+    assert read("Numero de serie\nHN1\n", SERIALS).missing_columns == ("Serial",)
+    assert read("HN1\n", BOTH).missing_columns == ("SKU", "Serial"), "a file of two columns has a header"
+
+
+def test_a_title_above_the_header_is_no_header():
+    parsed = read("Packing list PL-88;\r\nShipped 2026-11-20;\r\n\r\nSKU;Serial\r\nL2201308;XC1\r\n;XC2\r\n")
+    assert rows(parsed) == [(5, "L2201308", "XC1")]
+    assert [(error.line, error.column) for error in parsed.errors] == [(6, "SKU")]
+
+
+def test_the_header_is_looked_for_in_twenty_lines_only():
+    title = "".join(f"Line {number},\n" for number in range(20))
+    assert read(f"{title}SKU,Serial\nL,X\n").missing_columns == ("SKU", "Serial")
+
+
+@pytest.mark.parametrize("header", ["SKU,Serial", "SKU,Serial,", "SKU,Serial,,"])
+def test_empty_cells_at_the_end_are_none(header):
+    parsed = read(f"{header}\nL,XE1,\nL,XE2,,,\nL,XE3\nL,XE4,,surplus\nL\n")
+    assert rows(parsed) == [(2, "L", "XE1"), (3, "L", "XE2"), (4, "L", "XE3")]
+    assert [error.line for error in parsed.errors] == [5, 6]
+
+
+def test_a_cell_of_a_whole_file_is_told_as_one():
+    parsed = read(f'SKU,Serial\nL,X1\nL,"{"9" * 140_000}"\nL,X2\n')
+    assert rows(parsed) == [(2, "L", "X1"), (4, "L", "X2")]
+    assert [(error.line, error.message) for error in parsed.errors] == [(3, "A cell has more than 131,072 characters.")]
+    with pytest.raises(FileRefused, match="131,072"):
+        read(f'"{"9" * 140_000}",Serial\nL,X1\n')
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("2027-01-31", "2027-1-31", "2027/01/31", "2027.01.31", "31.01.2027", "31.1.27", "1/31/2027", "1/31/27"),
+        *("31/1/2027", "31-01-2027", "31-Jan-27", "31 Jan 2027", "31. January 2027", "Jan 31, 2027", "January 31 2027"),
+        *("2027-01-31 00:00:00", "2027-01-31T00:00:00Z", "31.01.2027 00:00", "2027-01-31T00:00:00.000+00:00"),
+    ],
+)
+def test_a_day_that_can_mean_one_only_is_that_day(text):
+    assert parse_day(text) == date(2027, 1, 31)
+
+
+def test_the_name_of_a_month_is_english_whatever_the_page_is():
+    with translation.override("de"):
+        assert parse_day("3-Sept-2027") == date(2027, 9, 3)
+        assert parse_day("3-May-2027") == date(2027, 5, 3)
+
+
+def test_a_day_that_can_mean_two_is_asked_about():
+    with pytest.raises(TwoDays):
+        parse_day("1/2/2027")
+    assert parse_day("1/2/2027", "day") == date(2027, 2, 1)
+    assert parse_day("1/2/2027", "month") == date(2027, 1, 2)
+    assert parse_day("1.2.2027", "month") == date(2027, 2, 1), "dots: the day comes first"
+    assert parse_day("2/2/2027") == date(2027, 2, 2)
+    assert parse_day("13/2/2027", "month") == date(2027, 2, 13), "there is no month 13"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("31.02.2027", "no such day"),
+        ("46418", "number that a spreadsheet keeps"),
+        ("31/13/2027", "no such day"),
+        ("2027-01-31 14:30", "yyyy-mm-dd"),
+        ("٣١.٠١.٢٠٢٧", "yyyy-mm-dd"),
+        ("31-Foo-2027", "yyyy-mm-dd"),
+        ("31-Jany-2027", "yyyy-mm-dd"),
+        ("1/2-2027", "yyyy-mm-dd"),
+    ],
+)
+def test_what_is_no_day_is_told(text, why):
+    with pytest.raises(DomainError, match=why):
+        parse_day(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("40.0", 40), ("40,00", 40), ("1,200", 1200), ("1.250", 1250), ("1,200,000", 1_200_000), ("1.000.000", 1_000_000)],
+)
+def test_quantities_as_spreadsheets_write_them(text, number):
+    assert whole_number(0, 10**7)(text) == number
+
+
+@pytest.mark.parametrize("text", ["2,000", "40.000", "40 pcs", "1,200.5", "12,00,000", "1e3", "٤٠", "1_000", "40.5"])
+def test_a_quantity_that_may_be_two_or_none_is_refused(text):
+    with pytest.raises(DomainError, match="digits only"):
+        whole_number(0, 10**7)(text)
+
+
+@pytest.mark.parametrize("text", ["x;=1+1", "x;\t=1+1", 'x;"=1+1"', "a|@b", "x\t-2+3", "=1;=2", "x; ＝1"])
+def test_no_cell_begins_a_formula_behind_another_separator(text):
+    file = b"".join(write([["SKU-1", text]], ["A", "B"], has_bom=False)).decode()
+    for separator in ";\t|":
+        for cell in file.replace("\r\n", "\n").replace("\n", separator).split(separator):
+            assert cell.strip(' "')[:1] not in set("=+-@＝")
+    ((_sku, written),) = list(csv.reader(io.StringIO(file, newline="")))[1:]
+    assert unescape(written) == text
+
+
+def test_prose_with_semicolons_is_left_alone():
+    assert b"one; two, 3 - 4" in b"".join(write([["one; two, 3 - 4"]], ["Note"]))
