@@ -4,12 +4,15 @@ Whoever leaves work for later says so with `due`, in the transaction that makes 
 rows, which hold nothing but an account's id, a kind and a time, and starts one task per account and kind. A row is
 deleted in the transaction that sends its task, after sending: a task may be sent twice, never not at all, so tasks look
 for what is to be done and do not count how often they are called.
+
+It also makes the rounds (settings.ROUNDS), which are rows claimed by the database's clock: a round whose row lies in
+the future was made while that clock was wrong, and is made again at once.
 """
 
 import logging
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -33,11 +36,34 @@ WITH claimed AS (
 )
 DELETE FROM oms_due USING claimed WHERE oms_due.id = claimed.id RETURNING oms_due.at, oms_due.id, account_id, kind
 """
-ROUNDS = """
+MADE_DUE = """
 INSERT INTO oms_due (account_id, kind, at)
-SELECT account.id, kind, statement_timestamp() + random() * interval '5 minutes'
+SELECT account.id, kind, statement_timestamp() + random() * make_interval(secs => %s)
 FROM oms_account account CROSS JOIN unnest(%s::text[]) kind
 """
+KNOWN_ROUNDS = """
+INSERT INTO oms_round (kind, made_at)
+SELECT unnest(%s::text[]), statement_timestamp() ON CONFLICT (kind) DO NOTHING
+"""
+CLAIM_ROUNDS = """
+WITH claimed AS (
+    SELECT known.kind FROM oms_round known JOIN unnest(%s::text[], %s::float[]) AS wanted (kind, seconds) USING (kind)
+    WHERE made_at NOT BETWEEN statement_timestamp() - make_interval(secs => seconds) AND statement_timestamp()
+    FOR UPDATE OF known SKIP LOCKED
+)
+UPDATE oms_round SET made_at = statement_timestamp() FROM claimed WHERE oms_round.kind = claimed.kind
+RETURNING oms_round.kind
+"""
+CUT = """
+UPDATE oms_due SET at = statement_timestamp() + make_interval(secs => %s)
+WHERE at > statement_timestamp() + make_interval(secs => %s)
+"""
+LAST_DISPATCH = "SELECT made_at, statement_timestamp() - made_at FROM oms_round WHERE kind = 'dispatch'"
+SPREAD_SECONDS = 300
+LONGEST_SECONDS = 3600
+"""A due row is only a look, and a look too early costs little: one that lies further off is cut to this."""
+NOTED_EVERY = {"dispatch": 10}
+"""The dispatcher notes in the same table when it ran, but not each time."""
 
 log = logging.getLogger(__name__)
 
@@ -102,14 +128,42 @@ def dispatch(now: datetime | None = None) -> int:
     return len(rows)
 
 
-def make_rounds(kinds: Collection[str]) -> None:
-    """Make work of these kinds due for every account, within five minutes.
+def make_rounds(kinds: Collection[str], *, spread: float = SPREAD_SECONDS) -> None:
+    """Make work of these kinds due for every account, within `spread` seconds.
 
     It starts what runs once in a while, and it is the net below everything else: where Valkey has lost its memory, or a
     task was lost in another way, work that is still open is found again by this.
     """
     with connection.cursor() as cursor:
-        cursor.execute(ROUNDS, [list(kinds)])
+        cursor.execute(MADE_DUE, [spread, list(kinds)])
+
+
+def hold_rounds() -> set[str]:
+    """Make the rounds whose time has come, each by one dispatcher; note that one ran. Returns their kinds."""
+    rounds = {**settings.ROUNDS, **NOTED_EVERY}
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(KNOWN_ROUNDS, [list(rounds)])
+        cursor.execute(CLAIM_ROUNDS, [list(rounds), list(rounds.values())])
+        kinds = {kind for (kind,) in cursor.fetchall()} - set(NOTED_EVERY)
+        if kinds:
+            cursor.execute(CUT, [LONGEST_SECONDS, LONGEST_SECONDS])
+            make_rounds(kinds)
+    return kinds
+
+
+def look_at_all_waits() -> None:
+    """At a start: no wait that was stored may be longer than it can be, whatever the clock was then."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(CUT, [LONGEST_SECONDS, LONGEST_SECONDS])
+        make_rounds(["waits"], spread=0)
+
+
+def last_dispatch() -> tuple[datetime, timedelta] | None:
+    """When the dispatcher last ran, give or take ten seconds, and how long ago that is; None before the first time."""
+    with connection.cursor() as cursor:
+        cursor.execute(LAST_DISPATCH)
+        found: tuple[datetime, timedelta] | None = cursor.fetchone()
+    return found
 
 
 def _broker() -> Any:

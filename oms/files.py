@@ -120,12 +120,16 @@ def _write(path: Path, chunks: Iterable[bytes]) -> int:
     """Write all of a file or nothing, and have it on the disk before anybody commits a row about it."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     part = path.with_suffix(PART)
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        for chunk in chunks:
-            file.write(chunk)
-        file.flush()
-        os.fsync(file.fileno())
-        size = file.tell()
+    try:
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            for chunk in chunks:
+                file.write(chunk)
+            file.flush()
+            os.fsync(file.fileno())
+            size = file.tell()
+    except BaseException:  # above all a full disk: half a file must not go on filling it
+        _remove(path)
+        raise
     part.replace(path)
     return size
 

@@ -19,15 +19,15 @@ from typing import Any
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.db import Error, connection, transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
-from psycopg_pool import PoolTimeout
 
 from oms.at_work import working_as
+from oms.database.faults import WORDS, fault_of, is_passing
 from oms.dispatch import due
 from oms.errors import DomainError, Text
 from oms.heartbeat import Heartbeat
@@ -41,7 +41,6 @@ AT_ONCE = 1
 than settings.WORKERS["jobs"] can do."""
 LONGEST_SECONDS = 3600
 """A job that takes longer is stopped and fails."""
-AWAY = (OperationalError, InterfaceError, PoolTimeout)
 KEY_LENGTH = 120
 _UNDONE = (JobState.FAILED.value, JobState.CANCELLED.value)
 _FINAL = [state.value for state in JobState if state.is_final]
@@ -217,7 +216,8 @@ def _claim(idempotency_key: str, facts: dict[str, Any]) -> tuple[Job, bool]:
     gone = _UNDONE if idempotency_key else _FINAL
     person = facts["person"]
     if not idempotency_key:
-        idempotency_key = f"{facts['kind']}:{_digest(person.pk if person else None, facts['params'])}"
+        what = json.dumps([person.pk if person else None, facts["params"]], sort_keys=True)
+        idempotency_key = f"{facts['kind']}:{hashlib.sha256(what.encode()).hexdigest()[:40]}"
     job: Job
     job, is_new = Job.objects.get_or_create(idempotency_key=idempotency_key, defaults=facts)
     if job.state in gone:
@@ -226,10 +226,6 @@ def _claim(idempotency_key: str, facts: dict[str, Any]) -> tuple[Job, bool]:
         Job.objects.filter(pk=job.pk, idempotency_key=idempotency_key).update(idempotency_key=old_key)
         job, is_new = Job.objects.get_or_create(idempotency_key=idempotency_key, defaults=facts)
     return job, is_new
-
-
-def _digest(*what: Any) -> str:
-    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:40]
 
 
 def cancel(*, job_id: int) -> Job:
@@ -287,12 +283,13 @@ def _take_and_run(account_id: int, **which: int) -> JobState | None:
         return _end(job, JobState.FAILED, str(error))
     except SoftTimeLimitExceeded:
         return _end(job, JobState.FAILED, _("It took more than an hour. Nothing was changed. Do it in smaller parts."))
-    except AWAY:
-        _give_back(job)
-        raise
-    except Exception:
+    except Exception as error:
+        if is_passing(error):
+            _give_back(job)
+            raise
         log.exception("Job %s (%s) of account %s failed", job.id, job.kind, job.account_id)
-        return _end(job, JobState.FAILED, _("Something went wrong on our side. Nothing was changed. Please try again."))
+        why = WORDS.get(fault_of(error)) or _("Something went wrong on our side.")
+        return _end(job, JobState.FAILED, _("%(why)s Nothing was changed. Please try again.") % {"why": why})
 
 
 def _take(account_id: int, **which: int) -> JobFacts | JobState | None:
@@ -389,7 +386,7 @@ def _give_back(job: JobFacts) -> None:
         with account_context(job.account_id):
             Job.objects.filter(pk=job.id, attempt=job.attempt, state=JobState.RUNNING).update(lease_until=Now() + wait)
             due(job.account_id, KIND, at=timezone.now() + wait)
-    except (DatabaseError, *AWAY):
+    except Error:
         log.warning("Job %s could not be given back: it waits until its lease is over.", job.id)
 
 

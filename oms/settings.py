@@ -143,6 +143,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 1,
     "socket_timeout": 5,
 }
+# With a full disk Valkey refuses to hand anything out; a worker waits for that to end, as where Valkey is away.
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
@@ -162,11 +164,16 @@ CELERY_TASK_ROUTES = {
     "oms.tasks.tidy": {"queue": "jobs"},
     "channels_sync.tasks.*": {"queue": "sync"},
 }
-CELERY_BEAT_SCHEDULE = {
-    "dispatch": {"task": "oms.tasks.dispatch", "schedule": 2.0, "options": {"expires": 10}},
-    "rounds": {"task": "oms.tasks.make_rounds", "schedule": 3600.0, "args": [["outbox", "job"]]},
-    "sync": {"task": "oms.tasks.make_rounds", "schedule": 900.0, "args": [["sync.push", "sync.pull"]]},
-    "daily": {"task": "oms.tasks.make_rounds", "schedule": 86_400.0, "args": [["tidy"]]},
+# Beat keeps no file and sends only the dispatcher, by a clock that nobody sets: see STEADILY in oms/celery.py.
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
+# How often the dispatcher makes work of a kind due for every account, in seconds by the database's clock.
+ROUNDS = {
+    "outbox": 3600,
+    "job": 3600,
+    "waits": 3600,
+    "sync.push": 900,
+    "sync.pull": 900,
+    "tidy": 86_400,
 }
 
 # --- people -----------------------------------------------------------------------------------------------------------
@@ -305,9 +312,12 @@ DUE_TASKS = {
     "outbox": "oms.tasks.drain_outbox",
     "job": "oms.tasks.run_jobs",
     "tidy": "oms.tasks.tidy",
+    "waits": "oms.tasks.cut_waits",
     "sync.push": "channels_sync.tasks.push",
     "sync.pull": "channels_sync.tasks.pull",
 }
+# What cuts the waits that an account has stored to the longest that they can be: function() inside the account.
+WAIT_CUTTERS = ["oms.waits.cut_own", "channels_sync.services.health.cut_waits"]
 # Outbox topics: topic -> functions(message: OutboxMessage) -> None that hear of it, in this order. See oms/outbox.py.
 OUTBOX_SUBSCRIBERS: dict[str, list[str]] = {
     "replenishment.submitted": ["channels_sync.services.outgoing.hear_replenishment"],

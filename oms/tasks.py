@@ -2,24 +2,24 @@
 
 import logging
 import time
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 from celery import shared_task
 from django.conf import settings
 from django.core.cache import cache
-from django.db import InterfaceError, OperationalError
 from django.utils import timezone
-from psycopg_pool import PoolTimeout
 from redis.exceptions import RedisError
 
-from oms import dispatch as dispatcher, files, jobs, outbox
+from oms import dispatch as dispatcher, files, jobs, outbox, waits
 from oms.access import AccountTask
+from oms.database.faults import Fault, fault_of
+from oms.services import people
 
 MOST_BATCHES = 20
 MOST_RETRIES = 60
 PING_SECONDS = 60
+FULL_WAIT = 300
 
 log = logging.getLogger(__name__)
 
@@ -27,39 +27,50 @@ log = logging.getLogger(__name__)
 class DueTask(AccountTask):
     """Base of the tasks that the dispatcher starts (settings.DUE_TASKS); the account's id is their only argument.
 
-    Their due row is gone when they run, so while the database is away they wait for it, up to an hour.
+    Their due row is gone when they run, so while the database cannot do it they wait for it, up to an hour; where its
+    disk is full a person must act first, so they ask seldom.
     """
 
     abstract = True
     max_retries = MOST_RETRIES
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the body; where the database is away, again later."""
+        """Run the body; where the database cannot do it, again later."""
         try:
             return super().__call__(*args, **kwargs)
-        except (OperationalError, InterfaceError, PoolTimeout) as error:
-            raise self.retry(exc=error, countdown=min(60, 2 ** (self.request.retries + 1))) from error
+        except Exception as error:
+            fault = fault_of(error)
+            if fault is None:
+                raise
+            raise self.retry(exc=error, countdown=wait_after(fault, self.request.retries)) from error
+
+
+def wait_after(fault: Fault, retries: int) -> int:
+    """Seconds until a task is tried again: soon, then seldom; seldom from the beginning where a person must act."""
+    return FULL_WAIT if fault == Fault.FULL else min(60, 2 ** (retries + 1))
 
 
 @shared_task(name="oms.tasks.dispatch")
 def dispatch() -> None:
-    """Start what is due, in every account, and say when that was."""
+    """Make the rounds, start what is due, in every account, and say when that was."""
+    if "waits" in dispatcher.hold_rounds():
+        people.forgive_the_future()
     for _batch in range(MOST_BATCHES):
         if dispatcher.dispatch() < dispatcher.BATCH:
             break
     _tell("lotline:dispatched", timeout=None)
 
 
-@shared_task(name="oms.tasks.make_rounds")
-def make_rounds(kinds: Sequence[str]) -> None:
-    """Make work of these kinds due for every account."""
-    dispatcher.make_rounds(kinds)
-
-
 @shared_task(name="oms.tasks.ping")
 def ping(nonce: str) -> None:
     """Show that a worker takes tasks: the cache has `lotline:ping:<nonce>` afterwards, for a minute."""
     _tell(f"lotline:ping:{nonce}", timeout=PING_SECONDS)
+
+
+@shared_task(name="oms.tasks.cut_waits", base=DueTask)
+def cut_waits(account_id: int) -> None:
+    """Cut the waits that an account has stored to the longest that they can be."""
+    waits.cut_waits(account_id)
 
 
 @shared_task(name="oms.tasks.drain_outbox", base=DueTask)

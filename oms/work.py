@@ -1,7 +1,7 @@
 """Celery's worker and beat alone: its whole command line loads an interactive shell, 9 MB in each process.
 
 python -m oms.work worker --queues=celery
-python -m oms.work beat --schedule=beat-schedule
+python -m oms.work beat
 """
 
 import sys

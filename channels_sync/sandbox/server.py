@@ -42,6 +42,7 @@ class Sandbox:
     def __init__(self, address: tuple[str, int], folder: Path, *, token: str, delay: float) -> None:
         self.token, self.delay = token, delay
         self.store, self.faults = Store(folder), Faults()
+        self.store.cut_waits(time.time() + max(delay, 0))
         self.warehouse = Warehouse(self.store, self.faults)
         sandbox = self
 

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
-from django.db import OperationalError, connection as database, transaction
+from django.db import connection as database, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -23,6 +23,7 @@ from channels_sync.queries.receipts import (
 )
 from channels_sync.registry import adapter_class
 from channels_sync.services import runs
+from oms.database.faults import fault_of
 from oms.errors import Conflict, DomainError
 from oms.models import Discrepancy, DiscrepancyKind, Person
 from oms.services import audit
@@ -79,10 +80,10 @@ def _apply(message: InboundMessage) -> InboundState:
             APPLIERS[Flow(message.stream)](message, _adapter(message))
     except (Rejected, Misconfigured, DomainError) as error:
         return _refuse(message, str(error))
-    except OperationalError:  # a deadlock or a time-out says nothing about the message: the next pull tries again
-        raise
-    except Exception:
-        if database.needs_rollback:  # not even the savepoint answers: the database is away, not the message bad
+    except Exception as error:
+        # A deadlock, a time-out or a full disk says nothing about the message: the next pull tries again. And where not
+        # even the savepoint answers, the database is away.
+        if fault_of(error) or database.needs_rollback:
             raise
         log.exception("Message %s of connection %s could not be applied", message.pk, message.connection_id)
         return _refuse(message, _("Something went wrong on our side: the log of this installation says what."))

@@ -147,3 +147,25 @@ def look_again(at: datetime | None = None) -> None:
 def mark_served(connection_id: int) -> None:
     """It had its turn: others go first now."""
     Connection.objects.filter(pk=connection_id).update(served_at=Now())
+
+
+def cut_waits() -> None:
+    """Cut the account's stored waits to the longest that they can be; see oms/waits.py.
+
+    A message waits for an hour at most by itself: how long another system asked us to stay away is kept by its
+    connection, with the moment when it was said.
+    """
+    lease = Now() + timedelta(seconds=settings.SYNC_LEASE_SECONDS)
+    Delivery.objects.filter(lease_until__gt=lease).update(lease_until=lease)
+    waiting = Delivery.objects.filter(state=DeliveryState.WAITING)
+    waiting.filter(attempts=0, next_at__gt=Now()).update(next_at=Now())
+    waiting.filter(next_at__gt=Now() + LONGEST_REST).update(next_at=Now() + LONGEST_REST)
+    for seconds in Cursor.objects.values_list("connection__seconds", flat=True).distinct():
+        turn = Now() + max(LONGEST_REST, timedelta(seconds=seconds))
+        Cursor.objects.filter(connection__seconds=seconds, next_at__gt=turn).update(next_at=turn)
+    for name, longest in (("resting_until", LONGEST_REST * 1.2), ("asked_until", LONGEST_WAIT)):
+        own = Connection.objects.filter(**{f"{name}__gt": Now()})
+        own.filter(error_at__gt=Now()).update(**{name: Now()})
+        own.filter(**{f"{name}__gt": Now() + longest}).update(**{name: Now() + longest})
+    Connection.objects.filter(error_at__gt=Now()).update(error_at=Now())
+    look_again()

@@ -19,7 +19,6 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Least, Now
 from django.utils import timezone
 from django.utils.translation import gettext as _, gettext_lazy
-from psycopg_pool import PoolTimeout
 
 from channels_sync.contract import Adapter, Flow, Misconfigured, Page, Retry, SyncError
 from channels_sync.models import Connection, Cursor, InboundMessage
@@ -29,6 +28,7 @@ from channels_sync.services import health, runs
 from channels_sync.services.adapters import Opened, open_adapter, opened
 from channels_sync.services.applying import SUBJECT, apply_new
 from channels_sync.vault import redacted
+from oms.database.faults import fault_of
 from oms.dispatch import due
 from oms.models import DiscrepancyKind
 from oms.services.discrepancies import open_discrepancy, shortened
@@ -156,7 +156,7 @@ def _pull(account_id: int, turn: Turn) -> None:
         error = str(failure)
         _note_failure(account_id, reading, failure)
     except Exception as failure:
-        if isinstance(failure, Error | PoolTimeout):  # our own database says nothing about the other side
+        if fault_of(failure) or isinstance(failure, Error):  # our own database says nothing about the other side
             raise
         log.exception("Stream %s of connection %s could not be read", turn.flow, turn.connection.pk)
         error = str(OUR_FAULT)

@@ -21,6 +21,7 @@ from channels_sync.services.adapters import opened
 from channels_sync.tables import CONDITION_TONES, RUN_TONES, ConnectionTable, system_name
 from channels_sync.vault import HIDDEN
 from oms.access import AccountRequest, give_back_connection, require_role, waits_outside
+from oms.dispatch import last_dispatch
 from oms.errors import DomainError
 from oms.models import ADMINS, EVERYONE, OFFICE
 from oms.tenancy import account_context
@@ -198,4 +199,13 @@ def _facts(found: Connection) -> list[dict[str, Any]]:
         *settings,
         {"label": _("Default bin"), "value": str(found.default_bin or ""), "is_mono": True},
         {"label": _("Asked every"), "value": _("%(seconds)s seconds") % {"seconds": found.seconds}},
+        {"label": _("Work last handed out"), "value": _handed_out()},
     ]
+
+
+def _handed_out() -> str:
+    """When the dispatcher last ran: where that is long ago, no connection is asked and nothing is sent."""
+    last = last_dispatch()
+    if last is None:
+        return _("not yet")
+    return _("%(seconds)s seconds ago") % {"seconds": max(0, round(last[1].total_seconds()))}

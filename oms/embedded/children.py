@@ -53,7 +53,7 @@ def sandbox(setting: Setting) -> tuple[Service, ...]:
             argv=(sys.executable, "-m", "channels_sync.sandbox", f"--port={port}", f"--state={folder}"),
             env=setting.environment,
             cwd=ROOT,
-            ready=lambda: is_healthy(port),
+            ready=lambda _pid: is_healthy(port),
         ),
     )
 
@@ -66,7 +66,7 @@ def web(setting: Setting) -> Service:
         argv=(sys.executable, "-m", "oms.webserver", *options),
         env={**setting.environment, "LOTLINE_PROCESS": "web"},
         cwd=ROOT,
-        ready=lambda: is_healthy(setting.port),
+        ready=lambda _pid: is_healthy(setting.port),
         grace=15.0,
     )
 
@@ -97,7 +97,7 @@ def worker(setting: Setting, name: str) -> Service:
             "CELERY_SKIP_CHECKS": "1",  # `prepare` has just made them; here they would load every view
         },
         cwd=ROOT,
-        ready=lambda: wait_for_tasks(client, len(settings.WORKERS)),
+        ready=lambda _pid: wait_for_tasks(client, len(settings.WORKERS)),
         grace=20.0,
     )
 
@@ -107,17 +107,24 @@ def beat(setting: Setting) -> Service:
     folder = setting.state / "beat"
     folder.mkdir(mode=0o700, exist_ok=True)
     number = folder / "pid"
-    number.unlink(missing_ok=True)  # of one that was killed: if a stranger had that number by now, beat would not start
+
+    def clear() -> bool:
+        number.unlink(
+            missing_ok=True
+        )  # of one that was killed: had a stranger that number by now, beat would not start
+        return True
+
+    clear()
     return Service(
         name="beat",
         argv=(
             *_celery(setting, "beat"),
-            f"--schedule={folder / 'schedule'}",
             f"--pidfile={number}",
         ),
         env=setting.environment,
         cwd=ROOT,
-        ready=number.exists,
+        ready=lambda _pid: number.exists(),
+        clear=clear,
     )
 
 

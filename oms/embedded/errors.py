@@ -2,6 +2,8 @@
 
 import signal
 
+from oms.database.faults import FULL_WORDS
+
 STOPPING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -17,6 +19,10 @@ class ChildDied(Exception):
         self.name = name
         self.output = output
         self.was_shown = was_shown
+
+    def is_of_full_disk(self) -> bool:
+        """Whether it said that its disk is full."""
+        return any(FULL_WORDS.search(line) for line in self.output)
 
 
 class Interrupted(Exception):

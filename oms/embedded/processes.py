@@ -61,13 +61,13 @@ def _from_ps(*selection: str) -> Iterator[Process]:
             yield Process(int(pid), int(group), " ".join(rest[:5]), rest[5] if len(rest) > 5 else "")
 
 
-def works_in(folder: Path) -> list[int]:
+def works_in(folder: Path) -> list[Process]:
     """Processes whose working folder is `folder`; every process of a PostgreSQL server works in its data folder."""
     found = []
     for process in processes() if HAS_PROC else ():
         with contextlib.suppress(OSError):
             if (PROC / str(process.pid) / "cwd").samefile(folder):
-                found.append(process.pid)
+                found.append(process)
     return found
 
 

@@ -1,4 +1,4 @@
-"""Everything together on one state: heal, servers, preparation, processes."""
+"""Everything together on one state: servers, preparation, processes."""
 
 import contextlib
 import json
@@ -12,8 +12,8 @@ from oms.embedded import postgres, valkey
 from oms.embedded.children import Setting, children, command
 from oms.embedded.errors import CannotStart
 from oms.embedded.ports import HOST, free_port, is_free
-from oms.embedded.processes import processes, stop_leftovers, works_in
-from oms.embedded.state import State
+from oms.embedded.processes import processes, works_in
+from oms.embedded.state import State, write_private
 from oms.embedded.supervisor import Service, Supervisor
 
 DEFAULT_PORT = 8000
@@ -75,10 +75,8 @@ class Stack:
 
     # --- the servers --------------------------------------------------------------------------------------------------
     def start_servers(self) -> None:
-        """Mend what a killed supervisor left and start the servers; `environment` is complete from now on."""
+        """Start the servers; `environment` is complete from now on."""
         self.state.remove_env()
-        if left := stop_leftovers(self.supervisor.pids):
-            self.supervisor.console.say(f"the last supervisor was killed; stopped what it left: {', '.join(left)}")
         found = dict(self.given_servers)
         if "DATABASE_URL" not in found:
             with self.step("postgres"):
@@ -124,9 +122,9 @@ class Stack:
         if SANDBOX[0] in GIVEN and self.state.durable:
             return None
         kept = self.state.folder / "sandbox.port"
-        before = int(kept.read_text()) if kept.exists() else 0
-        port = before if before and is_free(before) else free_port()
-        kept.write_text(str(port))
+        before = kept.read_text() if kept.exists() else ""
+        port = int(before) if before.isdecimal() and is_free(int(before)) else free_port()
+        write_private(kept, str(port))
         return port
 
     # --- Lotline's own processes --------------------------------------------------------------------------------------
@@ -163,4 +161,6 @@ def leftovers(folder: Path) -> list[str]:
     """Processes that still belong to a stopped throw-away state; there must be none."""
     named = [process for process in processes() if str(folder) in process.command]
     working = works_in(folder / "postgres")
-    return [f"{process.pid} {process.command}" for process in named] + [f"{pid} in postgres/" for pid in working]
+    return [f"{process.pid} {process.command}" for process in named] + [
+        f"{process.pid} in postgres/" for process in working
+    ]

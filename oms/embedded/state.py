@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from oms.bootstrap import GIVEN, ROOT
+from oms.database.faults import fault_of
 from oms.embedded.errors import STOPPING_SIGNALS, CannotStart
 
 PASSWORDS = ("superuser", "owner", "app", "valkey", "sandbox", "secret_key")
@@ -39,9 +40,14 @@ class State:
     @classmethod
     def of_this_copy(cls) -> "State":
         """The state of this copy of the repository: LOTLINE_STATE, or `.lotline` in it."""
-        state = cls(Path(GIVEN.get("LOTLINE_STATE") or ROOT / ".lotline").absolute())
+        state = cls(cls.folder_of_this_copy())
         state.make()
         return state
+
+    @staticmethod
+    def folder_of_this_copy() -> Path:
+        """Where `of_this_copy` keeps what it has."""
+        return Path(GIVEN.get("LOTLINE_STATE") or ROOT / ".lotline").absolute()
 
     @classmethod
     @contextlib.contextmanager
@@ -69,6 +75,8 @@ class State:
             if not (self.folder / ".gitignore").exists():
                 write_private(self.folder / ".gitignore", "*\n")
         except OSError as error:
+            if fault_of(error):
+                raise
             raise CannotStart(
                 f"The state folder {self.folder} is not writable for you ({error.strerror}). Run this as its owner, or "
                 f"set LOTLINE_STATE to a folder of your own."
@@ -125,7 +133,7 @@ class State:
             known = {}
         except ValueError as error:
             raise CannotStart(
-                f"{file} is damaged: {error}. Put it back, or remove {self.folder} to begin anew."
+                f"{file} is damaged: {error}. Put a copy of it back; the data in {self.folder} is not touched."
             ) from None
         if missing := [name for name in PASSWORDS if name not in known]:
             known |= {name: secrets.token_urlsafe(48 if name == "secret_key" else 24) for name in missing}
@@ -156,6 +164,16 @@ def write_private(file: Path, text: str) -> None:
         out.flush()
         os.fsync(out.fileno())
     half.replace(file)
+    sync_folder(file.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have on the disk what was renamed in `folder`: else a power cut may undo it."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _json(text: str) -> dict[str, Any]:

@@ -22,8 +22,9 @@ from typing import Any, NoReturn, Self
 
 from oms.embedded.binaries import User
 from oms.embedded.console import Console
+from oms.embedded.deaths import Deaths
 from oms.embedded.errors import STOPPING_SIGNALS, ChildDied, Interrupted
-from oms.embedded.processes import Record, find, signal_group
+from oms.embedded.processes import Record, find, signal_group, stop_leftovers
 
 KEPT_LINES = 200
 SHOWN_TAIL = 15
@@ -34,8 +35,13 @@ PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
-def at_once() -> bool:
+def at_once(_pid: int) -> bool:
     """The ready check of a child that is ready as soon as it runs."""
+    return True
+
+
+def nothing_left() -> bool:
+    """The clear check of a child that leaves nothing in its own way."""
     return True
 
 
@@ -43,15 +49,19 @@ def at_once() -> bool:
 class Service:
     """One child as data.
 
-    `ready` is polled after the start: cheap, and False while it is not yet so. To stop the child it gets `stop_signal`
-    and `grace` seconds, then `hurry_signal` and a few seconds, then SIGKILL with all that it started.
+    `ready` is polled with the process' number after the start: cheap, and False while it is not yet so. Each line with
+    `progress` in it gives it `ready_seconds` anew. `clear` is polled before it is started again: False while what the
+    dead one left is in the way. To stop the child it gets `stop_signal` and `grace` seconds, then `hurry_signal` and a
+    few seconds, then SIGKILL with all that it started.
     """
 
     name: str
     argv: Sequence[str]
     env: Mapping[str, str]
-    ready: Callable[[], bool] = at_once
+    ready: Callable[[int], bool] = at_once
     ready_seconds: float = 60.0
+    progress: str = ""
+    clear: Callable[[], bool] = nothing_left
     stop_signal: signal.Signals = signal.SIGTERM
     hurry_signal: signal.Signals = signal.SIGKILL
     grace: float = 10.0
@@ -63,21 +73,35 @@ class Service:
 
 @dataclass
 class Child:
-    """A started service."""
+    """A started service. When it is started again only the process is another one."""
 
     service: Service
     process: subprocess.Popen[bytes]
+    moved_at: float  # when it was started, or last showed progress since
     output: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
     pending: bytes = b""
+    deaths: Deaths = field(default_factory=Deaths)
+    again_at: float | None = None  # it is dead, and is started again then
+    is_back: bool = True  # False from the death until it is ready again
 
     @property
     def name(self) -> str:
         """Of the service."""
         return self.service.name
 
+    def is_ready(self) -> bool:
+        """Whether it can be used."""
+        return self.service.ready(self.process.pid)
+
+    def is_late(self) -> bool:
+        """Whether it should have been ready, or have shown progress, by now."""
+        return time.monotonic() - self.moved_at > self.service.ready_seconds
+
 
 class Supervisor:
-    """Runs children. Use it as a context: signals are its own inside, and at the end every child is stopped."""
+    """Runs children. Use it as a context, with the state's lock: signals are its own inside. At the beginning it stops
+    what a killed supervisor left, at the end every child.
+    """
 
     def __init__(self, console: Console, pids: Path) -> None:
         self.console = console
@@ -85,7 +109,7 @@ class Supervisor:
         self.children: list[Child] = []
         self._selector = selectors.DefaultSelector()
         self._signals: list[int] = []
-        self._is_stopping = False
+        self._is_stopping = self._is_watching = False
         self._restore: list[tuple[int, Any]] = []
 
     # --- signals ------------------------------------------------------------------------------------------------------
@@ -98,6 +122,8 @@ class Supervisor:
         self._old_wakeup = signal.set_wakeup_fd(wake_end.fileno(), warn_on_full_buffer=False)
         for signum in (*STOPPING_SIGNALS, signal.SIGCHLD):
             self._restore.append((signum, signal.signal(signum, self._note)))
+        if left := stop_leftovers(self.pids):
+            self.console.say(f"the last supervisor was killed; stopped what it left: {', '.join(left)}")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -118,13 +144,16 @@ class Supervisor:
     # --- starting -----------------------------------------------------------------------------------------------------
     def start(self, service: Service) -> Child:
         """Start a child; it is watched from now on and its death is an error."""
-        child = Child(service, self._spawn(service))
+        child = Child(service, self._spawn(service), time.monotonic())
         self.children.append(child)
+        self._take_up(child)
+        return child
+
+    def _take_up(self, child: Child) -> None:
         self._record(child)
         if child.process.stdout is not None:
             os.set_blocking(child.process.stdout.fileno(), False)
             self._selector.register(child.process.stdout, selectors.EVENT_READ, child)
-        return child
 
     def _spawn(self, service: Service) -> subprocess.Popen[bytes]:
         parent = os.getpid()
@@ -165,12 +194,12 @@ class Supervisor:
 
     def wait_ready(self, children: Iterable[Child]) -> None:
         """Return when all of `children` are ready. Raises `ChildDied` when one dies or takes too long."""
-        waiting, started = list(children), time.monotonic()
-        while waiting := [child for child in waiting if not child.service.ready()]:
+        waiting = list(children)
+        while waiting := [child for child in waiting if not child.is_ready()]:
             self._turn(POLL_SECONDS)
             for child in waiting:
-                if time.monotonic() - started > child.service.ready_seconds:
-                    raise self.died(child, f"was not ready after {child.service.ready_seconds:.0f} s")
+                if child.is_late():
+                    raise self.died(child, _how_late(child))
 
     def run(self, service: Service) -> Child:
         """Run a child to its end and return it, while the others are watched.
@@ -191,16 +220,56 @@ class Supervisor:
         self.children.remove(child)
         return child
 
+    # --- starting again -----------------------------------------------------------------------------------------------
     def watch(self) -> NoReturn:
-        """Wait for whatever comes first: `Interrupted` or `ChildDied`."""
+        """Start again whatever dies, until `Interrupted`. Raises `ChildDied` where one dies too often."""
+        self._is_watching = True
         while True:
-            self._turn(None)
+            self._turn(POLL_SECONDS if self._bring_back() else None)
+
+    def _bring_back(self) -> bool:
+        """Do what can be done now for those that died; whether there is more to do."""
+        for child in [child for child in self.children if not child.is_back]:
+            if child.again_at is not None:
+                if time.monotonic() >= child.again_at and child.service.clear():
+                    self._start_again(child)
+            elif child.process.poll() is None and child.is_ready():
+                child.is_back = True
+                self.console.say(f"{child.name} runs again")
+            elif child.is_late():
+                self._bury(child, _how_late(child))
+        return any(not child.is_back for child in self.children)
+
+    def _start_again(self, child: Child) -> None:
+        try:
+            child.process = self._spawn(child.service)
+        except OSError as error:  # the machine has no memory or process left
+            return self._put_off(child, f"cannot be started ({error.strerror})")
+        child.again_at, child.moved_at = None, time.monotonic()
+        try:
+            return self._take_up(child)
+        except OSError as error:  # a full disk: without a record it runs as well
+            self.console.say(f"{child.name} is not on record ({error.strerror})")
+
+    def _bury(self, child: Child, how: str) -> None:
+        """End what is left of a child that is lost, and start it again later."""
+        self._forget(child)
+        self._put_off(child, how)
+
+    def _put_off(self, child: Child, how: str) -> None:
+        """Say when a child that is gone is started again. Raises `ChildDied` where it has died too often."""
+        wait = child.deaths.note(time.monotonic())
+        child.again_at, child.is_back = time.monotonic() + (wait or 0), False
+        if wait is None:
+            raise self.died(child, f"{how}, {child.deaths}")
+        self.console.say(f"{child.name} {how}; it is started again")
 
     # --- one turn of the loop -----------------------------------------------------------------------------------------
     def _turn(self, seconds: float | None, ends: Child | None = None) -> None:
         """Wait for output, a signal or the end of a child, at most `seconds`; handle what came.
 
-        Raises `ChildDied` for any child but `ends`, and `Interrupted`; neither while stopping.
+        Raises `ChildDied` for any child but `ends`, and `Interrupted`; neither while stopping. While watching, who died
+        is started again.
         """
         for key, _ in self._selector.select(seconds):
             if key.data is None:
@@ -210,13 +279,19 @@ class Supervisor:
         if self._is_stopping:
             return
         for child in self.children:
-            if child is not ends and child.process.poll() is not None:
-                self._read(child)
-                raise self.died(child, _how_it_ended(child.process.returncode))
+            if child is not ends and child.again_at is None and child.process.poll() is not None:
+                self._lose(child, _how_it_ended(child.process.returncode))
         if self._signals or self.console.is_gone:
             request = self._signals[0] if self._signals else signal.SIGPIPE
             self._signals.clear()  # what comes from now on asks for more haste
             raise Interrupted(request)
+
+    def _lose(self, child: Child, how: str) -> None:
+        if self._is_watching:
+            self._bury(child, how)
+        else:
+            self._read(child)
+            raise self.died(child, how)
 
     def _drain_wake(self) -> None:
         try:
@@ -239,6 +314,8 @@ class Supervisor:
             child.pending = lines.pop() if data else b""
             for text in filter(None, (line.decode(errors="replace").rstrip() for line in lines)):
                 child.output.append(text)
+                if child.service.progress and child.service.progress in text:
+                    child.moved_at = time.monotonic()
                 if self._is_shown(child):
                     self.console.line(child.name, text)
             if not data:
@@ -277,6 +354,8 @@ class Supervisor:
         self._is_stopping = False
 
     def _stop(self, child: Child) -> None:
+        if child.again_at is not None:  # it is dead, and its number may be another's by now
+            return
         service = child.service
         for signum, grace in ((service.stop_signal, service.grace), (service.hurry_signal, HURRIED_GRACE)):
             if child.process.poll() is None:
@@ -307,6 +386,10 @@ class Supervisor:
             self._selector.unregister(stream)
             stream.close()
         (self.pids / f"{child.name}.json").unlink(missing_ok=True)
+
+
+def _how_late(child: Child) -> str:
+    return f"was not ready after {child.service.ready_seconds:.0f} s"
 
 
 def _how_it_ended(status: int) -> str:

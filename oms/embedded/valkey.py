@@ -42,7 +42,11 @@ def start(supervisor: Supervisor, state: State) -> dict[str, str]:
         write_private(configuration, settings)
         client = quick_client(url(port))
         return Service(
-            name="valkey", argv=[str(program), str(configuration)], env={}, ready=lambda: answers(client), grace=10.0
+            name="valkey",
+            argv=[str(program), str(configuration)],
+            env={},
+            ready=lambda _pid: answers(client),
+            grace=10.0,
         )
 
     return {"REDIS_URL": url(start_on_free_port(supervisor, service))}
@@ -53,7 +57,7 @@ def quick_client(url: str) -> redis.Redis:
     return redis.Redis.from_url(url, socket_connect_timeout=1, socket_timeout=1, retry=Retry(NoBackoff(), 0))
 
 
-def answers(client: redis.Redis) -> bool:
+def answers(client: redis.Redis, _pid: int = 0) -> bool:
     """Whether the server answers; while it loads its file it refuses."""
     try:
         return bool(client.ping())

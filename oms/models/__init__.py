@@ -24,7 +24,7 @@ from oms.models.people import (
     Theme,
     Warehouse,
 )
-from oms.models.plumbing import Due, Job, JobState, OutboxMessage, StoredFile
+from oms.models.plumbing import Due, Job, JobState, OutboxMessage, Round, StoredFile
 from oms.models.stock import NO_LOT, Bin, BinKind, Location, Stock, StockMove, WarehouseLink
 
 __all__ = [
@@ -55,6 +55,7 @@ __all__ = [
     "OutboxMessage",
     "Person",
     "Role",
+    "Round",
     "SavedView",
     "Sku",
     "Stock",

@@ -27,6 +27,16 @@ class Due(models.Model):
         return f"{self.kind} of {self.account_id}"
 
 
+class Round(models.Model):
+    """When work of a kind was last made due for every account, by the database's clock. A platform table, too."""
+
+    kind = models.CharField(max_length=40, primary_key=True)
+    made_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.kind
+
+
 class OutboxMessage(AccountModel):
     """A fact that the apps above, or a remote system, must hear of; written in the transaction that made it true.
 

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import psycopg
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db.backends.postgresql import base, features
+from psycopg_pool import PoolTimeout
 
 
 class DatabaseFeatures(features.DatabaseFeatures):
@@ -70,6 +72,14 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if settings.PROCESS and not is_whole:
             raise BeingRestored("A restore into this database has not ended. Run it again: it says what to do")
         DatabaseWrapper.is_role_known = True
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        """Django's. Where the pool gives up, the server is asked once for the reason, which a pool keeps to itself."""
+        try:
+            return super().get_new_connection(conn_params)
+        except PoolTimeout:
+            psycopg.connect(**{**conn_params, "connect_timeout": 1}).close()
+            raise
 
     def get_connection_params(self) -> dict[str, Any]:
         """The parameters of a connection; raises ImproperlyConfigured with what to do where no URL was given."""

@@ -3,13 +3,10 @@
 import sys
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
-from django.utils.translation import gettext as _
-from psycopg_pool import PoolTimeout
 
-AWAY = (OperationalError, InterfaceError, PoolTimeout, ImproperlyConfigured)
+from oms.database.faults import WORDS, Fault, fault_of
 
 
 def _page(request: HttpRequest, name: str, status: int, **context: str) -> HttpResponse:
@@ -50,10 +47,11 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500, or 503 where the database is away: what failed, that nothing was lost, Try again."""
+    """500, or 503 where the database or its disk is the reason: what failed, that nothing was lost, Try again."""
     error = sys.exc_info()[1]
-    if isinstance(error, AWAY):
-        response = _page(request, "503", 503, reason=_("The database does not answer."))
-        response["Retry-After"] = "10"
-        return response
-    return _page(request, "500", 500)
+    fault = Fault.AWAY if isinstance(error, ImproperlyConfigured) else fault_of(error)
+    if fault is None:
+        return _page(request, "500", 500)
+    response = _page(request, "503", 503, reason=str(WORDS[fault]), fault=fault.value)
+    response["Retry-After"] = "10"
+    return response

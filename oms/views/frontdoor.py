@@ -7,7 +7,6 @@ from django.contrib.auth import authenticate, views as auth
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.core.exceptions import ValidationError
-from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse, reverse_lazy
@@ -18,6 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from oms.access import AccountRequest, require_role
+from oms.dispatch import last_dispatch
 from oms.errors import DomainError
 from oms.models import EVERYONE, Density, Person, Theme
 from oms.numbers import whole_number
@@ -188,7 +188,10 @@ def appearance(request: HttpRequest) -> HttpResponse:
 @require_GET
 @login_not_required
 def healthz(request: HttpRequest) -> HttpResponse:
-    """200 while this process can reach its database; 503 (by the error page) while it cannot."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
-    return HttpResponse("ok", content_type="text/plain")
+    """200 while this process can reach its database; 503 (by the error page) while it cannot.
+
+    It also says when the dispatcher last ran: that is no reason to call web unwell, but one to look at the workers.
+    """
+    last = last_dispatch()
+    said = f"{last[0]:%Y-%m-%dT%H:%M:%SZ}, {max(0, round(last[1].total_seconds()))} s ago" if last else "not yet"
+    return HttpResponse(f"ok\ndispatched {said}\n", content_type="text/plain")

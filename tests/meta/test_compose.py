@@ -79,6 +79,7 @@ def test_everything_starts_in_order_and_is_watched(compose):
         }
     assert [name for name, service in services.items() if "healthcheck" not in service] == ["init"]
     assert services["init"]["restart"] == "no", "a preparation that ran is not to run again for ever"
+    assert {s["restart"] for name, s in services.items() if name != "init"} == {"unless-stopped"}, "who dies comes back"
     for name in OURS:
         assert services[name]["volumes"] == ["files:/var/lib/lotline/files"], "web and worker share files"
     assert [port for service in services.values() for port in service.get("ports", [])] == [
@@ -146,7 +147,7 @@ SERVER = """
 from oms.embedded import postgres
 state = State(Path(sys.argv[1]), durable=False)
 state.make()
-postgres._provision = lambda port, *_: tell(port=port, password=state.passwords()["superuser"])
+postgres._provision = lambda _cluster, port, *_: tell(port=port, password=state.passwords()["superuser"])
 with Supervisor(Console(quiet=True), state.folder / "pids") as supervisor:
     try:
         postgres.start(supervisor, state)

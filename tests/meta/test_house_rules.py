@@ -58,6 +58,10 @@ ALLOWED = {
     "apply_async": SPANS_ACCOUNTS,
     "send_task": {*SPANS_ACCOUNTS, "oms/smoke.py"},
     ".delay(": set(),
+    # Whoever catches an error of the database asks what it means. The other one is the broker's.
+    "OperationalError": {"oms/database/faults.py", "oms/dispatch.py"},
+    "InterfaceError": {"oms/database/faults.py"},
+    "PoolTimeout": {"oms/postgresql/base.py"},
 }
 
 # The settings of the product, with others of their own.

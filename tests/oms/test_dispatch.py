@@ -2,25 +2,28 @@
 
 import base64
 import json
+import re
 import socketserver
 import threading
 import time
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
 import redis
+from celery.beat import PersistentScheduler
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
+from kombu.utils.imports import symbol_by_name
 
 from oms import dispatch
-from oms.celery import app
-from oms.models import Account, Due
-from oms.tasks import dispatch as dispatch_task, make_rounds
+from oms.celery import app, clock
+from oms.models import Account, Due, Round
+from oms.tasks import dispatch as dispatch_task
 
 pytestmark = pytest.mark.commits("due rows are claimed and committed by several workers")
 
@@ -233,7 +236,7 @@ def test_the_dispatch_task_goes_on_until_nothing_is_due(queue, monkeypatch):
 
 def test_rounds_make_work_due_in_every_account(account_a, account_b):
     before = timezone.now()
-    make_rounds(["outbox", "tidy"])
+    dispatch.make_rounds(["outbox", "tidy"])
     assert rows() == {
         (pk, kind): 1 for pk in Account.objects.values_list("pk", flat=True) for kind in ("outbox", "tidy")
     }
@@ -241,3 +244,65 @@ def test_rounds_make_work_due_in_every_account(account_a, account_b):
         before - timedelta(seconds=5) <= at <= timezone.now() + timedelta(minutes=5)
         for at in Due.objects.values_list("at", flat=True)
     )
+
+
+# --- rounds, by the database's clock ----------------------------------------------------------------------------------
+def made(kind, **ago):
+    """Let a round have been made so long ago; before a moment that is yet to come where it is negative."""
+    Round.objects.filter(kind=kind).update(made_at=timezone.now() - timedelta(**ago))
+
+
+def test_a_round_is_made_when_its_time_has_come_and_once(account_a, account_b):
+    assert dispatch.hold_rounds() == set(), "a new installation has just begun"
+    made("tidy", seconds=settings.ROUNDS["tidy"] - 60)
+    made("sync.push", seconds=settings.ROUNDS["sync.push"] + 1)
+    kinds = []
+    threads = [
+        threading.Thread(target=lambda: (kinds.append(dispatch.hold_rounds()), connection.close())) for _n in "ab"
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(kinds, key=len) == [set(), {"sync.push"}]
+    assert rows() == {(pk, "sync.push"): 1 for pk in (account_a.pk, account_b.pk)}
+
+
+def test_a_clock_that_was_a_day_ahead_stops_no_round_and_no_due_work(account_a):
+    dispatch.hold_rounds()
+    made("outbox", days=-1)
+    Due.objects.create(account_id=account_a.pk, kind="job", at=timezone.now() + timedelta(days=1))
+    assert dispatch.hold_rounds() == {"outbox"}
+    assert dispatch.hold_rounds() == set()
+    assert rows() == {(account_a.pk, "job"): 1, (account_a.pk, "outbox"): 1}
+    longest = timezone.now() + timedelta(hours=1, seconds=5)
+    assert Due.objects.filter(at__gt=longest).count() == 0
+
+
+def test_a_start_looks_at_every_wait_at_once(account_a, account_b):
+    Due.objects.create(account_id=account_a.pk, kind="job", at=timezone.now() + timedelta(days=1))
+    dispatch.look_at_all_waits()
+    at_once = Due.objects.filter(kind="waits", at__lte=timezone.now() + timedelta(seconds=5))
+    assert sorted(at_once.values_list("account_id", flat=True)) == sorted([account_a.pk, account_b.pk])
+    assert Due.objects.get(kind="job").at <= timezone.now() + timedelta(hours=1, seconds=5)
+
+
+def test_healthz_says_when_the_dispatcher_last_ran(client, queue):
+    assert client.get("/healthz/").content.decode() == "ok\ndispatched not yet\n"
+    dispatch_task()
+    assert re.fullmatch(
+        r"ok\ndispatched \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ, \d+ s ago\n", client.get("/healthz/").content.decode()
+    )
+    made("dispatch", hours=2)
+    assert re.search(r", 72\d\d s ago", client.get("/healthz/").content.decode())
+
+
+def test_beat_sends_only_the_dispatcher_by_a_clock_that_nobody_sets(monkeypatch):
+    scheduler = symbol_by_name(clock.conf.beat_scheduler)(clock)
+    assert not isinstance(scheduler, PersistentScheduler), "a file would keep a wrong moment"
+    assert [entry.task for entry in scheduler.schedule.values()] == ["oms.tasks.dispatch"]
+    (entry,) = scheduler.schedule.values()
+    monkeypatch.setattr("oms.celery.monotonic", lambda: time.monotonic() + 3)
+    monkeypatch.setattr(type(clock), "now", lambda self: datetime(1999, 1, 1, tzinfo=UTC))  # somebody set it back
+    assert entry.is_due().is_due
+    assert 0 < next(entry).is_due().next <= 2

@@ -1,21 +1,23 @@
 """The servers: a real PostgreSQL and a real Valkey, in temporary folders."""
 
 import contextlib
+import itertools
 import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import threading
 from pathlib import Path
 
 import psycopg
 import pytest
 import redis
 
-from oms.embedded import binaries
+from oms.embedded import binaries, postgres
 from oms.embedded.errors import CannotStart
-from oms.embedded.processes import find, processes
+from oms.embedded.processes import find, processes, wait_until, works_in
 from oms.embedded.state import State
 from tests.oms.supervised import ends, open_folder, processes_of, script, told
 
@@ -33,7 +35,7 @@ try:
 except Interrupted:
     tell(stopped=True)
 except (CannotStart, ChildDied) as error:
-    tell(error=str(error))
+    tell(error=str(error), output=getattr(error, "output", []))
 """
 
 
@@ -141,12 +143,60 @@ def test_after_kill_9_the_next_start_mends_everything(folder):
     assert processes_of(folder) == []
 
 
-def test_a_stale_pid_file_with_the_number_of_a_stranger_does_not_block(folder, sleeper):
+def everything_on(folder):
+    """All processes of a set, the supervisor too, in any order; those of PostgreSQL do not name the folder."""
+    data = folder / "postgres"
+    return {p.pid for p in (*processes_of(folder), *works_in(data))}
+
+
+def writes_until_cut_off(url, written):
+    """Commit one number after the other; `written` holds those that the server has confirmed."""
+    with contextlib.suppress(psycopg.Error), psycopg.connect(url, autocommit=True) as connection:
+        for number in itertools.count():
+            connection.execute("INSERT INTO kept VALUES (%s, repeat('x', 500))", [number])
+            written.append(number)
+
+
+def test_after_a_kill_9_of_everything_the_first_next_start_has_all_that_was_confirmed(folder):
+    """As after a power cut: nobody could stop, and the pid file still says "ready"."""
+    written = []
+    with script(SERVE, folder, "durable") as process:
+        url = told(process)["DATABASE_OWNER_URL"]
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("CREATE TABLE kept (number int, filling text)")
+        writer = threading.Thread(target=writes_until_cut_off, args=(url, written))
+        writer.start()
+        assert wait_until(lambda: len(written) >= 200, 60)
+        for pid in everything_on(folder):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        writer.join()
+    assert "ready" in (folder / "postgres/postmaster.pid").read_text()
+    with script(SERVE, folder, "durable") as process:
+        found = told(process)
+        assert "error" not in found, found
+        with psycopg.connect(found["DATABASE_OWNER_URL"]) as connection:
+            numbers = [number for (number,) in connection.execute("SELECT number FROM kept ORDER BY number")]
+    # One more may have been committed and not confirmed.
+    assert numbers in (written, [*written, len(written)])
+
+
+def stale(pid_file, case, sleeper):
+    """What may stand in the pid file after a power cut."""
+    return {
+        "a stranger's number": pid_file.replace(pid_file.splitlines()[0], str(sleeper.pid), 1),
+        "nothing": "",
+        "zeros": "\0" * len(pid_file),
+    }[case]
+
+
+@pytest.mark.parametrize("case", ["a stranger's number", "nothing", "zeros"])
+def test_a_stale_pid_file_does_not_block(folder, sleeper, case):
     with script(SERVE, folder, "throw-away") as process:
         told(process)
         pid_file = (folder / "postgres/postmaster.pid").read_text()
         ends(process)
-    (folder / "postgres/postmaster.pid").write_text(pid_file.replace(pid_file.splitlines()[0], str(sleeper.pid), 1))
+    (folder / "postgres/postmaster.pid").write_text(stale(pid_file, case, sleeper))
     half = folder / "postgres.new"
     half.mkdir()  # what an initdb leaves that was killed
     with script(SERVE, folder, "throw-away") as process:
@@ -155,12 +205,38 @@ def test_a_stale_pid_file_with_the_number_of_a_stranger_does_not_block(folder, s
     assert half.exists()
 
 
+def test_only_a_wrong_password_is_called_one_and_nobody_is_told_to_give_up_data(folder):
+    with script(SERVE, folder, "throw-away") as process:
+        told(process)
+        ends(process)
+    passwords = json.loads((folder / "passwords").read_text())
+    (folder / "passwords").write_text(json.dumps({**passwords, "superuser": "another"}))
+    with script(SERVE, folder, "throw-away") as process:
+        error = told(process)["error"]
+    assert "does not accept the password" in error
+    assert "the data is not touched" in error
+    (folder / "passwords").write_text(json.dumps(passwords))
+    with script(SERVE, folder, "throw-away") as process:
+        assert answers(told(process))
+
+
+def test_a_full_disk_and_an_unknown_fault_are_not_told_as_a_password():
+    cluster = postgres.Cluster(binaries.Postgres(Path("/x"), 18), None, Path("/data"), durable=True, password="p")
+    assert "The disk of /data is full" in str(cluster.cannot(psycopg.errors.DiskFull()))
+    unknown = str(cluster.cannot(psycopg.errors.InvalidCatalogName("no such database")))
+    assert "no such database" in unknown
+    assert "password" not in unknown
+
+
 def test_data_of_another_version_is_not_touched(folder):
     data = folder / "postgres"
     data.mkdir(parents=True)
     (data / "PG_VERSION").write_text("12\n")
     with script(SERVE, folder, "throw-away") as process:
-        assert "was written by PostgreSQL 12" in told(process)["error"]
+        error = told(process)["error"]
+        assert "was written by PostgreSQL 12" in error
+        assert "move" not in error
+        assert "anew" not in error
     assert [file.name for file in data.iterdir()] == ["PG_VERSION"]
 
 

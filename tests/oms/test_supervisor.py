@@ -1,5 +1,7 @@
 """The supervisor, what it keeps, and what it mends: with real processes, and without the servers."""
 
+import json
+import os
 import shutil
 import signal
 import stat
@@ -8,6 +10,7 @@ import sys
 
 import pytest
 
+from oms.embedded.deaths import Deaths
 from oms.embedded.errors import CannotStart
 from oms.embedded.processes import Record, find, processes, stop_leftovers, wait_until
 from oms.embedded.state import PASSWORDS, State
@@ -124,7 +127,7 @@ def test_a_damaged_password_file_is_not_replaced_in_silence(folder):
     state = State(folder)
     state.make()
     (folder / "passwords").write_text('{"owner": ')
-    with pytest.raises(CannotStart, match="passwords is damaged"):
+    with pytest.raises(CannotStart, match=r"passwords is damaged.*Put a copy of it back; the data .* is not touched"):
         state.passwords()
 
 
@@ -132,7 +135,7 @@ def test_a_damaged_password_file_is_not_replaced_in_silence(folder):
 RUN = """
 def service(name, script, more=None):
     mark = Path(f"{sys.argv[1]}-{name}")  # made where the script says READY: before, it could not even hear a signal
-    more = more or ({"ready": mark.exists} if "READY" in script else {})
+    more = more or ({"ready": lambda _pid: mark.exists()} if "READY" in script else {})
     return shell(name, script.replace("READY", f": > '{mark}'"), **more)
 
 services = [service(*given) for given in SERVICES]
@@ -162,28 +165,113 @@ def test_children_are_prefixed_and_stopped_in_the_opposite_order(tmp_path):
     assert [find(pid) for pid in pids] == [None, None]
 
 
-def test_the_death_of_a_child_stops_all_and_takes_its_own_children_along(tmp_path):
+QUICKLY = "import oms.embedded.deaths\noms.embedded.deaths.FIRST_WAIT = 0.01\n"
+
+
+def test_a_child_that_dies_is_started_again_and_the_others_are_left_alone(tmp_path):
+    """What it started goes with it; it is only started when nothing of it is in the way any more."""
+    code = """
+lasts = "sleep 30 & trap 'exit 0' TERM; while :; do sleep 0.05; done"
+clear = Path(sys.argv[1] + "-clear")
+service, other = shell("dies", lasts, clear=clear.exists), shell("other", lasts)
+with Supervisor(Console(), Path(sys.argv[1])) as supervisor:
+    try:
+        children = [supervisor.start(each) for each in (service, other)]
+        supervisor.wait_ready(children)
+        tell(pids=[child.process.pid for child in children])
+        supervisor.watch()
+    except Interrupted:
+        tell(pids=[child.process.pid for child in children], order=[child.name for child in supervisor.children])
+"""
+    folder = tmp_path / "pids"
+    with script(QUICKLY + code, folder) as process:
+        first, other = told(process)["pids"]
+        os.kill(first, signal.SIGKILL)
+        assert skipped_to(process, "dies was ended by SIGKILL; it is started again")
+        assert wait_until(lambda: not [p for p in processes() if p.group == first], 10), "what it started went with it"
+        assert not (folder / "dies.json").exists(), "something of it is in the way still"
+        (tmp_path / "pids-clear").touch()
+        assert skipped_to(process, "dies runs again")
+        assert json.loads((folder / "dies.json").read_text())["pid"] != first
+        process.terminate()
+        now = told(process)
+        assert (now["pids"][0] != first, now["pids"][1], now["order"]) == (True, other, ["dies", "other"])
+        rest(process)
+    assert [find(pid) for pid in now["pids"]] == [None, None]
+
+
+def skipped_to(process, words):
+    """Read on until a line holds these words."""
+    return any(words in line for line in process.stdout)
+
+
+def test_a_child_that_dies_again_and_again_stops_all_with_its_reason(tmp_path):
     go = tmp_path / "go"
     dies = f"sleep 30 & READY; until [ -e '{go}' ]; do sleep 0.05; done; echo last words; exit 7"
-    with script(f"SERVICES = [('one', {WAITS!r}), ('two', {dies!r})]" + RUN, tmp_path / "pids") as process:
+    with script(f"{QUICKLY}SERVICES = [('one', {WAITS!r}), ('two', {dies!r})]" + RUN, tmp_path / "pids") as process:
         _, group = told(process)["pids"]
         go.touch()
         said = rest(process)
-    assert "died: two ended by itself with status 7" in said
+    assert said.count("two      | last words") == said.count("two ended by itself with status 7") == 5
+    assert "died: two ended by itself with status 7, 5 times within 60 s" in said
     assert "one      | bye" in said
     assert not [p for p in processes() if p.group == group]
 
 
+def test_deaths_that_lie_far_apart_are_no_reason_to_stop():
+    deaths = Deaths()
+    assert [deaths.note(moment) for moment in (0.0, 1.0, 2.0, 3.0)] == [0.5, 1.0, 2.0, 4.0]
+    assert deaths.note(61.5) == 2.0
+    assert [deaths.note(moment) for moment in (200.0, 201.0)] == [0.5, 1.0]
+    assert [deaths.note(moment) for moment in (202.0, 203.0, 204.0)] == [2.0, 4.0, None]
+
+
 def test_a_child_that_is_never_ready_is_an_error(tmp_path):
-    more = "{'ready': lambda: False, 'ready_seconds': 0.3}"
+    more = "{'ready': lambda _pid: False, 'ready_seconds': 0.3}"
     with script(f"SERVICES = [('one', {WAITS!r}, {more})]" + RUN, tmp_path) as process:
         assert "died: one was not ready after 0 s" in rest(process)
+
+
+def test_a_child_that_is_slow_to_be_ready_is_waited_for_while_it_gets_on(tmp_path):
+    """The clock is ours: each look at the child takes half of what it has, and each line that it says comes before."""
+    code = """
+import types
+import oms.embedded.supervisor as s
+clock, lines, looks = [0.0], [], iter(range(100))
+s.time = types.SimpleNamespace(monotonic=lambda: clock[0])
+go = Path(sys.argv[1])
+
+def ready(_pid):
+    if len(lines) < len(child.output):
+        lines.append(clock[0])
+        clock[0] += 5.0
+        Path(f"{go}-{len(lines)}").touch()
+    return len(lines) == 6
+
+service = shell("slow", SCRIPT, ready=ready, ready_seconds=8.0, progress=PROGRESS)
+with Supervisor(Console(quiet=True), go / "pids") as supervisor:
+    try:
+        child = supervisor.start(service)
+        supervisor.wait_ready([child])
+        tell(ready=True, seconds=clock[0])
+    except ChildDied as death:
+        tell(died=str(death))
+"""
+    waits = f"until [ -e {tmp_path}/go-$n ]; do sleep 0.02; done"
+    says = f"for n in 1 2 3 4 5 6; do echo redo $n, elapsed time: 10 s; {waits}; done; sleep 30"
+    with script(f"SCRIPT, PROGRESS = {says!r}, 'elapsed time: '" + code, tmp_path / "go") as process:
+        assert told(process) == {"ready": True, "seconds": 30.0}
+    for mark in tmp_path.glob("go-*"):
+        mark.unlink()
+    with script(f"SCRIPT, PROGRESS = {says!r}, ''" + code, tmp_path / "go") as process:
+        assert told(process) == {"died": "slow was not ready after 8 s"}
 
 
 def test_a_second_request_hurries_a_child_that_takes_its_time(tmp_path):
     deaf = "trap '' TERM; READY; while :; do sleep 0.05; done"
     code = "import oms.embedded.supervisor as s; s.HURRIED_GRACE = 0.3\n"
-    code += f"SERVICES = [('deaf', {deaf!r}, {{'grace': 60.0, 'ready': Path(sys.argv[1] + '-deaf').exists}})]"
+    ready = "lambda _pid: Path(sys.argv[1] + '-deaf').exists()"
+    code += f"SERVICES = [('deaf', {deaf!r}, {{'grace': 60.0, 'ready': {ready}}})]"
     with script(code + RUN, tmp_path) as process:
         told(process)
         process.send_signal(signal.SIGINT)

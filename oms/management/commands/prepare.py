@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from oms import demo
+from oms import demo, dispatch
 from oms.backup import database
 from oms.models import Account, Person
 from oms.postgresql.owner import as_owner
@@ -33,6 +33,7 @@ class Command(BaseCommand):
         call_command("migrate", interactive=False, verbosity=0)
         # Django checks a database only where it is named, and the role of the app is the second wall between accounts.
         call_command("check", databases=["default"])
+        dispatch.look_at_all_waits()
         if not options["no_static"]:
             call_command("collectstatic", interactive=False, verbosity=0)
         if not options["no_demo"] and not Account.objects.exists() and not Person.objects.exists():

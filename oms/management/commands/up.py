@@ -3,11 +3,13 @@
 import sys
 import time
 from argparse import ArgumentParser
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
 from oms.bootstrap import GIVEN
+from oms.database.faults import Fault, fault_of
 from oms.embedded.console import Console
 from oms.embedded.errors import CannotStart, ChildDied, Interrupted
 from oms.embedded.ports import free_port
@@ -46,8 +48,20 @@ class Command(BaseCommand):
             if not death.was_shown:
                 console.plain("\n".join(death.output[-SHOWN_LINES:]))
             console.say(f"{death}; everything has been stopped.")
+            if death.is_of_full_disk():
+                console.say(disk_full(State.folder_of_this_copy()))
+            status = 1
+        except OSError as error:
+            if fault_of(error) != Fault.FULL:
+                raise
+            console.say(disk_full(error.filename or State.folder_of_this_copy()))
             status = 1
         sys.exit(status)
+
+
+def disk_full(where: Path | str) -> str:
+    """What to do where nothing can be written any more."""
+    return f"The disk of {where} is full. Free some space there and start again; what was saved is not lost."
 
 
 def up(console: Console, *, port: str | None, no_demo: bool, verbosity: int) -> int:
@@ -56,10 +70,13 @@ def up(console: Console, *, port: str | None, no_demo: bool, verbosity: int) -> 
     state = State.of_this_copy()
     state.acquire()
     try:
-        web_port = pick_port(port)
-        if web_port != DEFAULT_PORT and not port:
-            console.say(f"port {DEFAULT_PORT} is taken, so web takes {web_port}; PORT=... or --port chooses another")
         with Supervisor(console, state.folder / "pids") as supervisor:
+            # Only now: what a killed supervisor left has given its ports back.
+            web_port = pick_port(port)
+            if web_port != DEFAULT_PORT and not port:
+                console.say(
+                    f"port {DEFAULT_PORT} is taken, so web takes {web_port}; PORT=... or --port chooses another"
+                )
             stack = Stack(supervisor, state, port=web_port, has_sandbox=not no_demo, is_talkative=verbosity > 1)
             try:
                 cast = _start(stack, demo=not no_demo)

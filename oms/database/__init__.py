@@ -1,0 +1,4 @@
+"""What Lotline knows of PostgreSQL itself, below everything else.
+
+faults   tells what a database error means, by its SQLSTATE
+"""

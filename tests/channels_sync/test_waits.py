@@ -1,0 +1,64 @@
+"""A clock that was a day ahead once: messages still go out and documents still come in."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from channels_sync.models import Connection, Cursor, Delivery, DeliveryState
+from channels_sync.queries.lists import connections
+from channels_sync.sandbox.store import Store
+from channels_sync.services.push import push
+from oms.tasks import cut_waits
+from oms.tenancy import account_context
+
+pytestmark = pytest.mark.commits("a message is claimed, sent and noted in transactions of their own")
+DAY, HOUR, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("state", [DeliveryState.WAITING, DeliveryState.SENDING])
+def test_what_was_written_while_the_clock_was_ahead_is_sent(account_a, connection, sent, deliveries, settings, state):
+    sent()
+    ahead = timezone.now() + DAY
+    with account_context(account_a):
+        Delivery.objects.update(state=state, next_at=ahead, lease_until=ahead if state == "sending" else None)
+        Cursor.objects.update(next_at=ahead)
+        Connection.objects.update(seconds=60, resting_until=ahead + HOUR, asked_until=ahead, error_at=ahead)
+    settings.SYNC_LEASE_SECONDS = 0
+    assert push(account_a.pk) == 0
+    cut_waits(account_a.pk)
+    with account_context(account_a):
+        found = Connection.objects.get()
+        assert max(found.resting_until, found.asked_until) <= timezone.now()
+        assert Cursor.objects.get().next_at <= timezone.now() + HOUR + SECOND
+        assert connections().get().pk == connection.pk
+    settings.SYNC_LEASE_SECONDS = 60
+    assert push(account_a.pk) == 1
+    assert [row.state for row in deliveries()] == [DeliveryState.SENT]
+
+
+def test_waits_that_can_be_are_left_as_they_are(account_a, connection, sent):
+    """The other system asked us to stay away for half a day, and a message is tried again in half an hour."""
+    sent()
+    now = timezone.now()
+    with account_context(account_a):
+        Delivery.objects.update(attempts=3, next_at=now + HOUR / 2)
+        Connection.objects.update(asked_until=now + DAY / 2, resting_until=now + HOUR / 2, error_at=now)
+    cut_waits(account_a.pk)
+    with account_context(account_a):
+        assert Delivery.objects.get().next_at == now + HOUR / 2
+        found = Connection.objects.get()
+        assert (found.asked_until, found.resting_until) == (now + DAY / 2, now + HOUR / 2)
+
+
+def test_the_page_of_a_connection_says_when_work_was_last_handed_out(account_a, ana, client_for, connection):
+    page = client_for(ana).get(f"/{account_a.slug}/sync/connections/{connection.pk}/")
+    assert "Work last handed out" in page.content.decode()
+
+
+def test_goods_of_the_sandbox_do_not_arrive_a_day_late(tmp_path):
+    store = Store(tmp_path)
+    pk = store.add("client", "R-1", "key", {"lines": []}, due_at=1000.0 + DAY.total_seconds())
+    store.cut_waits(1003.0)
+    assert [order["id"] for order in store.due(1003.0)] == [pk]
+    store.close()
