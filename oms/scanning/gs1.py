@@ -38,7 +38,8 @@ _CONFIG = ParseConfig(gs1_element_strings_verify_date=False)
 
 def _forget_companies() -> None:
     """Which company a prefix belongs to is nothing that Lotline asks, and it fills 12 MB of each process."""
-    _GS1_COMPANY_PREFIX_TRIE.clear()
+    if isinstance(_GS1_COMPANY_PREFIX_TRIE, dict):  # so it is; its type says that a part of it need not be
+        _GS1_COMPANY_PREFIX_TRIE.clear()
     give_back = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     if give_back is not None:
         give_back(0)
