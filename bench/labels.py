@@ -23,7 +23,9 @@ from reportlab.graphics.barcode.code128 import Code128
 from reportlab.pdfgen.canvas import Canvas
 
 from bench.report import Measure, compare
-from serials.labels import Label, LabelSheet, Plan, Symbology, render_pdf, render_zpl
+from serials.labels import Label, LabelSheet, Plan, Symbology
+from serials.labels.pdf import render_pdf
+from serials.labels.zpl import render_zpl
 
 HAND_BAR, REPORTLAB_BAR = 0.5, 1.7
 ROLL_BYTES, SHEET_BYTES = 800, 150

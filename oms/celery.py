@@ -3,7 +3,6 @@
 Each queue has a worker of its own, so that long jobs and slow systems keep nobody waiting; see WORKERS in the settings.
 """
 
-import gc
 import os
 from datetime import UTC, datetime
 from time import monotonic
@@ -11,6 +10,8 @@ from typing import Any
 
 from celery import Celery, signals
 from celery.schedules import schedule
+
+from oms.memory import settle
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "oms.settings")
 
@@ -35,10 +36,10 @@ for each in (app, clock):
     }
 
 
-def keep_shared(**_: Any) -> None:
-    """Keep the collector off what was loaded, or it would touch all of it in each child and nothing stays shared."""
-    gc.collect()
-    gc.freeze()
+def begin_small(**_: Any) -> None:
+    """See `memory.settle`: before a pool forks, and when a worker of threads has loaded all."""
+    settle()
 
 
-signals.worker_before_create_process.connect(keep_shared)
+for signal in (signals.worker_before_create_process, signals.worker_ready):
+    signal.connect(begin_small)

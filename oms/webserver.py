@@ -6,7 +6,6 @@ Forking is safe because loading opens no connection: Django makes the pool when 
 """
 
 import argparse
-import gc
 import os
 import resource
 import signal
@@ -22,6 +21,7 @@ from typing import Any, NoReturn
 from django.conf import settings
 from waitress.server import create_server
 
+from oms.memory import settle
 from oms.wsgi import application
 
 PROCESSES = 2
@@ -60,8 +60,7 @@ def main(arguments: list[str]) -> int:
     except OSError as error:
         sys.stderr.write(f"Cannot listen on {given.host}:{given.port}: {error.strerror}.\n")
         return 1
-    gc.collect()
-    gc.freeze()  # keeps the collector off what was loaded, or it would touch all of it in each process
+    settle()
     return Parent(listener, _logged if given.access_log else application).run()
 
 

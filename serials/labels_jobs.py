@@ -27,7 +27,9 @@ from oms.errors import DomainError
 from oms.jobs import Progress
 from oms.models import Bin, Person
 from oms.ui.actions import selected
-from serials.labels import MOST, Format, Label, LabelRun, render_pdf, render_zpl
+from serials.labels import Format, Label, LabelRun
+from serials.labels.pdf import MOST, render_pdf
+from serials.labels.zpl import render_zpl
 from serials.queries import prints as queries
 from serials.queries.prints import Choice
 from serials.queries.units import labels_of

@@ -5,9 +5,7 @@ Sources: GS1 General Specifications, sections 3 (application identifiers), 5.4 a
 Application identifiers are those of the library biip.
 """
 
-import ctypes
 import re
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -40,9 +38,6 @@ def _forget_companies() -> None:
     """Which company a prefix belongs to is nothing that Lotline asks, and it fills 12 MB of each process."""
     if isinstance(_GS1_COMPANY_PREFIX_TRIE, dict):  # so it is; its type says that a part of it need not be
         _GS1_COMPANY_PREFIX_TRIE.clear()
-    give_back = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
-    if give_back is not None:
-        give_back(0)
 
 
 _forget_companies()

@@ -12,8 +12,9 @@ from hypothesis import given, settings, strategies as st
 from PIL import Image
 
 from oms.errors import DomainError
-from serials.labels import SHEETS, Label, Plan, Symbology, datamatrix, gs1, qr, render_pdf
+from serials.labels import SHEETS, Label, Plan, Symbology, datamatrix, gs1, qr
 from serials.labels.layout import Layout
+from serials.labels.pdf import render_pdf
 from serials.labels.picture import page_picture
 from serials.labels.sheets import MM
 from serials.labels.text import width

@@ -8,8 +8,9 @@ from hypothesis import given, settings, strategies as st
 from PIL import Image
 
 from oms.errors import DomainError
-from serials.labels import Label, Plan, Symbology, gs1, render_zpl
+from serials.labels import Label, Plan, Symbology, gs1
 from serials.labels.layout import Layout
+from serials.labels.zpl import render_zpl
 from tests.serials.labels import GTIN, LOT, a_logo, expected, some
 
 

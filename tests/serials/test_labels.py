@@ -14,7 +14,8 @@ from oms.errors import DomainError
 from oms.models import Job, JobState
 from oms.tenancy import account_context
 from serials import labels_jobs
-from serials.labels import MOST, SHEETS, Label, LabelRun, LabelSheet, Plan, code128, render_pdf
+from serials.labels import SHEETS, Label, LabelRun, LabelSheet, Plan, code128
+from serials.labels.pdf import MOST, render_pdf
 from serials.labels.sheets import QUIET
 from serials.labels.text import printable
 from tests.serials.factories import make_units

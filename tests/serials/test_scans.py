@@ -14,7 +14,8 @@ from oms.models import Workflow
 from oms.queries.scans import Kind, resolve
 from oms.tenancy import account_context
 from replenishment.services import planning, submitting
-from serials.labels import Plan, Symbology, render_pdf
+from serials.labels import Plan, Symbology
+from serials.labels.pdf import render_pdf
 from serials.lifecycle import Actor, Event
 from serials.models import Unit, UnitAttribute
 from serials.queries.units import labels_of
