@@ -11,6 +11,7 @@ from celery.bin.beat import beat
 from celery.bin.worker import worker
 
 from oms.celery import app, clock
+from oms.memory import settle
 
 COMMANDS = {"worker": (worker, app), "beat": (beat, clock)}
 
@@ -20,6 +21,7 @@ def main(name: str, *arguments: str) -> None:
     command, application = COMMANDS[name]
     own = [each for each in arguments if each != "--quiet"]
     context = CLIContext(app=application, no_color=False, workdir=None, quiet=len(own) < len(arguments))
+    settle()  # beat loads no more than it has now
     command.main(own, prog_name=f"oms.work {name}", obj=context)
 
 

@@ -15,11 +15,14 @@ from oms.embedded.ports import HOST, free_port, is_free
 from oms.embedded.processes import processes, works_in
 from oms.embedded.state import State, write_private
 from oms.embedded.supervisor import Service, Supervisor
+from oms.memory import settle
 
 DEFAULT_PORT = 8000
 SERVERS = ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL")
 # What other management commands need to work beside a running `up`; settings.py reads it from the env file.
 SANDBOX = ("LOTLINE_SANDBOX_URL", "LOTLINE_SANDBOX_TOKEN")
+# glibc would keep a heap for each thread, and what a large page or file has taken.
+LITTLE_MEMORY = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": "131072", "MALLOC_MMAP_THRESHOLD_": "131072"}
 SHARED = (*SERVERS, *SANDBOX, "SECRET_KEY", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "LOTLINE_HTTPS")
 
 
@@ -111,6 +114,7 @@ class Stack:
             "LOTLINE_STATE": str(self.state.folder),
             "LOTLINE_VENV": "off",  # a child runs in the environment of this process
             "PYTHONUNBUFFERED": "1",
+            **LITTLE_MEMORY,
         }
 
     def share(self) -> None:
@@ -148,6 +152,7 @@ class Stack:
         services = children(self.setting)
         with self.step(", ".join(service.name for service in services)):
             self.supervisor.wait_ready([self.supervisor.start(service) for service in services])
+        settle()  # from now on this process only watches
 
     def smoke(self) -> None:
         """Use the running set as people do; its steps are added to `seconds`."""
