@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _, gettext_lazy, ngettext
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from channels_sync.contract import Adapter, BaseConfigForm
 from channels_sync.filters import ConnectionFilter
@@ -52,7 +52,7 @@ connection_list = ConnectionList.page(EVERYONE)
 
 
 @sensitive_post_parameters()
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_role(ADMINS)
 def connection_new(request: AccountRequest) -> HttpResponse:
     """Choose a system, then say how to reach it."""
@@ -74,7 +74,7 @@ def connection_new(request: AccountRequest) -> HttpResponse:
 
 
 @sensitive_post_parameters()
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_role(ADMINS)
 def connection_edit(request: AccountRequest, pk: int) -> HttpResponse:
     """Change a connection."""
@@ -94,7 +94,7 @@ def connection_edit(request: AccountRequest, pk: int) -> HttpResponse:
     return _form_page(request, form, config, _("Change %(name)s") % {"name": found.name})
 
 
-@require_GET
+@require_safe
 @require_role(EVERYONE)
 def connection(request: AccountRequest, pk: int) -> HttpResponse:
     """A connection: whether it works, what it passes through, what it did."""

@@ -10,7 +10,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _, gettext_lazy, ngettext
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from channels_sync.filters import DeliveryFilter, InboundFilter, RunFilter
 from channels_sync.forms import ReasonForm
@@ -85,7 +85,7 @@ delivery_list = DeliveryList.page(EVERYONE)
 inbound_list = InboundList.page(EVERYONE)
 
 
-@require_GET
+@require_safe
 @require_role(EVERYONE)
 def message_out(request: AccountRequest, pk: int) -> HttpResponse:
     """A message out: what is sent, what was answered."""
@@ -114,7 +114,7 @@ def message_out(request: AccountRequest, pk: int) -> HttpResponse:
     return render(request, "sync/message.html", context)
 
 
-@require_GET
+@require_safe
 @require_role(EVERYONE)
 def message_in(request: AccountRequest, pk: int) -> HttpResponse:
     """A message in: what came, and what became of it."""
@@ -171,7 +171,7 @@ def message_in_replay(request: AccountRequest, pk: int) -> HttpResponse:
     return redirect("message_in", account_slug=request.account.slug, pk=pk)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_role(OFFICE)
 def message_out_close(request: AccountRequest, pk: int) -> HttpResponse:
     """Never send a message, for a reason."""
@@ -185,7 +185,7 @@ def message_out_close(request: AccountRequest, pk: int) -> HttpResponse:
     )
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_role(OFFICE)
 def message_in_close(request: AccountRequest, pk: int) -> HttpResponse:
     """Never apply a message, for a reason."""

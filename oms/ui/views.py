@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import get_language, gettext as _
 from django.views import View
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from oms.access import AccountRequest, require_role, wants_part
 from oms.errors import Text
@@ -92,7 +92,7 @@ class TableView(View):
         """The view for urls: GET only, for `roles`; `admin` is the class that admins get instead."""
         plain, other = cls.as_view(), (admin or cls).as_view()
 
-        @require_GET
+        @require_safe
         @require_role(roles)
         def view(request: AccountRequest) -> HttpResponseBase:
             return (other if request.membership.role == Role.ADMIN else plain)(request)

@@ -55,7 +55,7 @@ class SkuAdminList(SkuList):
 sku_list = SkuList.page(EVERYONE, admin=SkuAdminList)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_role(OFFICE)
 def sku_new(request: AccountRequest) -> HttpResponse:
     """Add a SKU."""
@@ -78,7 +78,7 @@ def sku_new(request: AccountRequest) -> HttpResponse:
     return render(request, "ui/form.html", context, status=422 if form.errors else 200)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_role(EVERYONE, write=OFFICE)
 def sku_detail(request: AccountRequest, pk: int) -> HttpResponse:
     """A SKU's details with its Serial field and Save."""

@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from oms import csvio, files, jobs
 from oms.access import AccountRequest, require_role
@@ -23,14 +23,14 @@ SHOWN = 50
 """How many errors and changes the page lists; all errors are in the file of errors."""
 
 
-@require_GET
+@require_safe
 @require_role(OFFICE)
 def template(request: AccountRequest) -> HttpResponse:
     """The file to fill, with an example row."""
     return csv_file("lotline-skus.csv", [SCHEMA.template(has_example=True)])
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_role(OFFICE)
 def upload(request: AccountRequest) -> HttpResponse:
     """Take a file that can be read as CSV; what it would do is the next page."""
@@ -55,7 +55,7 @@ def upload(request: AccountRequest) -> HttpResponse:
     return render(request, "catalogue/upload.html", context, status=422 if form.errors else 200)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_role(OFFICE)
 def check(request: AccountRequest, key: UUID) -> HttpResponse:
     """Every bad row and every change of an uploaded file; POST applies the good rows, once however often it is sent."""
@@ -92,7 +92,7 @@ def _start(request: AccountRequest, stored: StoredFile) -> Job:
     )
 
 
-@require_GET
+@require_safe
 @require_role(OFFICE)
 def errors(request: AccountRequest, key: UUID) -> HttpResponse:
     """Every bad row of an uploaded file as a file."""

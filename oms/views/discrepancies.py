@@ -9,7 +9,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _, gettext_lazy, ngettext
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from oms.access import AccountRequest, require_role
 from oms.errors import DomainError
@@ -43,7 +43,7 @@ class DiscrepancyList(TableView):
 discrepancy_list = DiscrepancyList.page(EVERYONE)
 
 
-@require_GET
+@require_safe
 @require_role(EVERYONE)
 def detail(request: AccountRequest, pk: int) -> HttpResponse:
     """A discrepancy with the fact as it came."""
@@ -63,7 +63,7 @@ def detail(request: AccountRequest, pk: int) -> HttpResponse:
     return render(request, "discrepancies/discrepancy.html", context)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_role(OFFICE)
 def close(request: AccountRequest, pk: int) -> HttpResponse:
     """Settle a discrepancy with a reason; where it could be accepted, this refuses it."""
@@ -82,7 +82,7 @@ def close(request: AccountRequest, pk: int) -> HttpResponse:
     return _decide(request, pk, words, settle)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_role(OFFICE)
 def accept(request: AccountRequest, pk: int) -> HttpResponse:
     """Let the fact behind a discrepancy happen after all, with a reason."""

@@ -14,7 +14,7 @@ from django.utils.decorators import method_decorator
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _, gettext_lazy
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from oms.access import AccountRequest, require_role
 from oms.dispatch import last_dispatch
@@ -116,7 +116,7 @@ class Welcome(RefusedMixin, auth.PasswordResetConfirmView):
         return HttpResponseRedirect(self.get_success_url())
 
 
-@require_GET
+@require_safe
 def home(request: HttpRequest) -> HttpResponse:
     """The account that was open last; a choice where there are several; what to do where there is none."""
     person: Person = request.user  # type: ignore[assignment]
@@ -126,7 +126,7 @@ def home(request: HttpRequest) -> HttpResponse:
     return choose_account(request)
 
 
-@require_GET
+@require_safe
 def choose_account(request: HttpRequest) -> HttpResponse:
     """The person's accounts, or the page that says there is none and what to do."""
     person: Person = request.user  # type: ignore[assignment]
@@ -144,7 +144,7 @@ def choose_account(request: HttpRequest) -> HttpResponse:
 
 
 @never_cache
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def join(request: HttpRequest, token: str) -> HttpResponse:
     """Accept the invitation of a link. Somebody else than who is invited learns whom it is for, not into what."""
     person: Person = request.user  # type: ignore[assignment]
@@ -162,7 +162,7 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
     return render(request, "people/join.html", context, status=200 if is_own else 403 if invited else 404)
 
 
-@require_GET
+@require_safe
 @require_role(EVERYONE)
 def account_home(request: AccountRequest) -> HttpResponse:
     """The first page of an account."""
@@ -185,7 +185,7 @@ def appearance(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(target if is_ours else reverse("home"))
 
 
-@require_GET
+@require_safe
 @login_not_required
 def healthz(request: HttpRequest) -> HttpResponse:
     """200 while this process can reach its database; 503 (by the error page) while it cannot.

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _, gettext_lazy, ngettext
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from oms import jobs
 from oms.access import AccountRequest, require_role
@@ -48,7 +48,7 @@ job_list = JobList.page(EVERYONE, admin=JobAdminList)
 
 
 @never_cache
-@require_GET
+@require_safe
 @require_role(EVERYONE)
 def detail(request: AccountRequest, pk: int) -> HttpResponse:
     """A job: how far it is, then what came of it. The same address answers the fragment that asks every second."""
@@ -71,7 +71,7 @@ def detail(request: AccountRequest, pk: int) -> HttpResponse:
 
 
 @never_cache
-@require_GET
+@require_safe
 @require_role(EVERYONE)
 def tray(request: AccountRequest) -> HttpResponse:
     """The person's running and just finished jobs, for the top bar."""

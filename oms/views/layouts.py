@@ -22,7 +22,7 @@ from oms.ui.layouts import COLUMNS, KEPT, OWN, PASSING, Layout, view_query, with
 from oms.ui.views import TableView
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_role(EVERYONE)
 def columns(request: AccountRequest) -> HttpResponse:
     """Choose which columns a list shows and in which order; a press on an arrow only draws the choice again."""
@@ -59,7 +59,7 @@ def _moved(order: list[str], what: str) -> list[str]:
     return [*rest[:place], name, *rest[place:]]
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_role(EVERYONE)
 def view_new(request: AccountRequest) -> HttpResponse:
     """Save what a list shows now under a name."""
@@ -85,7 +85,7 @@ def view_new(request: AccountRequest) -> HttpResponse:
     return render(request, "ui/view_form.html", context, status=422 if form.errors else 200)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_role(EVERYONE)
 def view(request: AccountRequest, pk: int) -> HttpResponse:
     """Rename or share a view, or go on to deleting it."""
@@ -125,7 +125,7 @@ def view_update(request: AccountRequest, pk: int) -> HttpResponse:
     return _open(request, found, _("“%(name)s” is updated."))
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_role(EVERYONE)
 def view_delete(request: AccountRequest, pk: int) -> HttpResponse:
     """Delete a view, after a question."""

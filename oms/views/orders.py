@@ -7,7 +7,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _, gettext_lazy, ngettext
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from oms import identity
 from oms.access import AccountRequest, require_role
@@ -37,7 +37,7 @@ class OrderList(TableView):
 order_list = OrderList.page(EVERYONE)
 
 
-@require_GET
+@require_safe
 @require_role(EVERYONE)
 def order_find(request: AccountRequest) -> HttpResponse:
     """The order with the Order# that a link names, or the list searched for it."""
@@ -49,7 +49,7 @@ def order_find(request: AccountRequest) -> HttpResponse:
     return redirect(f"{list_url}?{urlencode({'q': number})}")
 
 
-@require_GET
+@require_safe
 @require_role(EVERYONE)
 def order_detail(request: AccountRequest, pk: int) -> HttpResponse:
     """An order."""

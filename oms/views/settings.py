@@ -58,7 +58,7 @@ member_list = MemberList.page(EVERYONE, admin=MemberAdminList)
 audit_log = AuditList.page(ADMINS)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_role(ADMINS)
 def member_new(request: AccountRequest) -> HttpResponse:
     """Invite somebody; the link that lets them in is shown, for the admin to send."""
@@ -87,7 +87,7 @@ def _link_page(request: AccountRequest, invitation: services.Invitation) -> Http
     return without_compression(render(request, "people/invitation.html", {**context, **_around(request)}))
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_role(ADMINS)
 def member(request: AccountRequest, pk: int) -> HttpResponse:
     """Change a member's role, or go on to removing them."""

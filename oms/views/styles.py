@@ -1,12 +1,12 @@
 """Style that depends on the page: no page may carry any of its own (Content Security Policy)."""
 
 from django.http import HttpRequest, HttpResponse
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 RULE = '.grid > tbody > tr > td:nth-child({place})::before {{ content: "{name}" }}\n'
 
 
-@require_GET
+@require_safe
 def cards(request: HttpRequest) -> HttpResponse:
     """The names of a list's columns, for the cards that its rows are on narrow screens.
 

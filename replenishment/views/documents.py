@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from oms.access import AccountRequest, require_role
 from oms.errors import DomainError
@@ -39,7 +39,7 @@ AT_ONCE = 5_000
 """Up to so many units are submitted while the page waits."""
 
 
-@require_GET
+@require_safe
 @require_role(EVERYONE)
 def detail(request: AccountRequest, pk: int) -> HttpResponse:
     """Status, lines with their serials and what arrived, receipts, what waits, history."""
@@ -75,7 +75,7 @@ def _open_to(request: AccountRequest, found: Replenishment) -> dict[str, Any]:
 
 
 @never_cache
-@require_GET
+@require_safe
 @require_role(EVERYONE)
 def at_work(request: AccountRequest, pk: int) -> HttpResponse:
     """The job that works on it, asked for again and again; when it is over, the page shows what became of it."""
@@ -127,7 +127,7 @@ def _submit_job(request: AccountRequest, found: Replenishment, planned: int) -> 
     )
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_role(OFFICE)
 def submit(request: AccountRequest, pk: int) -> HttpResponse:
     """Submit Replenishment: one question, then it is on its way; exactly what the question said."""
@@ -166,7 +166,7 @@ def _question(request: AccountRequest, found: Replenishment, told: list[str]) ->
     }
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_role(OFFICE)
 def cancel(request: AccountRequest, pk: int) -> HttpResponse:
     """Cancel it with a reason."""
@@ -181,7 +181,7 @@ def cancel(request: AccountRequest, pk: int) -> HttpResponse:
     return _end(request, pk, submitting.cancel, words, _("%(number)s is cancelled."))
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_role(OFFICE)
 def close_short(request: AccountRequest, pk: int) -> HttpResponse:
     """Expect nothing more, with a reason."""

@@ -95,7 +95,7 @@ def _sent(request: AccountRequest, initial: Sequence[Mapping[str, Any]]) -> Quer
     return data
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_role(OFFICE)
 def new(request: AccountRequest) -> HttpResponseBase:
     """Add Replenishment, once: warehouse, SKUs and quantities, Insert; or Insert, and then a file of lines."""
@@ -121,7 +121,7 @@ def new(request: AccountRequest) -> HttpResponseBase:
     return _page(request, draft, {**words, "key": request.POST.get("key") or uuid4().hex})
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_role(OFFICE)
 def lines(request: AccountRequest, pk: int) -> HttpResponseBase:
     """Change SKUs and quantities while the replenishment is Incomplete."""

@@ -20,7 +20,7 @@ from replenishment.views.documents import address, around, posted_version
 from replenishment.views.once import made_once
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_role(OFFICE)
 def edit(request: AccountRequest, pk: int) -> HttpResponse:
     """The head of a replenishment; of a submitted one, expected date, tracking and notes."""
@@ -50,7 +50,7 @@ def edit(request: AccountRequest, pk: int) -> HttpResponse:
 def _context(request: AccountRequest, pk: int, form: TransportForm, *, is_conflict: bool) -> dict[str, Any]:
     """Who is told of a conflict has seen what is saved now: saving again is their decision."""
     found = queries.documents().get(pk=pk)
-    is_first = request.method == "GET" or is_conflict
+    is_first = request.method != "POST" or is_conflict
     return {
         **around(request, found),
         "page_title": _("Edit details"),

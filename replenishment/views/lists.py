@@ -7,7 +7,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _, gettext_lazy, ngettext
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from oms import identity
 from oms.access import AccountRequest, require_role
@@ -57,7 +57,7 @@ expected_serials = ExpectedSerials.page(EVERYONE)
 replenishment_list = ReplenishmentList.page(EVERYONE)
 
 
-@require_GET
+@require_safe
 @require_role(EVERYONE)
 def find(request: AccountRequest) -> HttpResponse:
     """The page of the replenishment with this number, where ProcessID leads; for an unknown one the list, searched."""
@@ -70,7 +70,7 @@ def find(request: AccountRequest) -> HttpResponse:
     return redirect(f"{url}?{urlencode({'q': number[:80]})}")
 
 
-@require_GET
+@require_safe
 @require_role(OFFICE)
 def suggest(request: AccountRequest) -> HttpResponse:
     """SKUs that match what is being typed into a row, as options of its list."""

@@ -23,7 +23,7 @@ NAMED = 3
 """How many lots that have expired it names after Save."""
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_role(OFFICE)
 def line_lots(request: AccountRequest, pk: int) -> HttpResponse:
     """Which lots are ordered on a line of an Incomplete replenishment, when they expire, and how much of each."""

@@ -7,7 +7,7 @@ from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _, ngettext
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from oms.access import AccountRequest, require_role
 from oms.downloads import csv_stream
@@ -84,7 +84,7 @@ def _schemes(found: Replenishment, ids: list[int]) -> dict[int, int | None]:
     return schemes_of(list(lines.values_list("sku_id", flat=True)))
 
 
-@require_GET
+@require_safe
 @require_role(EVERYONE)
 def generated(request: AccountRequest, pk: int) -> HttpResponse:
     """The popup: download all serials or those of one SKU, labels for all or for one SKU."""
@@ -106,7 +106,7 @@ def _popup(
     return render(request, "replenishment/generated.html", context, status=422 if fault else 200)
 
 
-@require_GET
+@require_safe
 @require_role(EVERYONE)
 def download(request: AccountRequest, pk: int) -> HttpResponseBase:
     """All serials, or those of one SKU (?sku=), as a CSV file: SKU, Serial, and Lot where it is known."""
@@ -126,7 +126,7 @@ def labels(request: AccountRequest, pk: int) -> HttpResponseBase:
         return _popup(request, found, fault=str(error), sku_id=sku_id)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_role(EVERYONE)
 def label_options(request: AccountRequest, pk: int) -> HttpResponseBase:
     """The dialog that prints labels of all serials, or of one SKU (?sku=), otherwise than usual."""
@@ -139,7 +139,7 @@ def label_options(request: AccountRequest, pk: int) -> HttpResponseBase:
         return redirect("replenishment", account_slug=request.account.slug, pk=pk)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_role(EVERYONE, write=OFFICE)
 def line_serials(request: AccountRequest, pk: int) -> HttpResponse:
     """The serials of one line: type, paste or scan more, take some away."""

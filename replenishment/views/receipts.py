@@ -9,7 +9,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _, ngettext
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from oms import csvio
 from oms.access import AccountRequest, require_role
@@ -29,7 +29,7 @@ RAW_SHOWN = 50_000
 """How many characters of the raw fact it shows."""
 
 
-@require_GET
+@require_safe
 @require_role(EVERYONE)
 def receipt(request: AccountRequest, pk: int) -> HttpResponse:
     """One receipt, line by line: lots, serials with what they meant, what waits, and the fact as it came."""
@@ -54,7 +54,7 @@ def receipt(request: AccountRequest, pk: int) -> HttpResponse:
     return render(request, "replenishment/receipt.html", context)
 
 
-@require_GET
+@require_safe
 @require_role(EVERYONE)
 def receipt_serials(request: AccountRequest, pk: int) -> HttpResponseBase:
     """All serials of a receipt as a CSV file."""
@@ -64,7 +64,7 @@ def receipt_serials(request: AccountRequest, pk: int) -> HttpResponseBase:
     return csv_stream(request, name, lambda: csvio.write(queries.received_file(row), header))
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_role(WAREHOUSE)
 def undo(request: AccountRequest, pk: int) -> HttpResponse:
     """Take back a receipt that was entered by mistake, with a reason."""
@@ -93,7 +93,7 @@ def undo(request: AccountRequest, pk: int) -> HttpResponse:
     return render(request, "ui/form.html", context, status=422 if form.errors else 200)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_role(OFFICE)
 def accept_all(request: AccountRequest, pk: int) -> HttpResponse:
     """Accept with one reason what waits on a replenishment and can be accepted."""
@@ -108,7 +108,7 @@ def accept_all(request: AccountRequest, pk: int) -> HttpResponse:
     return _settle(request, pk, words, is_accepted=True)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_role(OFFICE)
 def refuse_all(request: AccountRequest, pk: int) -> HttpResponse:
     """Settle with one reason all that waits on a replenishment, without receiving any of it."""

@@ -30,7 +30,7 @@ MORE_LOTS = 3
 SHOWN_NOTES = 20
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_role(WAREHOUSE)
 def receive(request: AccountRequest, pk: int) -> HttpResponse:
     """What arrived on each line: quantity, bin, lots and serials, checked while they are typed."""
@@ -66,7 +66,7 @@ def _send(request: AccountRequest, context: dict[str, Any], found: Replenishment
     return None
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_role(WAREHOUSE)
 def receive_all(request: AccountRequest, pk: int) -> HttpResponse:
     """One question: did all that is missing arrive, just as it was planned?"""

@@ -218,28 +218,28 @@ class SerialsUpload(Upload):
         return upload_jobs.serials_result(plan)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_role(OFFICE)
 def lines(request: AccountRequest, pk: int) -> HttpResponse:
     """Take a file of lines; ?template=1 is the file to fill."""
     return _take(LinesUpload(request, pk))
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_role(OFFICE)
 def check_lines(request: AccountRequest, pk: int, key: UUID) -> HttpResponse:
     """What a file of lines would add, POST adds it; ?errors=1 is the file of its bad rows."""
     return _check(LinesUpload(request, pk), key)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_role(OFFICE)
 def serials(request: AccountRequest, pk: int) -> HttpResponse:
     """Take a file of serials, of the whole replenishment or of one line (?line=); ?template=1 is the file to fill."""
     return _take(SerialsUpload(request, pk))
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_role(OFFICE)
 def check_serials(request: AccountRequest, pk: int, key: UUID) -> HttpResponse:
     """What a file of serials would plan, POST plans it; ?errors=1 is the file of its bad rows."""

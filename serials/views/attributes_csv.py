@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _, ngettext
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from oms import files, jobs
 from oms.access import AccountRequest, require_role
@@ -32,14 +32,14 @@ AT_ONCE = 100_000
 """Files of up to so many bytes, about 2,000 rows, are checked and applied while the person waits."""
 
 
-@require_GET
+@require_safe
 @require_role(OFFICE)
 def template(request: AccountRequest) -> HttpResponse:
     """Download Template: the columns SKU, Serial, Attribute, Value and an example row."""
     return csv_file("lotline-attributes.csv", [SCHEMA.template(has_example=True)])
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_role(OFFICE)
 def upload(request: AccountRequest) -> HttpResponse:
     """Take a file that can be read as CSV; what it would do is the next page."""
@@ -76,7 +76,7 @@ def _to_check(request: AccountRequest, stored: StoredFile, *, overwrite: bool) -
     return redirect(_address(request, "serials_attributes_check", stored, overwrite=overwrite))
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_role(OFFICE)
 def check(request: AccountRequest, key: UUID) -> HttpResponse:
     """Every bad row of an uploaded file, and what the good ones do; POST applies those, once however often it is sent.
@@ -107,7 +107,7 @@ def check(request: AccountRequest, key: UUID) -> HttpResponse:
     return render(request, "serials/attributes_check.html", context)
 
 
-@require_GET
+@require_safe
 @require_role(OFFICE)
 def failed(request: AccountRequest, key: UUID) -> HttpResponse:
     """Just the failed rows, as they were, with their line and the reason: correct them and upload this file."""

@@ -18,7 +18,7 @@ from serials.services.attributes import by_person
 from serials.views.around import around, back_url
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_role(OFFICE)
 def oms_notes(request: AccountRequest, pk: int) -> HttpResponse:
     """The Update dialog of a unit's OMS Notes."""
@@ -56,7 +56,7 @@ def _notes_words(request: AccountRequest) -> dict[str, Any]:
     }
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_role(EVERYONE, write=OFFICE)
 def attributes(request: AccountRequest, pk: int) -> HttpResponse:
     """The attributes of one unit: seen by everyone, changed by the office."""

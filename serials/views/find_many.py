@@ -8,7 +8,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from oms import csvio
 from oms.access import AccountRequest, require_role
@@ -25,7 +25,7 @@ from serials.views.grid import SerialList
 SHOWN = 50
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_role(EVERYONE)
 def find(request: AccountRequest) -> HttpResponse:
     """Paste or upload a list; what it means is the next page."""
@@ -45,7 +45,7 @@ def find(request: AccountRequest) -> HttpResponse:
     return render(request, "serials/find_many.html", context, status=422 if form.errors else 200)
 
 
-@require_GET
+@require_safe
 @require_role(EVERYONE)
 def found(request: AccountRequest, key: UUID) -> HttpResponse:
     """The four groups of a list, and what can be done with the found ones."""
@@ -68,7 +68,7 @@ def found(request: AccountRequest, key: UUID) -> HttpResponse:
     return render(request, "serials/found.html", context)
 
 
-@require_GET
+@require_safe
 @require_role(EVERYONE)
 def group_csv(request: AccountRequest, key: UUID, group: str) -> HttpResponseBase:
     """One group as a CSV file."""

@@ -47,7 +47,7 @@ def _logo(setting: LabelSetting) -> str:
         return f"data:image/png;base64,{b64encode(file.read()).decode()}"
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_role(ADMINS)
 def label_sheets(request: AccountRequest) -> HttpResponse:
     """Settings → Label sheets: what is usual, the logo, and what printers are off by."""

@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _, gettext_lazy, ngettext
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from oms.access import AccountRequest, require_role
 from oms.errors import DomainError
@@ -58,7 +58,7 @@ class SchemeAdminList(SchemeList):
 scheme_list = SchemeList.page(EVERYONE, admin=SchemeAdminList)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_role(ADMINS)
 def scheme_new(request: AccountRequest) -> HttpResponse:
     """Add a scheme, with a preview of its numbers."""
@@ -82,7 +82,7 @@ def scheme_new(request: AccountRequest) -> HttpResponse:
     return render(request, "serials/scheme.html", context, status=422 if form.errors else 200)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_role(ADMINS)
 def scheme(request: AccountRequest, pk: int) -> HttpResponse:
     """Change a scheme, or go on to archiving it."""
@@ -121,7 +121,7 @@ def archive(request: AccountRequest, pk: int) -> HttpResponse:
     return redirect("schemes", account_slug=request.account.slug)
 
 
-@require_GET
+@require_safe
 @require_role(ADMINS)
 def preview(request: AccountRequest) -> HttpResponse:
     """The next numbers of what the form says now, for the page that asks while somebody types."""

@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from oms.access import AccountRequest, require_role
 from oms.errors import DomainError
@@ -40,7 +40,7 @@ def _change(sku: Sku) -> list[dict[str, Any]]:
     return [{"label": _("Change"), "icon": "pencil", "url": url, "is_dialog": True}]
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_role(ADMINS)
 def numbers(request: AccountRequest, pk: int) -> HttpResponse:
     """Choose the scheme of a SKU, and say what numbers from outside look like."""
@@ -66,7 +66,7 @@ def numbers(request: AccountRequest, pk: int) -> HttpResponse:
     return render(request, "serials/sku_numbers.html", context, status=422 if form.errors else 200)
 
 
-@require_GET
+@require_safe
 @require_role(EVERYONE)
 def try_number(request: AccountRequest, pk: int) -> HttpResponse:
     """Whether a number from outside would be taken for this SKU (?number=)."""

@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _, ngettext
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from oms.access import AccountRequest, require_role
 from oms.models import EVERYONE, OFFICE
@@ -22,7 +22,7 @@ from serials.views.around import back_url
 from serials.views.labels import print_dialog
 
 
-@require_GET
+@require_safe
 @require_role(EVERYONE)
 def history(request: AccountRequest, pk: int) -> HttpResponse:
     """The inside of a unit's child row: SERIAL HISTORY, and METADATA if there is any; without htmx the unit's page."""
@@ -35,7 +35,7 @@ def history(request: AccountRequest, pk: int) -> HttpResponse:
     return answer
 
 
-@require_GET
+@require_safe
 @require_role(EVERYONE)
 def unit_detail(request: AccountRequest, pk: int) -> HttpResponse:
     """A unit: what it is, where it is, and everything that happened to it."""
@@ -55,7 +55,7 @@ def unit_detail(request: AccountRequest, pk: int) -> HttpResponse:
     return render(request, "serials/unit.html", context)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_role(EVERYONE)
 def label(request: AccountRequest, pk: int) -> HttpResponseBase:
     """The dialog that prints the unit's label."""

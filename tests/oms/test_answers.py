@@ -41,6 +41,14 @@ def test_a_page_with_a_link_that_lets_somebody_in_is_not_compressed(web, ben, ac
     assert not answer.has_header("Content-Encoding")
 
 
+@pytest.mark.parametrize(
+    "address", ["/acme/inventory/skus/", "/acme/inventory/skus/new/", "/acme/inventory/skus/template/", "/healthz/"]
+)
+def test_what_can_be_asked_for_can_be_asked_about(web, address):
+    asked = web.head(address)
+    assert (asked.status_code, asked.content) == (200, b"")
+
+
 @pytest.mark.parametrize(("address", "said"), [("/nowhere/", "Not Found"), ("/acme/settings/audit/", "Forbidden")])
 def test_a_refusal_is_one_line_of_the_log(client_for, olga, caplog, address, said):
     with caplog.at_level(logging.WARNING, "django.request"):
