@@ -26,7 +26,7 @@ from serials.models import Unit
 from tests.factories import make_serialized_sku
 from tests.replenishment.factories import generate, make_replenishment, make_submitted
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.commits("a restore reads what was committed")
 
 
 @pytest.fixture

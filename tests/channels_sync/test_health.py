@@ -19,7 +19,7 @@ from tests.channels_sync.warehouse import LOCKS_WAITED_FOR
 from tests.factories import make_serialized_sku
 from tests.worker_process import wait_until
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.commits("threads and tasks see what is committed")
 
 
 def ripen(account):

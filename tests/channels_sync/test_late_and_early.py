@@ -12,7 +12,7 @@ from oms.models import Discrepancy
 from oms.tenancy import account_context
 from tests.factories import make_sku
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.commits("each poll is several transactions")
 
 
 @pytest.fixture

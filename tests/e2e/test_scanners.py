@@ -8,7 +8,7 @@ from serials.models import Unit
 from tests.factories import make_serialized_sku
 from tests.replenishment.factories import make_submitted
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.commits("a browser asks a server")
 GTIN = "9521234543213"
 TYPE_FAST = """(field, text) => {
     for (const key of text) {

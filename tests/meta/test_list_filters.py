@@ -264,7 +264,7 @@ JOBS = {
 }
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("a job works on what is committed")
 @pytest.mark.parametrize("kind", JOBS)
 def test_a_job_whose_filter_cannot_be_used_any_more_fails_and_names_it(ana, account_a, full, kind):
     full("serials")

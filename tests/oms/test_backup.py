@@ -24,7 +24,7 @@ from oms.postgresql.owner import as_owner
 from oms.tenancy import account_context
 from tests.oms.test_up import environment as of_a_shell
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.commits("commands of their own process read and fill the database")
 ROOT = Path(__file__).parents[2]
 SESSIONS = "SELECT pid FROM pg_stat_activity WHERE datname = %s AND application_name = %s"
 

@@ -84,7 +84,7 @@ def test_bench_export_measures_on_a_database_of_its_own_and_leaves_none(server_e
     assert databases() == before
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("the bench is a process of its own")
 def test_bench_receive_measures_new_accounts_against_the_floor(server_env):
     before = databases()
     argv = [sys.executable, str(ROOT / "manage.py"), "bench", "receive", "--units", "100", "--runs", "1", "--json"]

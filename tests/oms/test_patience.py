@@ -37,7 +37,7 @@ def setting(tmp_path, server_env):
     return children.Setting(env, free_port(), tmp_path)
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("processes of each kind connect for themselves")
 @pytest.mark.parametrize("kind", ["worker", "sync", "jobs"])
 def test_a_worker_is_as_patient_as_its_kind(setting, account_a, tmp_path, kind):
     service = children.worker(setting, kind)
@@ -51,7 +51,7 @@ def test_a_worker_is_as_patient_as_its_kind(setting, account_a, tmp_path, kind):
         process.stop()
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("processes of each kind connect for themselves")
 def test_web_is_as_patient_as_its_kind(setting, account_a, tmp_path):
     service = children.web(setting)
     process = WorkerProcess(tmp_path, service.argv, service.env)
@@ -63,7 +63,7 @@ def test_web_is_as_patient_as_its_kind(setting, account_a, tmp_path):
         process.stop()
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("processes of each kind connect for themselves")
 def test_what_is_no_process_of_the_set_may_take_its_time(setting, account_a):
     """Commands, migrations, bench, backup and restore are not told; nor is what `up` runs before the others."""
     assert patience(account_a.pk) == NONE
@@ -71,7 +71,7 @@ def test_what_is_no_process_of_the_set_may_take_its_time(setting, account_a):
     assert "LOTLINE_PROCESS" not in children.beat(setting).env
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("processes of each kind connect for themselves")
 def test_it_is_told_with_the_account_and_ends_with_it(settings, account_a, account_b, django_assert_num_queries):
     settings.PATIENCE = {"lock_timeout": "7s"}
     # BEGIN, the account, what is asked, the account taken back, COMMIT
@@ -85,7 +85,7 @@ def test_it_is_told_with_the_account_and_ends_with_it(settings, account_a, accou
         assert [value for (value,) in cursor.fetchall()] == NONE
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("processes of each kind connect for themselves")
 def test_a_statement_that_takes_too_long_is_stopped(settings, account_a):
     settings.PATIENCE = {"statement_timeout": "20ms"}
     with pytest.raises(OperationalError) as error, account_context(account_a), connection.cursor() as cursor:
@@ -93,7 +93,7 @@ def test_a_statement_that_takes_too_long_is_stopped(settings, account_a):
     assert error.value.__cause__.sqlstate == "57014"
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("processes of each kind connect for themselves")
 def test_a_page_that_waits_too_long_for_somebody_says_so(settings, server_env, account_a, ana):
     with account_context(account_a):
         sku = Sku.objects.create(code="L1")

@@ -134,7 +134,7 @@ def test_every_kind_can_be_answered_whatever_the_status_is(in_a, kind):
             transaction.set_rollback(True)
 
 
-@pytest.mark.django_db(transaction=True, databases=["default", "owner"])
+@pytest.mark.commits("cases are settled in transactions of their own")
 def test_goods_that_come_for_a_cancelled_one_are_booked_after_all(account_a, olga):
     with account_context(account_a):
         own, bulk = make_serialized_sku(), make_sku()

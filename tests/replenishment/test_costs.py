@@ -67,7 +67,7 @@ def costs(account, person, count):
     return {name: work / count for found in (received, taken) for name, work in found.items()}
 
 
-@pytest.mark.django_db(transaction=True, databases=["default", "owner"])
+@pytest.mark.commits("the owner counts the tables, and each receipt is a transaction")
 def test_a_unit_of_many_costs_what_a_unit_of_few_costs(account_a, account_b, wes, stale):
     few, many = costs(account_a, wes, FEW), costs(account_b, wes, MANY)
     assert few.keys() == many.keys()

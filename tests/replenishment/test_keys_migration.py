@@ -14,7 +14,7 @@ from tests.old_schema import old_schema
 from tests.replenishment.factories import line_of, make_replenishment
 from tests.serials.factories import make_unit
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
+pytestmark = pytest.mark.commits("migrations change the schema as the owner")
 
 CASES = ("lx1", "LX1", "ＬＸ1")
 SHARP = ("straße", "STRASSE", "ｓtrasse")

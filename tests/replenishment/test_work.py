@@ -82,7 +82,7 @@ def test_the_page_shows_the_job_and_then_what_came_of_it(web, account_a, draft, 
     assert "Submit Replenishment" in text_of(web.get(own))
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("two who work at once, each with a connection of its own")
 def test_the_job_itself_is_not_in_its_own_way(account_a, web, draft):
     with account_context(account_a):
         start(web, draft)
@@ -94,7 +94,7 @@ def test_the_job_itself_is_not_in_its_own_way(account_a, web, draft):
         submitting.submit(replenishment_id=draft.pk, actor=None)
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("two who work at once, each with a connection of its own")
 def test_who_submits_while_the_job_is_being_queued_is_told(account_a, olga):
     with account_context(account_a):
         draft = make_replenishment((make_serialized_sku(), 3))
@@ -124,7 +124,7 @@ def test_who_submits_while_the_job_is_being_queued_is_told(account_a, olga):
 
 
 # --- the scheme that numbers were asked of ----------------------------------------------------------------------------
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.commits("two who work at once, each with a connection of its own")
 @pytest.mark.parametrize("is_archived", [True, False])
 def test_a_scheme_that_is_another_by_the_time_the_job_runs_is_told(account_a, web, draft, is_archived):
     with account_context(account_a):
