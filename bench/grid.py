@@ -89,8 +89,9 @@ class Site:
             try:
                 return execute(sql, params, many, context)
             finally:
-                if '_v"' in sql:
-                    statements.append((sql, perf_counter() - started))
+                text = sql if isinstance(sql, str) else sql.as_string(context["cursor"].connection)
+                if '_v"' in text:
+                    statements.append((text, perf_counter() - started))
 
         with connection.execute_wrapper(timed):
             started = perf_counter()

@@ -168,11 +168,16 @@ def _apply(request: AccountRequest, stored: StoredFile, *, overwrite: bool) -> H
     except Conflict as error:
         messages.error(request, str(error))
         return redirect(_address(request, "serials_attributes_check", stored, overwrite=overwrite))
+    _tell(request, job)
+    return redirect(list_url(request))
+
+
+def _tell(request: AccountRequest, job: Job) -> None:
+    """Say what was set, and how much was left out."""
     messages.success(request, job.result["summary"], extra_tags="dialog")
     if count := job.result["error_count"]:
         said = ngettext("%(count)s row was left out.", "%(count)s rows were left out.", count)
         messages.warning(request, said % {"count": f"{count:,}"})
-    return redirect(list_url(request))
 
 
 def _address(request: AccountRequest, route: str, stored: StoredFile, *, overwrite: bool) -> str:

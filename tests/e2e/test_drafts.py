@@ -112,13 +112,13 @@ def test_a_range_is_written_out_only_when_somebody_says_so(page_for, olga, accou
     expect(page.get_by_text("50 serials, A001 to A050")).to_be_visible()
     assert planned(account_a) == []
     assert_accessible(page)
-    page.get_by_label("Single serials with a dash in them").check()
+    page.get_by_label("Each is one serial, just as it stands there").check()
     page.get_by_role("button", name="Add serials").click()
     expect(page.locator("tbody td.mono").first).to_have_text("A001-A050")
     assert planned(account_a) == ["A001-A050", "1234-5678"]
     page.get_by_label("Serials", exact=True).fill("B001-B058")
     page.get_by_role("button", name="Add serials").click()
-    page.get_by_label("Ranges: plan every serial").check()
+    page.get_by_label("Ranges: take every serial").check()
     page.get_by_role("button", name="Add serials").click()
     expect(page.get_by_text("60 serials for 60 units.")).to_be_visible()
     assert planned(account_a)[2:] == [f"B0{n:02}" for n in range(1, 59)]

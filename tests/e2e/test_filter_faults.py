@@ -22,7 +22,7 @@ def test_a_search_that_is_too_short_asks_for_more_and_goes_on_when_it_is_there(p
     expect(page.locator("#export")).not_to_have_attribute("href")
     expect(page.locator("#check-page")).to_have_count(0)
     search.press_sequentially("A")
-    expect(page.get_by_text("One more character …")).to_be_visible()
+    expect(page.get_by_text("One more character …", exact=True)).to_be_visible()
     expect(page.locator("#list-status")).to_have_text("Search: One more character …")
     search.press_sequentially("P")
     expect(rows(page)).to_have_count(50)

@@ -115,7 +115,7 @@ def test_a_form_that_was_sent_after_the_session_is_still_there(
     page.get_by_role("button", name="Send it again").click()
     expect(page.get_by_label("Supplier")).to_have_value("Nordlicht")
     expect(page.get_by_label("SKU of line 1")).to_have_value("NEW-1")
-    expect(page.get_by_text("There is no SKU “NEW-1” in this account.").first).to_be_visible()
+    expect(page.get_by_text("There is no SKU “NEW-1”.").first).to_be_visible()
 
 
 def test_nobody_is_asked_to_sign_in_where_nothing_is_lost(account_a):

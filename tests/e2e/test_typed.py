@@ -24,7 +24,7 @@ def made(account_a):
 
 
 def serials(page):
-    return page.get_by_label("Serials")
+    return page.locator("textarea[name$='-serials']").first
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ PLATFORM = {
     "oms_membership": "read before an account is entered, and across a person's accounts",
     "oms_warehouse": "serves many accounts; only its name",
     "oms_due": "what the dispatcher reads: account id, kind, time",
+    "oms_round": "when each kind of work was last made due for everybody: kind, time",
     "oms_installation": "its id and epoch, which a restore moves on; the app may only read it",
 }
 HAS_ACCOUNT_ID = {"oms_membership", "oms_due"}

@@ -205,7 +205,7 @@ def test_a_file_that_is_no_catalogue_is_refused_in_words(client_for, olga, accou
 
 
 def test_a_file_without_its_needed_column_says_which(client_for, olga, account_a):
-    page = upload(client_for(olga), b"Article,Name\nA,B\n")
+    page = upload(client_for(olga), b"Thing,Name\nA,B\n")
     text = client_for(olga).get(page.headers["Location"]).content.decode()
     assert "The column SKU is missing" in text
     assert "Apply" not in text

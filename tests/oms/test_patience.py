@@ -56,7 +56,7 @@ def test_web_is_as_patient_as_its_kind(setting, account_a, tmp_path):
     service = children.web(setting)
     process = WorkerProcess(tmp_path, service.argv, service.env)
     try:
-        wait_until(service.ready, what=process.said())
+        wait_until(lambda: service.ready(process.pid), what=process.said())
         answer = httpx.get(f"http://127.0.0.1:{setting.port}/t/patience/{account_a.pk}/", timeout=20)
         assert answer.json() == OF_KIND["web"]
     finally:

@@ -82,8 +82,8 @@ def test_insert_into_another_account_is_refused(account_a, account_b, table):
         ("name", "'x'")
         if table == "wallapp_tag"
         else (
-            "code, product_id, product_id_wh, name, gtin, workflow, version, created_at, updated_at",
-            "'x', '', '', 'x', '', 'no', 1, now(), now()",
+            "code, code_key, product_id, product_id_wh, name, gtin, workflow, version, created_at, updated_at",
+            "'x', 'X', '', '', 'x', '', 'no', 1, now(), now()",
         )
     )
     insert = f"INSERT INTO {table} (account_id, {columns}) VALUES (%s, {values})"
@@ -265,7 +265,7 @@ def test_a_reference_to_a_foreign_row_is_refused(account_a, account_b, ours, the
         "INSERT INTO wallapp_tag (account_id, name, parent_id) VALUES ({account}, 'x', -7)",
         "INSERT INTO wallapp_tag (account_id, name) VALUES (-7, 'x')",
         "INSERT INTO oms_sku SELECT (jsonb_populate_record(s, '{{\"account_id\": -7}}')).* FROM oms_sku s LIMIT 1",
-        "UPDATE oms_sku SET account_id = {account}, code = 'moved' WHERE account_id <> {account}",
+        "UPDATE oms_sku SET account_id = {account}, code = 'moved', code_key = 'MOVED' WHERE account_id <> {account}",
     ],
 )
 def test_references_hold_for_the_owner_too(account_a, ours, theirs, sql):

@@ -169,6 +169,7 @@ SAMPLES = {
     "replenishment_new": Sample(new, get=OFFICE, post=OFFICE),
     "replenishment_find": Sample(found, get=EVERYONE),
     "replenishment_skus": Sample(get=OFFICE),
+    "replenishment_at_work": Sample(draft, get=EVERYONE),
     "replenishment": Sample(draft, get=EVERYONE),
     "replenishment_lines": Sample(draft, get=OFFICE, post=OFFICE),
     "replenishment_edit": Sample(draft, get=OFFICE, post=OFFICE),

@@ -26,6 +26,7 @@ def plans(db, client_for):
         found = []
 
         def explained(execute, sql, params, many, context):
+            sql = sql if isinstance(sql, str) else sql.as_string(context["cursor"].connection)
             if '"serials_unit_v"' in sql:
                 with connection.connection.cursor() as cursor:
                     lines = cursor.execute(f"EXPLAIN {sql}", params).fetchall()
