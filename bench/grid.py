@@ -84,7 +84,7 @@ class Site:
         """One request; a page that is not the grid ends the bench."""
         statements: list[tuple[str, float]] = []
 
-        def timed(execute: Callable[..., Any], sql: str, params: Any, many: Any, context: Any) -> Any:
+        def timed(execute: Callable[..., Any], sql: Any, params: Any, many: Any, context: Any) -> Any:
             started = perf_counter()
             try:
                 return execute(sql, params, many, context)

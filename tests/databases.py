@@ -1,6 +1,8 @@
 """The databases of a session: the migrations run once, into a template that every worker and every bench copies."""
 
 import os
+import sys
+import time
 from contextlib import suppress
 
 import psycopg
@@ -50,6 +52,24 @@ def _migrate(name):
     finally:
         owner.close()
         owner.settings_dict["NAME"] = before
+
+
+def is_left(seconds=30):
+    """Whether nobody is in this worker's database any more, so that it can be dropped.
+
+    A process that a test killed, or a thread of it, may still have a connection. One that stays keeps the database,
+    which goes with the server of the session or by `drop_databases_of_the_dead` of the next.
+    """
+    name = connections["owner"].settings_dict["NAME"]
+    connections["owner"].close()
+    end = time.monotonic() + seconds
+    with as_owner() as admin:
+        while there := admin.execute("SELECT pid, usename FROM pg_stat_activity WHERE datname = %s", [name]).fetchall():
+            if time.monotonic() > end:
+                sys.stderr.write(f"{name} is left: {there} are still in it.\n")
+                return False
+            time.sleep(0.1)
+    return True
 
 
 def drop_template():

@@ -319,6 +319,7 @@ TEXTS = {
     "oms_membership": {"role", "invited_name"},
     "oms_warehouse": {"name"},
     "oms_due": {"kind"},
+    "oms_round": {"kind"},
     "oms_installation": set(),
 }
 
