@@ -30,7 +30,7 @@ pytestmark = pytest.mark.commits("a restore reads what was committed")
 
 
 @pytest.fixture
-def elsewhere(transactional_db, settings):
+def elsewhere(db, settings):
     """`with elsewhere():` another machine: an empty database of both roles, and an empty folder of files."""
     name = f"test_lotline_{os.getpid()}_gw{uuid4().int % 10**9}"  # of a session that dies, the next one drops it
     folder = settings.FILES_ROOT.with_name(name)
