@@ -26,20 +26,19 @@ class Bins:
 
     def __init__(self, link: WarehouseLink, names: Iterable[str]) -> None:
         self.link = link
-        wanted = {plain_name(name) for name in names}
         default = Bin.objects.filter(link=link, kind=BinKind.PICK).order_by("pk").first()
-        self._default = default.name if default else DEFAULT_BIN
-        if "" in wanted:
-            wanted = (wanted - {""}) | {self._default}
-        self._found = self._read(wanted)
-        unknown = sorted(wanted - self._found.keys())
+        of_none = default.name if default else DEFAULT_BIN
+        wanted = {name: plain_name(name) or of_none for name in set(names)}  # thousands of units name the same few
+        found = self._read(set(wanted.values()))
+        unknown = sorted(set(wanted.values()) - found.keys())
         if unknown:
             self._make(unknown)
-            self._found |= self._read(unknown)
+            found |= self._read(unknown)
+        self._ids = {name: found[plain] for name, plain in wanted.items()}
 
     def __getitem__(self, name: str) -> int:
-        """The id of the bin of this name; of the default bin for an empty one."""
-        return self._found[plain_name(name) or self._default]
+        """The id of the bin of one of the names that were asked for; of the default bin for an empty one."""
+        return self._ids[name]
 
     def _read(self, names: Collection[str]) -> dict[str, int]:
         found = rows_by_text(Bin.objects.filter(link=self.link), names, field="name")
