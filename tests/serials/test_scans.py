@@ -11,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from oms.models import Workflow
-from oms.queries.scans import Kind, resolve
+from oms.queries.scans import resolve_skus
 from oms.tenancy import account_context
 from replenishment.services import planning, submitting
 from serials.labels import Plan, Symbology
@@ -174,12 +174,12 @@ def test_what_names_a_sku(account_a, sku):
             "88302": other.pk,
             "wh-9": other.pk,
         }
-        found = resolve(list(names), Kind.SKU)
+        found = resolve_skus(list(names))
         assert {each.scan: each.found and each.found.pk for each in found} == names
-        code, twice, nobody = resolve(["88303", "Twice", "NOBODY"], Kind.SKU)
+        code, twice, nobody = resolve_skus(["88303", "Twice", "NOBODY"])
         assert code.found.label == "88303", "a code comes before other names"
         assert (twice.found, twice.is_ambiguous) == (None, True)
         assert (nobody.found, nobody.is_ambiguous) == (None, False)
         with CaptureQueriesContext(connection) as queries:
-            resolve([f"N-{number}" for number in range(500)], Kind.SKU)
+            resolve_skus([f"N-{number}" for number in range(500)])
         assert len(queries) == 1
