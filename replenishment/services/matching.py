@@ -313,7 +313,8 @@ class Matcher:
             )
         words = {**self._end_words(), "serial": serial.unit.serial[:100], "sku": result.sku.code}
         if serial.outcome is Outcome.BAD:
-            words["why"] = self._fault(result, serial)
+            looks = _("It looks like %(what)s.") % {"what": serial.looks_like} if serial.looks_like else ""
+            words["why"] = looks or self._fault(result, serial)
         if serial.outcome is Outcome.UNEXPECTED and self.is_open and serial.looks_like:
             words |= {"what": serial.looks_like, "sent": identity.shown(serial.sent, 200)}
             text = LOOKS_LIKE if serial.sent == serial.unit.serial else SENT_LOOKS_LIKE

@@ -1,5 +1,6 @@
-// Scanners type like a keyboard. Many end each code with Tab: behind fast typing, of the last four characters or of all
-// of a shorter code, it ends a line and does not leave the field. Many send the separator of GS1 codes as Ctrl-], which a browser drops.
+// Scanners type like a keyboard. Many end each code with Tab: behind fast typing, of the last four characters or of a
+// shorter code as a whole, it ends a line and does not leave the field. Many send the separator of GS1 codes as Ctrl-],
+// which a browser drops.
 const FAST = 60, LAST = 4, SEPARATOR = "\x1d";
 const typed = new WeakMap();
 

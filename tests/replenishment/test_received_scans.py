@@ -3,12 +3,15 @@
 from datetime import date
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from oms.models import Discrepancy
 from oms.tenancy import account_context
 from replenishment.models import Receipt
-from replenishment.services import planning, submitting
+from replenishment.services import planning, submitting, undoing
 from replenishment.services.accepting import settle_many
+from replenishment.services.matching import clean
 from replenishment.services.receiving import apply_receipt
 from serials.models import Lot, Unit
 from tests.factories import make_serialized_sku, make_sku
@@ -84,10 +87,78 @@ def test_whatever_scanners_send_for_the_separator(enter, account_a):
 def test_planned_serials_are_matched_by_their_scans(floor, account_a, sku):
     with account_context(account_a):
         made = make_submitted((sku, 3))
-        data = line_data(made, serials=f"{SCAN}SN00000001\n21SN00000002\n(21)sn00000003")
+        data = line_data(made, serials=f"{SCAN}SN00000001\n]C121SN00000002\n(21)sn00000003")
     assert post(floor, made, data).status_code == 302
     with account_context(account_a):
         assert units() == dict.fromkeys(("SN00000001", "SN00000002", "SN00000003"), "ready")
+
+
+def test_a_known_serial_behind_21_is_asked_about(floor, account_a, sku):
+    """The second symbol of a label, of which the scanner does not say that it is GS1; or a serial of its own."""
+    with account_context(account_a):
+        made = make_replenishment((sku, 3))
+        planning.add_serials(line_id=line_of(made).pk, serials=["001", "002", "21002"], actor=None)
+        data = line_data(submitting.submit(replenishment_id=made.pk, actor=None), serials="21001\n21002")
+    answer = post(floor, made, data)
+    (question,) = answer.context["entries"].inquiry.questions
+    assert (question.code, question.words) == ("identifier", ["21001, or 001 behind its identifier 21?"])
+    assert question.choices == ["proposed", "take", "leave"]
+    assert post(floor, made, data, **answers([question], identifier="proposed")).status_code == 302
+    with account_context(account_a):
+        assert units() == {"001": "ready", "002": "incoming", "21002": "ready"}
+
+
+def test_a_new_serial_may_begin_with_21(enter, account_a):
+    assert enter("001\n21005").status_code == 302
+    assert enter("21001", {"identifier": "take"}, key="k2").status_code == 302
+    with account_context(account_a):
+        assert sorted(units()) == ["001", "21001", "21005"]
+
+
+def test_the_second_serial_of_a_scan_is_not_lost(enter, account_a):
+    answer = enter(f"010{GTIN}21S-1\x1d21S-2")
+    assert [question.code for question in answer.context["entries"].inquiry.questions] == ["scans"]
+    assert enter(f"010{GTIN}21S-1\x1d21S-2", {"scans": "proposed"}).status_code == 302
+    with account_context(account_a):
+        assert units() == {"S-1": "ready", "S-2": "ready"}
+
+
+@pytest.mark.parametrize(
+    ("scan", "serial"),
+    [
+        (f"010{GTIN}21ABCDEFGHIJ0123456789", "ABCDEFGHIJ0123456789"),  # as long as a Transparency code
+        (f"010{GTIN}10LOT721ACME-7", "ACME-7"),  # without the separator
+        (f"010{GTIN}10LOT2121ACME-7", "ACME-7"),  # which could stand in two places
+    ],
+)
+def test_a_scan_of_a_known_unit_asks_nothing(floor, account_a, sku, scan, serial):
+    with account_context(account_a):
+        made = make_replenishment((sku, 2))
+        planning.add_serials(line_id=line_of(made).pk, serials=[serial, "X"], actor=None)
+        data = line_data(submitting.submit(replenishment_id=made.pk, actor=None), serials=scan)
+    assert post(floor, made, data).status_code == 302
+    with account_context(account_a):
+        assert units() == {serial: "ready", "X": "incoming"}
+
+
+def test_a_known_serial_under_another_gtin_is_asked_about(floor, account_a, sku):
+    with account_context(account_a):
+        made = make_replenishment((sku, 1))
+        planning.add_serials(line_id=line_of(made).pk, serials=["ABCDEFGHIJ0123456789"], actor=None)
+        made = submitting.submit(replenishment_id=made.pk, actor=None)
+        data = line_data(made, serials="010950600013435221ABCDEFGHIJ0123456789")
+    answer = post(floor, made, data)
+    assert [question.code for question in answer.context["entries"].inquiry.questions] == ["other_gtin"]
+
+
+def test_a_unit_that_was_a_mistake_answers_no_question(enter, floor, account_a, made, sku, wes):
+    """It was received as it stands there, and undone: the same text is asked about again."""
+    assert enter("A001-A005", {"range": "take"}).status_code == 302
+    with account_context(account_a):
+        undoing.undo(receipt_id=Receipt.objects.get().pk, reason="A range", actor=wes)
+        assert Unit.objects.get().is_void
+    answer = enter("A001-A005", key="k2")
+    assert [question.code for question in answer.context["entries"].inquiry.questions] == ["range"]
 
 
 def test_scans_of_several_lots_say_whose_each_unit_is(enter, account_a):
@@ -116,7 +187,9 @@ def test_a_scan_fills_in_what_was_left_empty_and_is_asked_about_where_it_contrad
     assert "1 scan says another lot or expiry than the line" in text_of(answer)
     assert enter(f"{SCAN}A-2", {"lot": "take"}, lot0_number="LOT9", key="k2").status_code == 302
     assert enter(f"{SCAN}A-3", {"lot": "proposed"}, lot0_number="LOT9", key="k3").status_code == 302
-    assert "lot" in text_of(enter(f"{SCAN}A-4", lot0_number="LOT7", lot0_expires="2027-01-31", key="k4"))
+    again = enter(f"{SCAN}A-4", lot0_number="LOT7", lot0_expires="2027-01-31", key="k4")
+    (question,) = again.context["entries"].inquiry.questions
+    assert (question.code, question.words) == ("lot", ["A-4: lot LOT7 2026-12-31"])
     with account_context(account_a):
         found = dict(Unit.objects.values_list("serial", "lot__number"))
     assert [found["A-2"], found["A-3"].upper()] == ["LOT9", "LOT7"]
@@ -213,6 +286,101 @@ def test_the_live_check_says_what_will_be_asked_and_what_the_scans_say(floor, ac
 
 
 # --- what another system tells ----------------------------------------------------------------------------------------
+READ = {
+    **{scan: f"ACME-00{number:02}" for number, scan in enumerate(SUBSTITUTES, 8)},
+    "]C121ABC": "ABC",
+    "]Q1ABC": "ABC",
+    '="000123"': "000123",
+    f"010{GTIN}21ABC": "ABC",
+    "(21)ABC": "ABC",
+    " ABC ": "ABC",
+    "21ABC": "21ABC",
+}
+
+
+@pytest.mark.parametrize("sent", READ)
+@pytest.mark.parametrize("is_planned", [False, True])
+def test_of_what_a_systems_scanner_read_the_serial_is_taken(account_a, sku, sent, is_planned):
+    with account_context(account_a):
+        found = make_replenishment((sku, 1))
+        if is_planned:
+            planning.add_serials(line_id=line_of(found).pk, serials=[READ[sent]], actor=None)
+        found = submitting.submit(replenishment_id=found.pk, actor=None)
+        apply_receipt(incoming(found, incoming_line(sku, serials=[sent])), source="wms:1")
+        assert units() == {READ[sent]: "ready"}
+        assert not Discrepancy.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("sent", "serial", "what"),
+    [
+        (GTIN, GTIN, "the name of a SKU"),
+        (f"010{GTIN}", f"010{GTIN}", "the name of a SKU"),
+        ("l2201316", "l2201316", "the name of a SKU"),
+        ("9506000134352", "9506000134352", "the name of a SKU"),
+        ("OTHER-SKU", "OTHER-SKU", "the name of a SKU"),
+        ("]E09521234543213", "]E09521234543213", "the barcode of a product"),
+        ("(01)09506000134352(21)X-1", "X-1", "a scan of another GTIN"),
+        ("(01)04012345678901(21)X-1", "X-1", "a scan of another GTIN"),
+        ("(21)S-1(21)S-2", "(21)S-1(21)S-2", "several scans in one"),
+        (f"010{GTIN}10LOT721X-1", "X-1", "a GS1 scan without the separator"),
+        (f"010{GTIN}21ABCDEFGHIJ0123456789", "ABCDEFGHIJ0123456789", "an Amazon Transparency code"),
+        (f"(01)0{GTIN}(21)ACME 0007", f"(01)0{GTIN}(21)ACME 0007", "a GS1 scan that cannot be read"),
+        ("N/A", "N/A", "a word for “no serial”"),
+    ],
+)
+def test_what_a_system_tells_and_a_person_would_be_asked_about_is_a_case(
+    account_a, made, sku, olga, sent, serial, what
+):
+    with account_context(account_a):
+        make_sku(code="OTHER-SKU", gtin="9506000134352")
+        apply_receipt(incoming(made, incoming_line(sku, serials=[sent, "X-2"])), source="wms:1")
+        assert units() == {"X-2": "ready"}
+        case = Discrepancy.objects.get()
+        assert (case.kind, case.serial) == ("unexpected_serial", clean(serial))
+        assert f"looks like {what}" in case.summary
+        assert (f"is really {serial}." in case.summary) is (sent != serial)
+        settle_many(replenishment_id=made.pk, reason="It is printed on it.", actor=olga, is_accepted=True)
+        assert sorted(units()) == sorted([serial, "X-2"])
+
+
+def test_what_no_serial_can_be_is_a_case_that_says_what_it_is(account_a, made, sku):
+    with account_context(account_a):
+        apply_receipt(incoming(made, incoming_line(sku, serials=[f"010{GTIN}21S-1\x1d21S-2"])), source="wms:1")
+        case = Discrepancy.objects.get()
+        assert case.kind == "bad_serial"
+        assert case.summary.endswith("It looks like several scans in one.")
+
+
+def test_a_planned_serial_that_a_system_scanned_with_doubt_waits(account_a, sku, olga):
+    with account_context(account_a):
+        made = make_replenishment((sku, 4))
+        planned = ["S-1", "001", "ABCDEFGHIJ0123456789", "ACME-7"]
+        planning.add_serials(line_id=line_of(made).pk, serials=planned, actor=None)
+        made = submitting.submit(replenishment_id=made.pk, actor=None)
+        scans = ["(01)09506000134352(21)S-1", "21001", f"010{GTIN}21{planned[2]}", f"010{GTIN}10LOT721ACME-7"]
+        apply_receipt(incoming(made, incoming_line(sku, serials=scans)), source="wms:1")
+        assert units() == {"S-1": "incoming", "001": "incoming", planned[2]: "ready", "ACME-7": "ready"}
+        cases = dict(Discrepancy.objects.values_list("serial", "summary"))
+        assert "looks like a scan of another GTIN" in cases["S-1"]
+        assert "looks like a serial behind the identifier 21" in cases["21001"]
+        assert len(cases) == 2
+        settle_many(replenishment_id=made.pk, reason="The label is old.", actor=olga, is_accepted=True)
+        assert units() == dict.fromkeys([*planned[:1], *planned[2:], "21001"], "ready") | {"001": "incoming"}
+
+
+def test_the_scans_of_a_system_cost_as_many_statements_for_many(account_a, sku):
+    def statements(name, count):
+        made = make_submitted((sku, 400), planned=False)
+        line = incoming_line(sku, serials=[f"(01)0{GTIN}(21){name}-{number}" for number in range(count)])
+        with CaptureQueriesContext(connection) as queries:
+            apply_receipt(incoming(made, line), source=f"wms:{name}")
+        return len(queries)
+
+    with account_context(account_a):
+        assert statements("A", 2) == statements("B", 300)
+
+
 def test_a_system_is_not_asked_what_may_be_no_serial_waits_and_the_rest_is_applied(account_a, made, sku, olga):
     with account_context(account_a):
         serials = [f"{SCAN}ACME-1", "X-2", "10023.0", "A001-A005", "8.93901E+18"]
