@@ -187,7 +187,7 @@ def _refused(typed: str) -> Refused | None:
 def _of_elements(typed: str, found: gs1.Elements) -> Verdict:
     """What a GS1 scan is where a serial is asked."""
     taken = Taken(found.serial, typed, found.gtin, found.lot, found.expires_on)
-    maybe = (taken,) if found.serial else ()
+    maybe: tuple[Taken, ...] = (taken,) if found.serial else ()
     if found.repeats:
         return Asked("scans", typed, typed[:SHOWN], (Option(PROPOSED, found.repeats), Option(LEAVE)), maybe)
     if found.serial:
