@@ -2,11 +2,11 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from oms import identity, scanning
+from oms import identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +113,3 @@ def with_scanned(
         if number:
             lots.append(IncomingLot(lot.number, lot.expires_on or says.get(key, ("", None))[1], lot.made_on, number))
     return [*lots, *reversed(new)]
-
-
-def as_read(unit: IncomingUnit) -> IncomingUnit:
-    """The unit by its serial, where a system sends all that the scanner read."""
-    verdict = scanning.parse(unit.serial)
-    return replace(unit, serial=verdict.text) if isinstance(verdict, scanning.Taken) and verdict.gtin else unit

@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 from oms import identity
 from oms.models import AuditEntry, Sku, Stock
 from oms.queries.keys import rows_by_text
-from oms.queries.scans import Candidate, Kind, resolve
+from oms.queries.scans import Candidate, Kind, resolve_skus
 from oms.scanning import gtin_of, readings
 from oms.tenancy import current_account_id
 
@@ -43,7 +43,7 @@ def skus_named(names: Collection[str]) -> dict[str, Sku | None]:
     None where several SKUs have the name; a name that no SKU has is not there. Three queries.
     """
     own = rows_by_text(Sku.objects.all(), names, field="code")
-    found = resolve([name for name in names if name not in own], Kind.SKU)
+    found = resolve_skus([name for name in names if name not in own])
     skus = Sku.objects.in_bulk({each.found.pk for each in found if each.found})
     known: dict[str, Sku | None] = {each.scan: skus.get(each.found.pk) for each in found if each.found}
     return known | {each.scan: None for each in found if each.is_ambiguous} | own

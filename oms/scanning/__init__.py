@@ -1,7 +1,7 @@
 """From the text of a scan, a line or a cell to what it says. No database, no clock.
 
     parse(text)     what a text is where a serial is asked: Taken, Asked (somebody has to say what it is) or Refused
-    readings(text)  all that a text may name, for searches, which ask nothing
+    readings(text)  all that a text may name, for searches, which ask nothing; serials(text) where it is a unit
     Inquiry         the texts of a page or a file with the questions that they raise, and the answers to them
 
 What needs the database, such as the SKU that a GTIN names, is looked up in `oms.queries.scans`.
@@ -10,14 +10,12 @@ What needs the database, such as the SKU that a GTIN names, is looked up in `oms
 from oms.scanning.asking import Entry, Given, Inquiry, Judge, Question, answers_of, looks_like, question, refused_words
 from oms.scanning.ranges import Range
 from oms.scanning.reading import (
-    ANY_SCANNER,
     LEAVE,
     PROPOSED,
     TAKE,
     Asked,
     Option,
     Refused,
-    Settings,
     Taken,
     Verdict,
     entries,
@@ -27,10 +25,10 @@ from oms.scanning.reading import (
     plain,
     readings,
     scans,
+    serials,
 )
 
 __all__ = [
-    "ANY_SCANNER",
     "LEAVE",
     "PROPOSED",
     "TAKE",
@@ -43,7 +41,6 @@ __all__ = [
     "Question",
     "Range",
     "Refused",
-    "Settings",
     "Taken",
     "Verdict",
     "answers_of",
@@ -57,4 +54,5 @@ __all__ = [
     "readings",
     "refused_words",
     "scans",
+    "serials",
 ]

@@ -124,6 +124,18 @@ _KINDS = {
         ngettext_lazy("%(n)s GS1 scan has no serial in it", "%(n)s GS1 scans have no serial in them", "n"),
         {},
     ),
+    "identifier": _Kind(
+        gettext_lazy("a serial behind the identifier 21 of a GS1 code"),
+        ngettext_lazy(
+            "%(n)s entry may be a known serial with the identifier 21 before it",
+            "%(n)s entries may be known serials with the identifier 21 before them",
+            "n",
+        ),
+        {
+            PROPOSED: gettext_lazy("Take what stands behind the 21"),
+            TAKE: gettext_lazy("The 21 is part of the serial: take them as they are"),
+        },
+    ),
     "code": _Kind(
         gettext_lazy("the barcode of a product"),
         ngettext_lazy(

@@ -7,15 +7,14 @@ Application identifiers are those of the library biip.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from biip import ParseConfig, ParseError
+from biip import ParseConfig, ParseError, gs1_prefixes
 from biip.checksums import gs1_standard_check_digit
 from biip.gs1_element_strings import GS1ElementString
 from biip.gs1_messages import GS1Message
-from biip.gs1_prefixes import _GS1_COMPANY_PREFIX_TRIE
 
 FNC1 = "\x1d"
 """How most scanners send the function character that ends an element."""
@@ -29,6 +28,11 @@ _SAYS_PRODUCT = frozenset({"E0", "E1", "E2", "E3", "E4"})
 """EAN and UPC."""
 _BRACKETS = re.compile(r"\((\d{2,4})\)")
 _ADDRESS = re.compile(r"https?://", re.IGNORECASE)
+_GTIN_STEPS = {"01", "gtin"}
+_LOOKS_LIKE_GS1 = re.compile(r"\((?:00|01|02|10|17|21)\)|https?://[^?#]*/(?:01|gtin)/", re.IGNORECASE)
+_WITHIN = re.compile(r"(?<=.)(?=01(?P<gtin>[0-9]{14})(?:1[0157]|21|$))", re.DOTALL)
+"""Where another (01) with its GTIN may begin within a value: behind it is an identifier or nothing."""
+_SAID_ONCE = frozenset({"01", "10", "17", "21"})
 _LONGEST = 1_000
 # Dates of zeros stand in real symbols; they are no reason to read nothing of it.
 _CONFIG = ParseConfig(gs1_element_strings_verify_date=False)
@@ -36,8 +40,9 @@ _CONFIG = ParseConfig(gs1_element_strings_verify_date=False)
 
 def _forget_companies() -> None:
     """Which company a prefix belongs to is nothing that Lotline asks, and it fills 12 MB of each process."""
-    if isinstance(_GS1_COMPANY_PREFIX_TRIE, dict):  # so it is; its type says that a part of it need not be
-        _GS1_COMPANY_PREFIX_TRIE.clear()
+    companies = getattr(gs1_prefixes, "_GS1_COMPANY_PREFIX_TRIE", None)  # biip's own: another release may lack it
+    if isinstance(companies, dict):
+        companies.clear()
 
 
 _forget_companies()
@@ -48,19 +53,20 @@ class Elements:
     """What a symbol says of one good: empty where it says nothing about it.
 
     `is_declared`: it says of itself that it is GS1, by its AIM prefix, by brackets, separators or as an address.
-    `whole` is all of it without separators. `repeats` are the parts, where it is several scans in one text.
+    `whole` is all of it without separators. `repeats` are the parts, where it is several scans in one text; beside them
+    a serial is what it says if it is only one.
     """
 
     gtin: str = ""
     serial: str = ""
     lot: str = ""
     expires_on: date | None = None
-    sscc: str = ""
     is_declared: bool = False
     whole: str = ""
     repeats: tuple[str, ...] = ()
-    unparted: tuple[str, str] = ("", "")
-    """A lot and a serial that run into one another, because the separator between them did not arrive."""
+    unparted: tuple[tuple[str, str, str], ...] = ()
+    """Lot, serial and the scan with a separator between them, for each way in which they may have run into one another,
+    because no separator arrived."""
 
 
 def without_prefix(text: str) -> tuple[str, str]:
@@ -77,7 +83,12 @@ def is_gtin(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) in {8, 12, 13, 14} and _has_check_digit(text)
 
 
-def read(text: str, *, separators: Sequence[str] = SUBSTITUTES) -> Elements | None:
+def looks_like(text: str) -> bool:
+    """Whether a text is a GS1 scan to anybody who sees it: by brackets, as an address, or by (01) and its GTIN."""
+    return _LOOKS_LIKE_GS1.match(text) is not None or (begins_with_gtin(text) and len(text) > 16)
+
+
+def read(text: str) -> Elements | None:
     """What the text of one scan says if it is GS1, None where it is not.
 
     Undeclared ones begin with (01) and a GTIN with a right check digit, or have a separator.
@@ -86,24 +97,26 @@ def read(text: str, *, separators: Sequence[str] = SUBSTITUTES) -> Elements | No
         return None
     body, says = without_prefix(text.strip())
     if _ADDRESS.match(body):
-        return _summed(_of_address(body), body, is_declared=True)
+        return _of_addresses(body)
     if _BRACKETS.match(body):
         return _of_brackets(body)
-    data = _with_fnc1(body, separators)
+    data = _with_fnc1(body)
     is_declared = says == "gs1"
     if not is_declared and not begins_with_gtin(data) and not _is_parted(body, data):
         return None
-    if repeats := _repeats(data, says):
-        return Elements(is_declared=True, whole=data, repeats=repeats)
+    repeats = _repeats(data, says)
     try:
         found = GS1Message.parse(data, config=_CONFIG).element_strings
     except ParseError:
-        return None
-    return _summed(found, data, is_declared=is_declared or FNC1 in data)
+        return Elements(is_declared=True, whole=data, repeats=repeats) if repeats else None
+    said = _summed(found, data, is_declared=is_declared or FNC1 in data, is_parted=FNC1 in data)
+    if said is None or said.repeats:
+        return said
+    return replace(said, repeats=repeats or _runs_on(data, said.serial, says))
 
 
-def _with_fnc1(body: str, separators: Sequence[str]) -> str:
-    for each in separators:
+def _with_fnc1(body: str) -> str:
+    for each in SUBSTITUTES:
         if each in body or each.lower() in body:
             body = body.replace(each, FNC1).replace(each.lower(), FNC1)
     return body.strip(FNC1)
@@ -124,40 +137,55 @@ def _has_check_digit(digits: str) -> bool:
 
 
 def _repeats(data: str, says: str) -> tuple[str, ...]:
-    """The scans in a text that begins again with the same (01) GTIN, or another (21) after a separator; else none."""
-    key = data[:16]
-    prefix = "]C1" if says == "gs1" else ""
+    """The scans in a text that begins again, with the same (01) GTIN or by a prefix with another; else none."""
+    key, aim = data[:16], r"\][A-Za-z][0-9]"
     if not key.startswith("01") or len(key) < 16:
         return ()
-    parts = re.split(rf"(?:\][A-Za-z][0-9])?{re.escape(key)}", data)[1:]
-    if len(parts) < 2:
+    parts = re.split(rf"(?:{aim})?(?={re.escape(key)})|{aim}(?=01[0-9]{{14}})", data)
+    parts = [part.strip(FNC1) for part in parts if part.strip(FNC1)]
+    return tuple(_declared(part, says) for part in parts) if len(parts) > 1 else ()
+
+
+def _declared(part: str, says: str) -> str:
+    return f"]C1{part}" if says == "gs1" or not begins_with_gtin(part) else part
+
+
+def _runs_on(data: str, serial: str, says: str) -> tuple[str, ...]:
+    """The two scans in a text in whose serial another GTIN begins: its scanner sends nothing between them."""
+    place = next((match.start() for match in _WITHIN.finditer(serial) if is_gtin(match["gtin"])), 0)
+    if not place:
         return ()
-    return tuple(f"{prefix}{key}{part.strip(FNC1)}" for part in parts)
+    place += data.index(f"21{serial}") + 2
+    return _declared(data[:place], says), _declared(data[place:], says)
 
 
 def _of_brackets(body: str) -> Elements | None:
     """Brackets are what people see; only known identifiers between them begin an element."""
     pieces = _BRACKETS.split(body)
     found = _parsed(zip(pieces[1::2], map(str.strip, pieces[2::2]), strict=True))
-    if found is None or not {"01", "21"} & {element.ai.ai for element in found}:
+    if found is None or not {"00", "01", "21"} & {element.ai.ai for element in found}:
         return None
-    identifiers = [element.ai.ai for element in found]
-    if identifiers.count("21") > 1:
-        start = identifiers[0]
-        places = [match.start() for match in _BRACKETS.finditer(body) if match[1] == start]
-        parts = [body[here:there].strip() for here, there in zip(places, [*places[1:], len(body)], strict=True)]
-        return Elements(is_declared=True, whole=body, repeats=tuple(parts) if len(parts) > 1 else ())
-    return _summed(found, body, is_declared=True)
+    return _summed(found, body, is_declared=True, is_parted=True)
+
+
+def _of_addresses(body: str) -> Elements | None:
+    """What a Digital Link address says, of any domain, or several in one text; None for other addresses."""
+    parts = re.split(f"(?={_ADDRESS.pattern})", body, flags=re.IGNORECASE)[1:]
+    if len(parts) > 1 and all(map(_of_address, parts)):
+        return Elements(is_declared=True, whole=body, repeats=tuple(parts))
+    if "://" in body.partition("://")[2].partition("?")[0]:  # an address within another one's path
+        return None
+    return _summed(_of_address(body), body, is_declared=True, is_parted=True)
 
 
 def _of_address(body: str) -> list[GS1ElementString]:
-    """The elements of a Digital Link address of any domain; empty for other addresses."""
+    """The elements of a Digital Link address; empty for other addresses."""
     try:
         address = urlsplit(body)
     except ValueError:
         return []
     steps = address.path.split("/")
-    start = next((place for place, step in enumerate(steps[:-1]) if step in {"01", "gtin"} and steps[place + 1]), -1)
+    start = next((place for place, step in enumerate(steps[:-1]) if step in _GTIN_STEPS and steps[place + 1]), -1)
     if start < 0:
         return []
     names = {"gtin": "01", "lot": "10", "ser": "21", "exp": "17"}
@@ -183,33 +211,60 @@ def _element(ai: str, value: str) -> GS1ElementString:
     return found
 
 
-def _summed(found: Sequence[GS1ElementString], whole: str, *, is_declared: bool) -> Elements | None:
-    """The first value of each identifier that Lotline knows; None where there is none of them."""
-    values: dict[str, GS1ElementString] = {}
-    for element in found:
-        values.setdefault(element.ai.ai, element)
+def _summed(found: Sequence[GS1ElementString], whole: str, *, is_declared: bool, is_parted: bool) -> Elements | None:
+    """What elements say of one good, or the scans that they are; None where there is none that Lotline knows.
+
+    `is_parted`: their ends are known, so that none of them may be two.
+    """
+    values = {element.ai.ai: element for element in found}
+    if not {"00", "01", "10", "21"} & values.keys():
+        return None
+    parts = _parts(found)
+    if len(parts) > 1:
+        return Elements(is_declared=True, whole=whole, repeats=tuple(map(_joined, parts)))
     said = {ai: element.value for ai, element in values.items()}
     expiry = values.get("17")
-    if not {"00", "01", "10", "21"} & said.keys():
-        return None
     return Elements(
         gtin=said.get("01", ""),
         serial=said.get("21", ""),
         lot=said.get("10", ""),
         expires_on=expiry.date if expiry else None,
-        sscc=said.get("00", ""),
         is_declared=is_declared,
         whole=whole.replace(FNC1, ""),
-        unparted=_unparted(found) if "21" not in said else ("", ""),
+        unparted=() if is_parted or "21" in said else tuple(_unparted(found)),
     )
 
 
-def _unparted(found: Sequence[GS1ElementString]) -> tuple[str, str]:
-    """The lot and the serial that the last element would be, had a separator stood before the one 21 in it."""
-    if not found or found[-1].ai.ai != "10":
-        return "", ""
-    places = list(_inner(found[-1].value))
-    return places[0] if len(places) == 1 else ("", "")
+def _parts(found: Sequence[GS1ElementString]) -> list[list[tuple[str, str]]]:
+    """Identifiers and values of each scan that some elements are: one of them says nothing twice.
+
+    Where something is said again in other words, another scan begins, of which holds, too, what stood before the first
+    of the two, such as the GTIN. A GTIN begins a scan, of which nothing holds that was said before.
+    """
+    parts: list[list[tuple[str, str]]] = [[]]
+    for element in found:
+        pair, own = (element.ai.ai, element.value), parts[-1]
+        place = next((place for place, (ai, _value) in enumerate(own) if ai == pair[0]), None)
+        if place is None:
+            own.append(pair)
+        elif pair[0] == "01":
+            parts.append([pair])
+        elif pair[0] in _SAID_ONCE and pair not in own:
+            parts.append([*own[:place], pair])
+    return parts
+
+
+def _joined(pairs: Iterable[tuple[str, str]]) -> str:
+    """A scan of these identifiers and values."""
+    return "]C1" + FNC1.join(map("".join, pairs))
+
+
+def _unparted(found: Sequence[GS1ElementString]) -> Iterator[tuple[str, str, str]]:
+    """What the last element would be, had a separator stood before a 21 in it: see `Elements`."""
+    *before, last = [(element.ai.ai, element.value) for element in found]
+    if last[0] == "10":
+        for lot, serial in _inner(last[1]):
+            yield lot, serial, _joined([*before, ("10", lot), ("21", serial)])
 
 
 def _inner(value: str) -> Iterator[tuple[str, str]]:

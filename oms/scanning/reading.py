@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from django.utils.translation import gettext as _, ngettext
@@ -38,16 +38,6 @@ _EAN_LENGTH = 12
 """Shorter digits with a right check digit are mostly no product's."""
 _TWICE = re.compile(r"(?P<one>.{6,})(?P=one)", re.DOTALL)
 _RUN_TOGETHER = re.compile(r"(?P<prefix>[A-Z]{2,}[-_]?)(?P<first>\d{4,})(?P=prefix)(?P<second>\d{4,})", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How the scanners of an account are set: what they send for the function character FNC1 of GS1."""
-
-    separators: tuple[str, ...] = gs1.SUBSTITUTES
-
-
-ANY_SCANNER = Settings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +78,15 @@ TAKE, PROPOSED, LEAVE = "take", "proposed", "leave"
 class Asked:
     """A text that somebody has to say something about; `words` are the text and what it would be.
 
-    Raises nothing and decides nothing: `code` is the kind of question, answered once for all texts of the kind.
+    Raises nothing and decides nothing: `code` is the kind of question, answered once for all texts of the kind. `maybe`
+    are the scans that it may be: one whose serial is known needs no answer.
     """
 
     code: str
     typed: str
     words: str
     options: tuple[Option, ...]
+    maybe: tuple[Taken, ...] = ()
 
 
 Verdict = Taken | Asked | Refused
@@ -117,47 +109,56 @@ def plain(text: str) -> str:
     return formula["text"].strip(_BLANKS) if formula else text
 
 
-def scans(text: str, settings: Settings = ANY_SCANNER) -> list[str]:
+def scans(text: str) -> list[str]:
     """The GS1 scans that a line is: one, or several that ran together; none where it is no such scan."""
-    found = gs1.read(plain(text), separators=settings.separators)
+    found = gs1.read(plain(text))
     return [] if found is None else list(found.repeats) or [plain(text)]
 
 
-def readings(text: str, settings: Settings = ANY_SCANNER) -> tuple[str, ...]:
-    """All that a text may name, for a look that asks nothing: itself first, then what its scan says."""
+def _read(text: str) -> tuple[str, str, gs1.Elements | None]:
+    """A text, itself without the prefix of its scanner, and what it says as GS1."""
     typed = plain(text)
-    body = gs1.without_prefix(typed)[0]
-    found = gs1.read(typed, separators=settings.separators)
-    said = [body]
+    return typed, gs1.without_prefix(typed)[0], gs1.read(typed)
+
+
+def serials(text: str) -> tuple[str, ...]:
+    """All serials that a text may be, for a look that asks nothing: itself first, then what its scan says."""
+    typed, body, found = _read(text)
+    said = found.serial if found else ""
+    return tuple(dict.fromkeys(each for each in (typed, body, said) if each))
+
+
+def readings(text: str) -> tuple[str, ...]:
+    """All that a text may name, for a search of units and SKUs: the serials, else the GTIN without leading zeros.
+
+    Those are part of a serial: where just one unit is meant, look for the `serials`.
+    """
+    _typed, body, found = _read(text)
+    gtin = body if len(body) >= _EAN_LENGTH and gs1.is_gtin(body) else ""
     if found:
-        said.append(found.serial or found.gtin.lstrip("0"))
-    elif len(body) >= _EAN_LENGTH and gs1.is_gtin(body):
-        said.append(body.lstrip("0"))
-    return tuple(dict.fromkeys(each for each in (typed, *said) if each))
+        gtin = "" if found.serial else found.gtin
+    return tuple(dict.fromkeys(each for each in (*serials(text), gtin.lstrip("0")) if each))
 
 
-def gtin_of(text: str, settings: Settings = ANY_SCANNER) -> str:
+def gtin_of(text: str) -> str:
     """The GTIN that a scan says, or that the text is itself; empty where it is none."""
-    typed = plain(text)
-    found = gs1.read(typed, separators=settings.separators)
-    body = gs1.without_prefix(typed)[0]
+    _typed, body, found = _read(text)
     return found.gtin if found else body if gs1.is_gtin(body) else ""
 
 
-def parse(text: str, settings: Settings = ANY_SCANNER, *, settled: Collection[str] = ()) -> Verdict:
+def parse(text: str, *, settled: Collection[str] = ()) -> Verdict:
     """What a text is where a serial is asked. Knows no account: what a SKU is called is looked up elsewhere.
 
     Args:
         text: one scan, line or cell.
-        settings: of the scanners.
         settled: the questions that somebody answered with "take it as it is".
     """
     typed = plain(text)
     if refused := _refused(typed):
         return refused
     body, says = gs1.without_prefix(typed)
-    found = gs1.read(typed, separators=settings.separators)
-    verdict = _of_elements(typed, body, found) if found else _of_text(body, says, settled)
+    found = gs1.read(typed)
+    verdict = _of_elements(typed, found) if found else _of_text(body, says, settled)
     if isinstance(verdict, Asked) and verdict.code in settled:
         if found:
             return Taken(found.serial or typed, typed, found.gtin, found.lot, found.expires_on)
@@ -183,31 +184,32 @@ def _refused(typed: str) -> Refused | None:
     return Refused(typed, words % {"text": typed[:SHOWN]})
 
 
-def _of_elements(typed: str, body: str, found: gs1.Elements) -> Verdict:
+def _of_elements(typed: str, found: gs1.Elements) -> Verdict:
     """What a GS1 scan is where a serial is asked."""
-    if found.repeats:
-        return Asked("scans", typed, typed[:SHOWN], (Option(PROPOSED, found.repeats), Option(LEAVE)))
     taken = Taken(found.serial, typed, found.gtin, found.lot, found.expires_on)
+    maybe: tuple[Taken, ...] = (taken,) if found.serial else ()
+    if found.repeats:
+        return Asked("scans", typed, typed[:SHOWN], (Option(PROPOSED, found.repeats), Option(LEAVE)), maybe)
     if found.serial:
         if len(found.whole) == _SGTIN_LENGTH and len(found.serial) == 20:
             options = (Option(TAKE, (typed,)), Option(LEAVE))
-            return Asked("transparency", typed, f"{typed[:SHOWN]}: {found.serial}", options)
+            return Asked("transparency", typed, f"{typed[:SHOWN]}: {found.serial}", options, maybe)
         return taken
-    lot, serial = found.unparted
-    if serial:
+    maybe = tuple(replace(taken, text=serial, lot=lot) for lot, serial, _scan in found.unparted)
+    if len(maybe) == 1:
+        ((lot, serial, scan),) = found.unparted
         words = _("%(text)s: lot %(lot)s, serial %(serial)s") % {"text": typed[:SHOWN], "lot": lot, "serial": serial}
-        joined = f"]C1{body[: len(body) - len(serial) - 2]}{gs1.FNC1}21{serial}"
-        return Asked("separator", typed, words, (Option(PROPOSED, (joined,)), Option(LEAVE)))
+        return Asked("separator", typed, words, (Option(PROPOSED, (scan,)), Option(LEAVE)), maybe)
     if not found.is_declared and len(typed) == 16:  # digits that may be a serial; a SKU with this GTIN is looked up
         return Taken(typed, typed, found.gtin)
-    return Asked("product", typed, typed[:SHOWN], (Option(LEAVE),))
+    return Asked("product", typed, typed[:SHOWN], (Option(LEAVE),), maybe)
 
 
 def _of_text(body: str, says: str, settled: Collection[str]) -> Verdict:
     """What other text is where a serial is asked: the first question that it raises and nobody answered."""
     if says == "product" and "code" not in settled:
         return Asked("code", body, body[:SHOWN], (Option(TAKE, (body,)), Option(LEAVE)))
-    if (says == "gs1" or (gs1.begins_with_gtin(body) and len(body) > 16)) and "unread" not in settled:
+    if (says == "gs1" or gs1.looks_like(body)) and "unread" not in settled:
         return Asked("unread", body, body[:SHOWN], (Option(TAKE, (body,)), Option(LEAVE)))
     if body.upper() in _PLACEHOLDERS or _NOTHING.fullmatch(body):
         return Asked("placeholder", body, body[:SHOWN], (Option(TAKE, (body,)), Option(LEAVE)))

@@ -1,7 +1,7 @@
 """What a receipt means, line by line and serial by serial, held against the replenishment. Writes nothing."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,14 +9,16 @@ from django.db import connection
 from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _, gettext_lazy, ngettext
 
-from oms import identity, scanning
+from oms import identity
 from oms.models import DiscrepancyKind as Kind, Workflow
+from oms.queries.scans import Expected, SerialJudge
+from oms.scanning import Asked, Entry, Refused, Taken, Verdict, looks_like
 from oms.services.discrepancies import SOURCE_LENGTH, Case, shortened
 from oms.tenancy import current_account_id
 from replenishment.lifecycle import Status
 from replenishment.models import Outcome, PlannedSerial, Receipt, Replenishment, ReplenishmentLine
 from replenishment.queries import LIVE
-from replenishment.receiving import IncomingLine, IncomingUnit, as_read
+from replenishment.receiving import IncomingLine, IncomingUnit
 from replenishment.services import matching_sql as sql
 from serials import numbering
 from serials.lifecycle import ProcessType
@@ -50,15 +52,28 @@ KINDS = {
     Outcome.BAD: (Kind.BAD_SERIAL, gettext_lazy("“%(serial)s” of %(sku)s cannot be taken. %(why)s")),
 }
 """Outcomes of a serial that wait for somebody → the kind of discrepancy, and its sentence."""
+LOOKS_LIKE = gettext_lazy(
+    "%(serial)s of %(sku)s looks like %(what)s. Accept it if it is really the serial of the unit."
+)
+SENT_LOOKS_LIKE = gettext_lazy(
+    "“%(sent)s” of %(sku)s looks like %(what)s. Accept it if the serial of the unit is really %(serial)s."
+)
 
 
 @dataclass
 class SerialResult:
-    """One serial of a receipt: what it means, and the replenishment line that it counts for, if it is applied."""
+    """One serial of a receipt: what it means, and the replenishment line that it counts for, if it is applied.
+
+    Of what another system tells: `sent` is the text that it sent, `refused` why that is no serial, and `looks_like`
+    what it may be instead; they are empty where it is one.
+    """
 
     unit: IncomingUnit
-    outcome: Outcome
+    outcome: Outcome = Outcome.SAVED
     line_id: int | None = None
+    sent: str = ""
+    refused: str = ""
+    looks_like: str = ""
 
 
 @dataclass
@@ -111,6 +126,9 @@ class Matcher:
         results = [LineResult(place, line) for place, line in enumerate(incoming, 1)]
         for result in results:
             self._find_line(result)
+            result.serials = [SerialResult(unit, sent=unit.serial) for unit in result.incoming.units]
+        if self.is_told:
+            _read([result for result in results if result.is_by_unit])
         known = self._known(result for result in results if result.is_by_unit)
         self.rules = rules_of({result.sku.pk for result in results if result.is_by_unit})
         seen: set[tuple[int, str]] = set()
@@ -118,7 +136,6 @@ class Matcher:
             if result.is_by_unit:
                 self._match_units(result, known, seen)
             else:
-                result.serials = [SerialResult(unit, Outcome.SAVED) for unit in result.incoming.units]
                 self._match_pieces(result)
         self._tell_other_skus(results)
         for result in results:
@@ -156,8 +173,6 @@ class Matcher:
         else:
             result.candidates = [line for line in of_sku if line.position == incoming.position]
         if result.candidates:
-            if self.is_told and result.is_by_unit:
-                result.incoming = replace(incoming, units=tuple(map(as_read, incoming.units)))
             return
         if any(line.position == incoming.position for line in self.lines):
             text = _("Line %(line)s of %(number)s is another SKU than %(sku)s.")
@@ -176,7 +191,7 @@ class Matcher:
 
     def _known(self, results: Iterable[LineResult]) -> dict[tuple[int, str], tuple[str, str, int | None]]:
         """(SKU, normalised serial) → state, ProcessID and the line that planned it here, of the units that exist."""
-        pairs = {(result.sku.pk, identity.sought(unit.serial)) for result in results for unit in result.incoming.units}
+        pairs = {(result.sku.pk, identity.sought(each.unit.serial)) for result in results for each in result.serials}
         if not pairs:
             return {}
         params: dict[str, Any] = {
@@ -199,9 +214,8 @@ class Matcher:
         known: Mapping[tuple[int, str], tuple[str, str, int | None]],
         seen: set[tuple[int, str]],
     ) -> None:
-        for unit in result.incoming.units:
-            serial = SerialResult(unit, *self._meaning(result, unit, known, seen))
-            result.serials.append(serial)
+        for serial in result.serials:
+            serial.outcome, serial.line_id = self._meaning(result, serial, known, seen)
             if serial.line_id is not None:
                 result.pieces[serial.line_id] += 1
                 self.room[serial.line_id] -= 1
@@ -256,45 +270,38 @@ class Matcher:
     def _meaning(
         self,
         result: LineResult,
-        unit: IncomingUnit,
+        serial: SerialResult,
         known: Mapping[tuple[int, str], tuple[str, str, int | None]],
         seen: set[tuple[int, str]],
     ) -> tuple[Outcome, int | None]:
-        if self._fault(result, unit, known):
+        key = (result.sku.pk, numbering.normalise(serial.unit.serial))
+        if key not in known and self._fault(result, serial):
             return Outcome.BAD, None
-        key = (result.sku.pk, numbering.normalise(unit.serial))
         if key in seen:
             return Outcome.DUPLICATE, None
         seen.add(key)
         if key in known and known[key][0] != UNDONE:
-            return self._meaning_of_known(*known[key])
+            return self._meaning_of_known(serial, *known[key])
         own = [line for line in result.candidates if self.is_open and line.pk not in self.planned]
-        if not own or self._looks_like(unit):
+        if not own or serial.looks_like:
             return Outcome.UNEXPECTED, None
         return Outcome.NEW, self._roomy(own)
 
-    def _looks_like(self, unit: IncomingUnit) -> str:
-        """What a new number looks like that another system tells, where that is no serial; empty where it is one."""
-        verdict = scanning.parse(unit.serial) if self.is_told else None
-        return scanning.looks_like(verdict) if isinstance(verdict, scanning.Asked) else ""
-
-    def _fault(self, result: LineResult, unit: IncomingUnit, known: Collection[tuple[int, str]] = ()) -> str:
-        """Why a number from outside cannot be taken. The SKU's rule is for new ones: `known` were here before it."""
-        if (result.sku.pk, numbering.normalise(unit.serial)) in known:
-            return ""
+    def _fault(self, result: LineResult, serial: SerialResult) -> str:
+        """Why a number from outside cannot be taken as a new one; empty where it can. What was here before can."""
         try:
-            self.rules[result.sku.pk].check(unit.serial)
-            verdict = scanning.parse(unit.serial) if self.is_told else None
-            return verdict.words if isinstance(verdict, scanning.Refused) else ""
+            self.rules[result.sku.pk].check(serial.unit.serial)
         except numbering.BadSerial as error:
             return str(error)
-        return ""
+        return serial.refused
 
-    def _meaning_of_known(self, state: str, process: str, line_id: int | None) -> tuple[Outcome, int | None]:
+    def _meaning_of_known(
+        self, serial: SerialResult, state: str, process: str, line_id: int | None
+    ) -> tuple[Outcome, int | None]:
         if state == "incoming":
             if process != self.replenishment.number or line_id is None:
                 return Outcome.ELSEWHERE, None
-            return (Outcome.MATCHED, line_id) if self.is_open else (Outcome.UNEXPECTED, None)
+            return (Outcome.MATCHED, line_id) if self.is_open and not serial.looks_like else (Outcome.UNEXPECTED, None)
         return {"void": Outcome.VOID, "out": Outcome.OUT}.get(state, Outcome.IN_STOCK), None
 
     def _serial_case(self, result: LineResult, serial: SerialResult, place: int) -> Case:
@@ -306,12 +313,11 @@ class Matcher:
             )
         words = {**self._end_words(), "serial": serial.unit.serial[:100], "sku": result.sku.code}
         if serial.outcome is Outcome.BAD:
-            words["why"] = self._fault(result, serial.unit)
-        if serial.outcome is Outcome.UNEXPECTED and self.is_open and (what := self._looks_like(serial.unit)):
-            words["what"] = what
-            text = gettext_lazy(
-                "%(serial)s of %(sku)s looks like %(what)s. Accept it if it is really the serial of the unit."
-            )
+            looks = _("It looks like %(what)s.") % {"what": serial.looks_like} if serial.looks_like else ""
+            words["why"] = looks or self._fault(result, serial)
+        if serial.outcome is Outcome.UNEXPECTED and self.is_open and serial.looks_like:
+            words |= {"what": serial.looks_like, "sent": identity.shown(serial.sent, 200)}
+            text = LOOKS_LIKE if serial.sent == serial.unit.serial else SENT_LOOKS_LIKE
         detail = serial.unit.serial
         if serial.outcome is Outcome.DUPLICATE:
             detail = f"{detail}:{place}"
@@ -331,6 +337,24 @@ class Matcher:
                 result.pieces[line.pk] += part
                 self.room[line.pk] -= part
                 quantity -= part
+
+
+def _read(results: Sequence[LineResult]) -> None:
+    """Take of what another system sent, which may be all that a scanner read, the serials. Two look-ups for all."""
+    expected = {result.place: Expected(result.sku) for result in results}
+    sent = [(result.place, serial) for result in results for serial in result.serials]
+    verdicts = SerialJudge(expected)([Entry(serial.sent, place) for place, serial in sent])
+    for (_place, serial), verdict in zip(sent, verdicts, strict=True):
+        serial.unit = replace(serial.unit, serial=_serial_of(verdict, serial.sent))
+        serial.refused = verdict.words if isinstance(verdict, Refused) else ""
+        serial.looks_like = looks_like(verdict) if isinstance(verdict, Asked) else ""
+
+
+def _serial_of(verdict: Verdict, sent: str) -> str:
+    """The serial that a text is; the one that it would be, where somebody has to say so."""
+    if isinstance(verdict, Taken):
+        return verdict.text
+    return verdict.maybe[0].text if isinstance(verdict, Asked) and len(verdict.maybe) == 1 else sent
 
 
 def case_source(receipt: Receipt, place: int | None, detail: str) -> str:

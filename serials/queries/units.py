@@ -35,9 +35,9 @@ PER_LINE = 20
 BATCH = 2_000
 # OFFSET 0 is a fence, as in `find_many.FIND`.
 SCANNED = """
-SELECT k.key, u.id, u.sku_id, u.serial FROM unnest(%(keys)s::text[]) AS k (key)
+SELECT k.key, u.id, u.sku_id, u.serial, u.is_void FROM unnest(%(keys)s::text[]) AS k (key)
 CROSS JOIN LATERAL (
-    SELECT id, sku_id, serial FROM serials_unit WHERE account_id = %(account)s AND serial_key = k.key OFFSET 0
+    SELECT id, sku_id, serial, is_void FROM serials_unit WHERE account_id = %(account)s AND serial_key = k.key OFFSET 0
 ) AS u
 """
 
@@ -110,9 +110,9 @@ def units_scanned(names: Collection[str]) -> dict[str, list[Candidate]]:
     found: dict[str, list[Candidate]] = defaultdict(list)
     with connection.cursor() as cursor:
         cursor.execute(SCANNED, {"account": current_account_id(), "keys": list(keys)})
-        for key, pk, sku_id, serial in cursor.fetchall():
+        for key, pk, sku_id, serial, is_void in cursor.fetchall():
             for name in keys[key]:
-                found[name].append(Candidate(Kind.SERIAL, pk, sku_id, serial, "serial"))
+                found[name].append(Candidate(Kind.SERIAL, pk, sku_id, serial, "serial", is_void))
     return found
 
 

@@ -41,7 +41,8 @@ KEPT = 1_000
 
 def _serial(text: str) -> tuple[str, str, str]:
     """The cell, its key, and the key of what it says as a scan: nothing is asked, the unit that is there is meant."""
-    return text, identity.sought(text), identity.sought(scanning.readings(text)[-1])
+    said = [text, *scanning.serials(text)][-1]
+    return text, identity.sought(text), identity.sought(said)
 
 
 SCHEMA = csvio.Schema(

@@ -86,7 +86,7 @@ def read_list(data: bytes) -> list[Asked]:
 
 
 def _asked(line: int, typed: str, sku: str) -> Asked:
-    names = scanning.readings(typed)
+    names = scanning.serials(typed)
     others = [_key(name) for name in names if name != typed]
     body = names[-1] if names else typed
     last = _key(body[2:]) if body.startswith("21") and len(body) > 2 else ""

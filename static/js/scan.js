@@ -1,9 +1,10 @@
-// Scanners type like a keyboard. Many end each code with Tab: behind fast typing it ends a line and does not leave the
-// field. Many send the separator of GS1 codes as Ctrl-], which a browser drops.
+// Scanners type like a keyboard. Many end each code with Tab: behind fast typing, of the last four characters or of a
+// shorter code as a whole, it ends a line and does not leave the field. Many send the separator of GS1 codes as Ctrl-],
+// which a browser drops.
 const FAST = 60, LAST = 4, SEPARATOR = "\x1d";
 const typed = new WeakMap();
 
-const isFast = (times) => times.length === LAST && times.every((time, n) => !n || time - times[n - 1] <= FAST);
+const isFast = (times) => times.length > 1 && times.every((time, n) => !n || time - times[n - 1] <= FAST);
 
 function insert(field, text) {
   field.setRangeText(text, field.selectionStart, field.selectionEnd, "end");

@@ -17,6 +17,8 @@ TYPE_FAST = """(field, text) => {
     }
 }"""
 """Keys with no time between them, which a busy machine could not promise."""
+PAUSE = "() => { const start = performance.now(); while (performance.now() - start < 100); }"
+"""More time than a scanner takes between two keys."""
 
 
 @pytest.fixture
@@ -30,17 +32,27 @@ def test_tab_behind_fast_typing_ends_a_line_and_otherwise_leaves(page_for, wes, 
     floor.goto(f"/acme/replenishments/{made.pk}/receive/")
     field = floor.get_by_role("textbox", name="Serials (optional)", exact=True)
     field.focus()
-    for code in ("TAB-1", "TAB-2", "TAB-3"):
+    for code in ("TAB-1", "TAB-2", "A-3", "B4"):
         field.evaluate(TYPE_FAST, code)
         floor.keyboard.press("Tab")
-    expect(field).to_have_value("TAB-1\nTAB-2\nTAB-3\n")
+    expect(field).to_have_value("TAB-1\nTAB-2\nA-3\nB4\n")
     expect(field).to_be_focused()
-    expect(floor.get_by_text("3 matched")).to_be_visible()
+    expect(floor.get_by_text("4 matched")).to_be_visible()
     floor.keyboard.press("Tab")  # nothing was typed since: a person leaves
     expect(field).not_to_be_focused()
     field.focus()
     floor.keyboard.press("Shift+Tab")
     expect(field).not_to_be_focused()
+    field.focus()
+    field.evaluate(TYPE_FAST, "C")  # one key is a person's
+    floor.keyboard.press("Tab")
+    expect(field).not_to_be_focused()
+    field.focus()
+    field.evaluate(PAUSE)
+    field.evaluate(TYPE_FAST, "D")  # and so are two with time between them
+    floor.keyboard.press("Tab")
+    expect(field).not_to_be_focused()
+    expect(field).to_have_value("TAB-1\nTAB-2\nA-3\nB4\nCD")
 
 
 def test_the_separator_of_a_gs1_scan_arrives_as_a_key(page_for, wes, account_a, made):

@@ -1,10 +1,13 @@
 """What texts of scans, lines and cells are where a serial is asked: taken, asked about or refused. No database."""
 
+import subprocess
+import sys
 from datetime import date
 
 import pytest
 from hypothesis import given, strategies as st
 
+from oms.bootstrap import ROOT
 from oms.scanning import (
     LEAVE,
     PROPOSED,
@@ -16,7 +19,6 @@ from oms.scanning import (
     Option,
     Range,
     Refused,
-    Settings,
     Taken,
     entries,
     gtin_of,
@@ -25,9 +27,10 @@ from oms.scanning import (
     plain,
     readings,
     scans,
+    serials,
 )
 
-GTIN = "09521234543213"
+GTIN, OTHER, SSCC = "09521234543213", "09506000134352", "106141412345678908"
 GS = "\x1d"
 WHOLE = f"01{GTIN}1726123110LOT7{GS}21ACME-0007"
 SIGNS = ["<GS>", "<gs>", "{GS}", "[GS]", "<FNC1>", r"\x1d", r"\F", "^]", "~", "|", "\u241d"]
@@ -148,6 +151,18 @@ def test_what_is_no_serial_is_refused_with_what_to_do(text):
         ("H890129292H890129292", "list"),
         (f"01{GTIN}21SN000001" * 2, "scans"),
         (f"(01){GTIN}(21)SN1(01){GTIN}(21)SN2", "scans"),
+        (f"(00){SSCC}", "product"),
+        (f"(01){GTIN}(21)ACME 0007", "unread"),
+        (f"(01){GTIN}(21){'A' * 21}", "unread"),
+        ("(21)ACME 0007", "unread"),
+        (f"(01){GTIN[:-1]}", "unread"),
+        (f"]Q1(01){GTIN}(21)ACME 0007", "unread"),
+        (f"https://id.gs1.org/01/{GTIN}/21/ACME%200007", "unread"),
+        (f"HTTPS://shop.example/GTIN/{GTIN}/21/{'A' * 21}", "unread"),
+        (f"https://id.gs1.org/01/{GTIN}/21/S1https://example.com/a", "unread"),
+        (f"(01){GTIN}(10)LOT721AB", "product"),  # its ends are known: the lot has a 21 in it
+        (f"https://id.gs1.org/01/{GTIN}/10/LOT721AB", "product"),
+        (f"01{GTIN}240X{GS}10LOT721AB", "product"),
         (f"(01){GTIN}(10)LOT7", "product"),
         (f"]C101{GTIN}10LOT7", "product"),
         ("]E09521234543213", "code"),
@@ -164,6 +179,67 @@ def test_what_may_be_no_serial_is_asked_about(text, code):
     assert LEAVE in {option.choice for option in found.options}
 
 
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        (f"01{GTIN}21S1{GS}21S2", [(GTIN, "S1", ""), (GTIN, "S2", "")]),
+        (f"01{GTIN}21S1|21S2|21S3", [(GTIN, "S1", ""), (GTIN, "S2", ""), (GTIN, "S3", "")]),
+        (f"]C101{GTIN}21S1{GS}01{OTHER}21S2", [(GTIN, "S1", ""), (OTHER, "S2", "")]),
+        (f"01{GTIN}21S1{GS}01{GTIN}21S2", [(GTIN, "S1", ""), (GTIN, "S2", "")]),
+        (f"01{GTIN}10L1{GS}21S1{GS}10L2{GS}21S2", [(GTIN, "S1", "L1"), (GTIN, "S2", "L2")]),
+        (f"01{GTIN}10L1{GS}21S1{GS}21S2", [(GTIN, "S1", "L1"), (GTIN, "S2", "L1")]),
+        (f"01{GTIN}21S1{GS}10L1{GS}21S2", [(GTIN, "S1", "L1"), (GTIN, "S2", "")]),
+        (f"]C121S1{GS}21S2", [("", "S1", ""), ("", "S2", "")]),
+        (f"01{GTIN}21SN000001]C101{OTHER}21SN000002", [(GTIN, "SN000001", ""), (OTHER, "SN000002", "")]),
+        (f"01{GTIN}21S01{OTHER}211", [(GTIN, "S", ""), (OTHER, "1", "")]),  # nothing between, short enough for one
+        (f"(01){GTIN}(21)S1(21)S2", [(GTIN, "S1", ""), (GTIN, "S2", "")]),
+        (f"(01){GTIN}(21)S1(01){OTHER}(21)S2", [(GTIN, "S1", ""), (OTHER, "S2", "")]),
+        ("(21)S1(21)S2", [("", "S1", ""), ("", "S2", "")]),
+        (f"https://id.gs1.org/01/{GTIN}/21/S1?21=S2", [(GTIN, "S1", ""), (GTIN, "S2", "")]),
+        (
+            f"https://id.gs1.org/01/{GTIN}/21/S1https://id.gs1.org/01/{OTHER}/21/S2",
+            [(GTIN, "S1", ""), (OTHER, "S2", "")],
+        ),
+    ],
+)
+def test_of_several_serials_in_one_text_none_is_lost(text, parts):
+    found = parse(text)
+    assert isinstance(found, Asked)
+    assert (found.code, [option.choice for option in found.options]) == ("scans", [PROPOSED, LEAVE])
+    each = [parse(part) for part in found.options[0].texts]
+    assert [(one.gtin, one.text, one.lot) for one in each] == parts
+    assert [parse(part) for part in scans(text)] == each
+
+
+def test_scans_of_several_lots_and_products_are_taken_apart():
+    days = parse(f"01{GTIN}1726123121S1{GS}1727123121S2").options[0].texts
+    assert [(one.text, one.expires_on) for one in map(parse, days)] == [
+        ("S1", date(2026, 12, 31)),
+        ("S2", date(2027, 12, 31)),
+    ]
+    assert [parse(part).code for part in parse(f"01{GTIN}01{OTHER}").options[0].texts] == ["product", "product"]
+
+
+@pytest.mark.parametrize("scan", [f"01{GTIN}21S1{GS}21S1", f"01{GTIN}10L1{GS}10L1{GS}21S1{GS}240X{GS}240Y"])
+def test_what_is_only_said_twice_is_one_scan(scan):
+    assert (parse(scan).text, parse(scan).gtin) == ("S1", GTIN)
+
+
+def test_what_is_asked_says_which_serials_a_text_may_be():
+    long = "ABCDEFGHIJ0123456789"
+    assert [each.text for each in parse(f"01{GTIN}21{long}").maybe] == [long]
+    (one,) = parse(f"01{GTIN}10LOT721ACME-0007").maybe
+    assert (one.text, one.lot, one.gtin) == ("ACME-0007", "LOT7", GTIN)
+    two = parse(f"01{GTIN}10L21A21B")
+    assert (two.code, [(each.lot, each.text) for each in two.maybe]) == ("product", [("L", "A21B"), ("L21A", "B")])
+    assert parse(f"(01){GTIN}(10)LOT721AB").maybe == ()
+
+
+def test_another_release_of_the_gs1_library_may_keep_its_companies_elsewhere():
+    code = "import biip.gs1_prefixes as own; del own._GS1_COMPANY_PREFIX_TRIE; import oms.scanning"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
 def test_what_an_answer_means():
     def means(text, choice):
         return next(option.texts for option in parse(text).options if option.choice == choice)
@@ -173,13 +249,10 @@ def test_what_an_answer_means():
     assert means("MM1;MM2", TAKE) == ("MM1;MM2",)
     assert isinstance(means("A1-A5", PROPOSED), Range)
     (parted,) = means(f"01{GTIN}10LOT721ACME-0007", PROPOSED)
-    assert (parse(parted).text, parse(parted).lot) == ("ACME-0007", "LOT7")
+    assert (parse(parted).text, parse(parted).lot, parse(parted).gtin) == ("ACME-0007", "LOT7", GTIN)
+    (parted,) = means(f"]d201{GTIN}~17261231~10LOT721AB".replace("~", ""), PROPOSED)
+    assert (parse(parted).text, parse(parted).lot, parse(parted).expires_on) == ("AB", "LOT7", date(2026, 12, 31))
     assert [parse(each).text for each in means(f"01{GTIN}21SN000001" * 2, PROPOSED)] == ["SN000001"] * 2
-
-
-def test_an_account_may_say_what_its_scanners_send():
-    assert parse(f"01{GTIN}10LOT7#21A-1", Settings(separators=("#",))).text == "A-1"
-    assert isinstance(parse(f"01{GTIN}10LOT7~21A-1", Settings(separators=("#",))), Asked)
 
 
 def test_lines_end_at_cr_and_lf_only():
@@ -195,6 +268,10 @@ def test_all_that_a_search_looks_for():
     assert readings(f"01{GTIN}") == (f"01{GTIN}", "9521234543213")
     assert readings(GTIN) == (GTIN, "9521234543213")
     assert readings("00012348") == ("00012348",)
+    assert serials(GTIN) == (GTIN,), "zeros are part of a serial"
+    assert serials(f"01{GTIN}") == (f"01{GTIN}",)
+    assert serials(WHOLE) == (WHOLE, "ACME-0007")
+    assert serials('=""') == ()
     assert (gtin_of(WHOLE), gtin_of("9521234543213"), gtin_of("9521234543214")) == (GTIN, "9521234543213", "")
     assert scans("A,B") == []
     assert scans(f"(01){GTIN}(21)A,B;C") == [f"(01){GTIN}(21)A,B;C"]

@@ -4,17 +4,14 @@ from datetime import date
 
 import pytest
 
-from oms.models import Discrepancy
 from oms.tenancy import account_context
 from replenishment.models import Receipt
-from replenishment.services import planning, submitting
-from replenishment.services.accepting import settle_many
-from replenishment.services.receiving import apply_receipt
+from replenishment.services import planning, submitting, undoing
 from serials.models import Lot, Unit
 from tests.factories import make_serialized_sku, make_sku
 from tests.replenishment.browsing import answers, text_of
 from tests.replenishment.entered import units
-from tests.replenishment.factories import incoming, incoming_line, line_of, make_replenishment, make_submitted
+from tests.replenishment.factories import line_of, make_replenishment, make_submitted
 from tests.replenishment.test_receive_pages import line_data, post
 
 pytestmark = pytest.mark.django_db
@@ -84,10 +81,78 @@ def test_whatever_scanners_send_for_the_separator(enter, account_a):
 def test_planned_serials_are_matched_by_their_scans(floor, account_a, sku):
     with account_context(account_a):
         made = make_submitted((sku, 3))
-        data = line_data(made, serials=f"{SCAN}SN00000001\n21SN00000002\n(21)sn00000003")
+        data = line_data(made, serials=f"{SCAN}SN00000001\n]C121SN00000002\n(21)sn00000003")
     assert post(floor, made, data).status_code == 302
     with account_context(account_a):
         assert units() == dict.fromkeys(("SN00000001", "SN00000002", "SN00000003"), "ready")
+
+
+def test_a_known_serial_behind_21_is_asked_about(floor, account_a, sku):
+    """The second symbol of a label, of which the scanner does not say that it is GS1; or a serial of its own."""
+    with account_context(account_a):
+        made = make_replenishment((sku, 3))
+        planning.add_serials(line_id=line_of(made).pk, serials=["001", "002", "21002"], actor=None)
+        data = line_data(submitting.submit(replenishment_id=made.pk, actor=None), serials="21001\n21002")
+    answer = post(floor, made, data)
+    (question,) = answer.context["entries"].inquiry.questions
+    assert (question.code, question.words) == ("identifier", ["21001, or 001 behind its identifier 21?"])
+    assert question.choices == ["proposed", "take", "leave"]
+    assert post(floor, made, data, **answers([question], identifier="proposed")).status_code == 302
+    with account_context(account_a):
+        assert units() == {"001": "ready", "002": "incoming", "21002": "ready"}
+
+
+def test_a_new_serial_may_begin_with_21(enter, account_a):
+    assert enter("001\n21005").status_code == 302
+    assert enter("21001", {"identifier": "take"}, key="k2").status_code == 302
+    with account_context(account_a):
+        assert sorted(units()) == ["001", "21001", "21005"]
+
+
+def test_the_second_serial_of_a_scan_is_not_lost(enter, account_a):
+    answer = enter(f"010{GTIN}21S-1\x1d21S-2")
+    assert [question.code for question in answer.context["entries"].inquiry.questions] == ["scans"]
+    assert enter(f"010{GTIN}21S-1\x1d21S-2", {"scans": "proposed"}).status_code == 302
+    with account_context(account_a):
+        assert units() == {"S-1": "ready", "S-2": "ready"}
+
+
+@pytest.mark.parametrize(
+    ("scan", "serial"),
+    [
+        (f"010{GTIN}21ABCDEFGHIJ0123456789", "ABCDEFGHIJ0123456789"),  # as long as a Transparency code
+        (f"010{GTIN}10LOT721ACME-7", "ACME-7"),  # without the separator
+        (f"010{GTIN}10LOT2121ACME-7", "ACME-7"),  # which could stand in two places
+    ],
+)
+def test_a_scan_of_a_known_unit_asks_nothing(floor, account_a, sku, scan, serial):
+    with account_context(account_a):
+        made = make_replenishment((sku, 2))
+        planning.add_serials(line_id=line_of(made).pk, serials=[serial, "X"], actor=None)
+        data = line_data(submitting.submit(replenishment_id=made.pk, actor=None), serials=scan)
+    assert post(floor, made, data).status_code == 302
+    with account_context(account_a):
+        assert units() == {serial: "ready", "X": "incoming"}
+
+
+def test_a_known_serial_under_another_gtin_is_asked_about(floor, account_a, sku):
+    with account_context(account_a):
+        made = make_replenishment((sku, 1))
+        planning.add_serials(line_id=line_of(made).pk, serials=["ABCDEFGHIJ0123456789"], actor=None)
+        made = submitting.submit(replenishment_id=made.pk, actor=None)
+        data = line_data(made, serials="010950600013435221ABCDEFGHIJ0123456789")
+    answer = post(floor, made, data)
+    assert [question.code for question in answer.context["entries"].inquiry.questions] == ["other_gtin"]
+
+
+def test_a_unit_that_was_a_mistake_answers_no_question(enter, floor, account_a, made, sku, wes):
+    """It was received as it stands there, and undone: the same text is asked about again."""
+    assert enter("A001-A005", {"range": "take"}).status_code == 302
+    with account_context(account_a):
+        undoing.undo(receipt_id=Receipt.objects.get().pk, reason="A range", actor=wes)
+        assert Unit.objects.get().is_void
+    answer = enter("A001-A005", key="k2")
+    assert [question.code for question in answer.context["entries"].inquiry.questions] == ["range"]
 
 
 def test_scans_of_several_lots_say_whose_each_unit_is(enter, account_a):
@@ -116,7 +181,9 @@ def test_a_scan_fills_in_what_was_left_empty_and_is_asked_about_where_it_contrad
     assert "1 scan says another lot or expiry than the line" in text_of(answer)
     assert enter(f"{SCAN}A-2", {"lot": "take"}, lot0_number="LOT9", key="k2").status_code == 302
     assert enter(f"{SCAN}A-3", {"lot": "proposed"}, lot0_number="LOT9", key="k3").status_code == 302
-    assert "lot" in text_of(enter(f"{SCAN}A-4", lot0_number="LOT7", lot0_expires="2027-01-31", key="k4"))
+    again = enter(f"{SCAN}A-4", lot0_number="LOT7", lot0_expires="2027-01-31", key="k4")
+    (question,) = again.context["entries"].inquiry.questions
+    assert (question.code, question.words) == ("lot", ["A-4: lot LOT7 2026-12-31"])
     with account_context(account_a):
         found = dict(Unit.objects.values_list("serial", "lot__number"))
     assert [found["A-2"], found["A-3"].upper()] == ["LOT9", "LOT7"]
@@ -210,29 +277,3 @@ def test_the_live_check_says_what_will_be_asked_and_what_the_scans_say(floor, ac
     page = text_of(floor.post(f"/acme/replenishments/lines/{pk}/check/", {f"line{pk}-serials": f"{SCAN}ACME-1\nA1-A3"}))
     for words in ("1 matched", "1 entry looks like a range", "1 scan says lot LOT7", "expiry 2026-12-31"):
         assert words in page
-
-
-# --- what another system tells ----------------------------------------------------------------------------------------
-def test_a_system_is_not_asked_what_may_be_no_serial_waits_and_the_rest_is_applied(account_a, made, sku, olga):
-    with account_context(account_a):
-        serials = [f"{SCAN}ACME-1", "X-2", "10023.0", "A001-A005", "8.93901E+18"]
-        apply_receipt(incoming(made, incoming_line(sku, serials=serials)), source="wms:1")
-        assert units() == {"ACME-1": "ready", "X-2": "ready"}
-        cases = {case.serial: (case.kind, case.summary) for case in Discrepancy.objects.all()}
-        assert cases["10023.0"][0] == "unexpected_serial"
-        assert "looks like a number that a spreadsheet wrote" in cases["10023.0"][1]
-        assert cases["A001-A005"][0] == "unexpected_serial"
-        assert cases["8.93901E+18"][0] == "bad_serial"
-        assert len(cases) == 3
-        settle_many(replenishment_id=made.pk, reason="It is printed on it.", actor=olga, is_accepted=True)
-        assert sorted(units()) == ["10023.0", "A001-A005", "ACME-1", "X-2"]
-
-
-def test_what_a_system_tells_is_matched_as_it_was_planned(account_a, sku):
-    with account_context(account_a):
-        made = make_replenishment((sku, 2))
-        planning.add_serials(line_id=line_of(made).pk, serials=["1234-5678", "N/A"], actor=None)
-        submitting.submit(replenishment_id=made.pk, actor=None)
-        apply_receipt(incoming(made, incoming_line(sku, serials=["1234-5678", "N/A"])), source="wms:1")
-        assert set(units().values()) == {"ready"}
-        assert not Discrepancy.objects.exists()

@@ -11,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from oms.models import Workflow
-from oms.queries.scans import Kind, resolve
+from oms.queries.scans import resolve_skus
 from oms.tenancy import account_context
 from replenishment.services import planning, submitting
 from serials.labels import Plan, Symbology
@@ -110,6 +110,20 @@ def test_every_reading_is_looked_up(account_a, olga, sku):
         assert [row[1] for row in found.rest["duplicate"]] == ["]C0B-2"]
 
 
+def test_zeros_are_part_of_a_serial(web, account_a, olga, sku):
+    """What a GTIN's zeros are not: neither a list nor a file means the unit without them."""
+    with account_context(account_a):
+        receive(sku, "1234567895")
+        asked = read_list(f"001234567895\n0109521234543213\n01{'1234567895':0>14}".encode())
+        assert find_many(asked=asked, person=olga).unit_ids == []
+    content = 'SKU,Serial,Attribute,Value\nL2201316,001234567895,Color,Blue\nL2201316,"=""""",Color,Red\n'
+    file = SimpleUploadedFile("a.csv", content.encode())
+    page = web.get(web.post("/acme/inventory/serials/attributes/csv/", {"file": file}).url).content.decode()
+    assert "L2201316 has no such serial." in page
+    with account_context(account_a):
+        assert not UnitAttribute.objects.exists()
+
+
 def test_find_many_makes_as_many_statements_for_many_scans(account_a, olga, sku):
     def statements(count):
         asked = read_list("\n".join(f"(01)0{GTIN}(21)S-{number}" for number in range(count)).encode())
@@ -174,12 +188,12 @@ def test_what_names_a_sku(account_a, sku):
             "88302": other.pk,
             "wh-9": other.pk,
         }
-        found = resolve(list(names), Kind.SKU)
+        found = resolve_skus(list(names))
         assert {each.scan: each.found and each.found.pk for each in found} == names
-        code, twice, nobody = resolve(["88303", "Twice", "NOBODY"], Kind.SKU)
+        code, twice, nobody = resolve_skus(["88303", "Twice", "NOBODY"])
         assert code.found.label == "88303", "a code comes before other names"
         assert (twice.found, twice.is_ambiguous) == (None, True)
         assert (nobody.found, nobody.is_ambiguous) == (None, False)
         with CaptureQueriesContext(connection) as queries:
-            resolve([f"N-{number}" for number in range(500)], Kind.SKU)
+            resolve_skus([f"N-{number}" for number in range(500)])
         assert len(queries) == 1
