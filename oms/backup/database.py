@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+from django.db import Error as DjangoError
 from psycopg import sql
 
 from oms.backup.errors import BackupFailed
+from oms.database.faults import WORDS, Fault, fault_of
 from oms.postgresql.base import RESTORING
 from oms.postgresql.owner import as_owner
 
+ERRORS = (psycopg.Error, DjangoError)
+"""What the database raises, by psycopg itself and through Django."""
 ANALYZE = "ANALYZE"
 ROLES = ("lotline_owner", "lotline_app")
 APART = 1_000_000
@@ -94,6 +98,15 @@ def snapshot() -> Iterator[Snapshot]:
         with owner.transaction():
             owner.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             yield Snapshot(owner, str(_said(owner.execute("SELECT pg_export_snapshot()"))))
+
+
+def in_words(error: Exception) -> str:
+    """What is said of one of ERRORS: which fault it is, and the server's own words."""
+    fault = fault_of(error)
+    said = [str(WORDS[fault]) if fault else "PostgreSQL refused what it was asked for."]
+    if fault in {Fault.AWAY, Fault.REFUSED}:
+        said.append("Look at DATABASE_URL and DATABASE_OWNER_URL.")
+    return " ".join([*said, f"It said: {str(error).strip()}"])
 
 
 def count_rows(owner: "psycopg.Connection[Any]") -> dict[str, int]:

@@ -41,7 +41,7 @@ def make(target: Path, *, passphrase: str | None, say: Callable[[str], object]) 
         writer.add(DUMP, programs.dump(moment.name, int(moment.version.partition(".")[0])))
         say(f"database: {writer.parts[0].size:,} bytes")
         lost = _add_files(writer, moment)
-        say(f"files: {len(writer.parts) - 1:,}")
+        say(f"files: {len(writer.parts) - 1:,}{f', {len(lost):,} are lost' if lost else ''}")
         if passphrase is not None:
             writer.add(KEYS, [sealing.seal(keys(), passphrase)])
         manifest = _manifest(moment, writer, taken_at, lost)

@@ -11,7 +11,7 @@ from django.db import DatabaseError, connection
 from django.test import Client
 
 from oms.backup import archive, database, making, restoring
-from oms.backup.errors import DATABASE_ERRORS, Damaged, NotABackup, in_words
+from oms.backup.errors import Damaged, NotABackup
 from oms.database.faults import Fault, fault_of
 from oms.embedded.state import State
 from oms.postgresql.owner import as_owner
@@ -206,9 +206,9 @@ def test_both_families_of_errors_are_told_apart():
             owner.execute(RAISE.format(state))
         with connection.cursor() as cursor, pytest.raises(DatabaseError) as of_django:
             cursor.execute(RAISE.format(state))
-        assert isinstance(of_django.value, DATABASE_ERRORS)
-        assert in_words(of_django.value) == in_words(of_psycopg.value)
-        said[state] = in_words(of_psycopg.value)
+        assert isinstance(of_django.value, database.ERRORS)
+        assert database.in_words(of_django.value) == database.in_words(of_psycopg.value)
+        said[state] = database.in_words(of_psycopg.value)
     assert said["53100"].startswith("The disk is full")
     assert said["57P03"].startswith("The database is starting")
     assert said["42501"].startswith("PostgreSQL refused what it was asked for. It said: as the server would")

@@ -9,8 +9,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from oms.backup import making
-from oms.backup.errors import DATABASE_ERRORS, BackupFailed, in_words
+from oms.backup import database, making
+from oms.backup.errors import BackupFailed
 from oms.embedded import own_servers
 
 PASSPHRASE_FILE = "--passphrase-file"  # noqa: S105  (the name of an option)
@@ -68,8 +68,8 @@ class Command(BaseCommand):
             made = making.make(file, passphrase=passphrase, say=self.stdout.write)
         except BackupFailed as error:
             raise CommandError(str(error)) from error
-        except DATABASE_ERRORS as error:
-            raise CommandError(f"{in_words(error)} No backup was kept.") from error
+        except database.ERRORS as error:
+            raise CommandError(f"{database.in_words(error)} No backup was kept.") from error
         self.stdout.write(f"{file}: {file.stat().st_size:,} bytes, the state of {made.taken_at}.")
         if not with_keys:
             self.stdout.write("The keys are not in it: keep SECRET_KEY and LOTLINE_SECRETS_KEYS in another place.")

@@ -9,8 +9,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from oms.backup import counting, making, restoring
-from oms.backup.errors import DATABASE_ERRORS, BackupFailed, Damaged, NotABackup, in_words
+from oms.backup import counting, database, making, restoring
+from oms.backup.errors import BackupFailed, Damaged, NotABackup
 from oms.embedded import own_servers
 from oms.management.commands.backup import PASSPHRASE_FILE, passphrase_of
 
@@ -45,8 +45,10 @@ class Command(BaseCommand):
             raise CommandError(f"{file} is damaged, so nothing of it is used. {error}") from error
         except BackupFailed as error:
             raise CommandError(str(error)) from error
-        except DATABASE_ERRORS as error:
-            raise CommandError(f"{in_words(error)} Then run it again: it says what is to be done first.") from error
+        except database.ERRORS as error:
+            raise CommandError(
+                f"{database.in_words(error)} When that is mended, run it again: it says what else is to be done."
+            ) from error
         if not options["check"] and not settings.IS_CONFIGURED:
             sys.exit(own_servers.run(own_servers.of_this_copy(), "restore", [str(file), *_again(options)]))
 
