@@ -105,13 +105,19 @@ def compare(found: dict[str, Found], listed: Iterable[Part]) -> None:
 
 
 def chunks(file: BinaryIO, found: Found) -> Iterator[bytes]:
-    """The bytes of a part, checked once more while they are read. Raises Damaged, at the end or before."""
-    digest = hashlib.sha256()
+    """The bytes of a part, checked once more while they are read.
+
+    Raises Damaged before the last of them, so that nobody who takes them ever has a whole part that is damaged.
+    """
+    digest, last = hashlib.sha256(), b""
     for chunk in _pieces(file, found.offset, found.part.size):
         digest.update(chunk)
-        yield chunk
+        if last:
+            yield last
+        last = chunk
     if digest.hexdigest() != found.part.sha256:
         raise Damaged(f"The file changed while it was read (its part {found.part.name}).")
+    yield last
 
 
 def _members(file: BinaryIO) -> Iterator[Found]:

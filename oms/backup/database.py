@@ -6,12 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+from django.db import Error as DjangoError
 from psycopg import sql
 
 from oms.backup.errors import BackupFailed
+from oms.database.faults import WORDS, Fault, fault_of
 from oms.postgresql.base import RESTORING
 from oms.postgresql.owner import as_owner
 
+ERRORS = (psycopg.Error, DjangoError)
+"""What the database raises, by psycopg itself and through Django."""
+ANALYZE = "ANALYZE"
 ROLES = ("lotline_owner", "lotline_app")
 APART = 1_000_000
 """What the ids of rows jump by: they stand in addresses, and one that was sent around must not lead elsewhere now."""
@@ -63,7 +68,7 @@ class Snapshot:
 
     def files(self) -> list[tuple[int, str]]:
         """Account and key of every file of the private store."""
-        return [(account, key.hex) for account, key in self.owner.execute(FILES)]
+        return _files(self.owner)
 
     def migrations(self) -> dict[str, list[str]]:
         """App → the names of those that are applied."""
@@ -95,6 +100,15 @@ def snapshot() -> Iterator[Snapshot]:
             yield Snapshot(owner, str(_said(owner.execute("SELECT pg_export_snapshot()"))))
 
 
+def in_words(error: Exception) -> str:
+    """What is said of one of ERRORS: which fault it is, and the server's own words."""
+    fault = fault_of(error)
+    said = [str(WORDS[fault]) if fault else "PostgreSQL refused what it was asked for."]
+    if fault in {Fault.AWAY, Fault.REFUSED}:
+        said.append("Look at DATABASE_URL and DATABASE_OWNER_URL.")
+    return " ".join([*said, f"It said: {str(error).strip()}"])
+
+
 def count_rows(owner: "psycopg.Connection[Any]") -> dict[str, int]:
     """How many rows each table has."""
     found = {}
@@ -121,20 +135,47 @@ def refuse_unless_empty(owner: "psycopg.Connection[Any]") -> None:
             f"DATABASE_URL and DATABASE_OWNER_URL name it; where `up` runs the servers, set LOTLINE_STATE to another "
             f"folder."
         )
+    refuse_others(owner)
+
+
+def refuse_others(owner: "psycopg.Connection[Any]") -> None:
+    """Raise BackupFailed where other sessions use the database."""
     if others := _said(owner.execute(OTHERS)):
         raise BackupFailed(
             f"{others} other sessions use the database {owner.info.dbname}. Stop web, workers and beat first."
         )
 
 
+def is_alone(owner: "psycopg.Connection[Any]") -> bool:
+    """Whether no other session uses the database."""
+    return not _said(owner.execute(OTHERS))
+
+
 def interrupted(owner: "psycopg.Connection[Any]") -> str:
     """What is said of a database that a restore did not finish."""
     return (
         f"A restore into the database {owner.info.dbname} was interrupted, so what is in it is not whole, and nothing "
-        f"starts on it. Make an empty database and restore again. As a superuser of the server: DROP DATABASE "
+        f"starts on it. {make_anew(owner)}"
+    )
+
+
+def make_anew(owner: "psycopg.Connection[Any]") -> str:
+    """What to do where a restore has begun to load and cannot go on."""
+    return (
+        f"Make an empty database and restore again. As a superuser of the server: DROP DATABASE "
         f"{owner.info.dbname}; CREATE DATABASE {owner.info.dbname} OWNER {owner.info.user}; where `up` runs the "
         f"servers, set LOTLINE_STATE to a new folder instead. The backup itself is as it was."
     )
+
+
+def files_now() -> set[tuple[int, str]]:
+    """`Snapshot.files` as they are by now."""
+    with as_owner() as owner:
+        return set(_files(owner))
+
+
+def _files(owner: "psycopg.Connection[Any]") -> list[tuple[int, str]]:
+    return [(account, key.hex) for account, key in owner.execute(FILES)]
 
 
 def is_marked(owner: "psycopg.Connection[Any]") -> bool:

@@ -82,8 +82,8 @@ def from_json(text: bytes) -> Manifest:
     return found
 
 
-def check_fits(found: Manifest, *, known: Iterable[tuple[str, str]], major: int | None) -> None:
-    """Raise TooNew unless this Lotline, with these migrations, and this PostgreSQL (if any) can take the backup."""
+def check_lotline(found: Manifest, known: Iterable[tuple[str, str]]) -> None:
+    """Raise TooNew unless a Lotline with these migrations can take the backup."""
     ours = set(known)
     newer = sorted(f"{app}.{name}" for app, names in found.migrations.items() for name in names)
     newer = [name for name in newer if tuple(name.split(".", 1)) not in ours]
@@ -92,5 +92,9 @@ def check_fits(found: Manifest, *, known: Iterable[tuple[str, str]], major: int 
             f"It is of a newer Lotline ({found.lotline}): this one does not know {', '.join(newer[:3])}"
             f"{' and more' if len(newer) > 3 else ''}. Update Lotline first."
         )
-    if major is not None and found.major > major:
+
+
+def check_server(found: Manifest, major: int) -> None:
+    """Raise TooNew unless a PostgreSQL of this major version can take the backup."""
+    if found.major > major:
         raise TooNew(f"It is of PostgreSQL {found.postgresql}, and this server is {major}. Use a newer server.")

@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
+import psycopg
 from django.conf import settings
 from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
@@ -19,12 +21,14 @@ from oms import checks
 from oms.backup import archive, counting, database, programs, sealing
 from oms.backup.errors import BackupFailed, Damaged
 from oms.backup.making import PART, in_words, keys
-from oms.backup.manifest import DUMP, KEYS, Manifest, check_fits, from_json
+from oms.backup.manifest import DUMP, KEYS, Manifest, check_lotline, check_server, from_json
+from oms.embedded.processes import wait_until
 from oms.models import Account
 from oms.postgresql.owner import as_owner
 from oms.tenancy import account_context
 
 Say = Callable[[str], object]
+ALONE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -70,22 +74,26 @@ def opened(path: Path) -> Iterator[Backup]:
     except OSError as error:
         raise BackupFailed(f"{path} cannot be read: {error.strerror}.") from error
     with file:
-        said, found = archive.read(file)
+        try:
+            said, found = archive.read(file)
+        except OSError as error:
+            raise BackupFailed(f"{path} cannot be read: {error.strerror or error}.") from error
         manifest = from_json(said)
         archive.compare(found, manifest.parts)
         known = MigrationLoader(None).disk_migrations
-        check_fits(manifest, known=[(str(app), str(name)) for app, name in known], major=None)
+        check_lotline(manifest, [(str(app), str(name)) for app, name in known])
         yield Backup(file, manifest, found)
 
 
 def check_place(backup: Backup) -> None:
     """Raise BackupFailed unless the backup can be restored into the database of this process; nothing is changed."""
     with as_owner() as owner:
-        check_fits(backup.manifest, known=_all(backup.manifest), major=owner.info.server_version // 10_000)
+        check_server(backup.manifest, _major(owner))
         database.refuse_unless_empty(owner)
     if faults := checks.role_faults():
         raise BackupFailed(f"DATABASE_URL must name the role lotline_app, but {' and '.join(faults)}.")
     connections["default"].close()
+    connections["default"].close_pool()  # type: ignore[attr-defined]  # our engine's
 
 
 def restore(backup: Backup, *, jump: int | None, say: Say) -> None:
@@ -97,22 +105,15 @@ def restore(backup: Backup, *, jump: int | None, say: Say) -> None:
     _write_files(backup)
     say(f"files: {len(backup.files):,}")
     with as_owner() as owner:
-        owner.execute(database.MARK)
-        major = owner.info.server_version // 10_000
-        try:
-            programs.restore(backup.chunks(DUMP), major)
-        except BackupFailed:
-            owner.execute(database.UNMARK)
-            raise
-        if database.count_rows(owner) != backup.manifest.rows:
-            raise Damaged(
-                f"The database does not have the rows that the manifest counts. {database.interrupted(owner)}"
-            )
+        _load(backup, owner)
         say(f"database: {sum(backup.manifest.rows.values()):,} rows")
         call_command("migrate", interactive=False, verbosity=0)
         owner.execute(database.REGISTER)
         owner.execute(database.NEW_EPOCH)
         owner.execute(database.SPREAD_IDS, [database.APART])
+        # A dump holds no statistics: without any, PostgreSQL plans as if the tables were small.
+        owner.execute(database.ANALYZE)
+        say("statistics of the tables: gathered")
     for line in counting.jump(backup.since, jump):
         say(line)
     for line in _look_after():
@@ -127,8 +128,26 @@ def restore(backup: Backup, *, jump: int | None, say: Say) -> None:
         )
 
 
-def _all(manifest: Manifest) -> list[tuple[str, str]]:
-    return [(app, name) for app, names in manifest.migrations.items() for name in names]
+def _load(backup: Backup, owner: "psycopg.Connection[Any]") -> None:
+    """Mark the database and load the dump, all of it or nothing."""
+    owner.execute(database.MARK)
+    try:
+        # Who came since `check_place` has not seen the mark. The server may take a moment to end what we closed.
+        if not wait_until(partial(database.is_alone, owner), ALONE_SECONDS):
+            database.refuse_others(owner)
+        programs.restore(backup.chunks(DUMP), _major(owner))
+    except BackupFailed:
+        owner.execute(database.UNMARK)
+        raise
+    if database.count_rows(owner) != backup.manifest.rows:
+        raise BackupFailed(
+            f"The database does not have the rows that the backup counts, so nothing starts on it. That is no fault of "
+            f"the file: tell who makes Lotline. {database.make_anew(owner)}"
+        )
+
+
+def _major(owner: "psycopg.Connection[Any]") -> int:
+    return owner.info.server_version // 10_000
 
 
 def _look_after() -> Iterator[str]:
@@ -160,6 +179,9 @@ def _write_files(backup: Backup) -> None:
                 out.flush()
                 os.fsync(out.fileno())
             part.replace(path)
+        except Damaged:
+            part.unlink()
+            raise
         except OSError as error:
             part.unlink(missing_ok=True)
             raise BackupFailed(f"{in_words(error, path.parent)} The database was not touched.") from error

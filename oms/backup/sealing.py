@@ -21,10 +21,15 @@ class WrongPassphrase(BackupFailed):
     """The passphrase does not open the keys."""
 
 
-def seal(keys: Mapping[str, list[str]], passphrase: str) -> bytes:
-    """Seal names and values. Raises BackupFailed for a short passphrase."""
+def check(passphrase: str) -> None:
+    """Raise BackupFailed for a passphrase that is too short to seal with."""
     if len(passphrase) < SHORTEST:
         raise BackupFailed(f"The passphrase needs {SHORTEST} characters or more.")
+
+
+def seal(keys: Mapping[str, list[str]], passphrase: str) -> bytes:
+    """Seal names and values. Raises BackupFailed for a short passphrase."""
+    check(passphrase)
     salt = os.urandom(16)
     box = Fernet(_key(passphrase, salt)).encrypt(json.dumps(keys).encode())
     return json.dumps({"kdf": "scrypt", "salt": salt.hex(), "box": box.decode()}).encode()

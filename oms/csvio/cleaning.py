@@ -9,6 +9,15 @@ from django.utils.translation import gettext as _
 from oms.errors import DomainError
 
 _FILLER = re.compile(r"[\s_\-\ufeff./#:()]+")
+_TWO_NUMBERS = re.compile(r"([1-9]\d{0,2})[.,](\d{3})", re.ASCII)
+_WHOLE = tuple(
+    re.compile(pattern, re.ASCII)
+    for pattern in (
+        r"([+-]?\d{1,16})(?:[.,]0{1,2})?",
+        r"([1-9]\d{0,2}(?:,\d{3}){1,4})(?:\.0+)?",
+        r"([1-9]\d{0,2}(?:\.\d{3}){1,4})(?:,0+)?",
+    )
+)
 
 
 def plain(word: str) -> str:
@@ -55,16 +64,15 @@ def whole_number(lowest: int = 0, highest: int = 2**53) -> Callable[[str], int]:
 
 
 def _digits(text: str) -> int | None:
-    """The whole number, also as spreadsheets write it: 40.0, and 1,200 where it can mean nothing else; or None."""
-    if whole := re.fullmatch(r"([+-]?\d{1,16})(?:[.,]0{1,2})?", text, re.ASCII):
-        return int(whole[1])
-    grouped = re.fullmatch(r"\d{1,3}(?:,\d{3}){1,4}|\d{1,3}(?:\.\d{3}){1,4}", text, re.ASCII)
-    if grouped is None:
-        return None
-    groups = re.split("[.,]", text)
-    if len(groups) == 2 and groups[1] == "000":
+    """The whole number, also as spreadsheets write it: 40.0, 1,200,000 and 1,200.00; None for what is none.
+
+    Raises DomainError where the only mark stands before three digits, for it may part thousands or begin decimals.
+    """
+    if two := _TWO_NUMBERS.fullmatch(text):
+        rest = two[2].rstrip("0")
         raise DomainError(
             _("This is %(many)s for some and %(few)s for others. Use digits only.")
-            % {"many": f"{groups[0]}000", "few": groups[0]}
+            % {"many": two[1] + two[2], "few": f"{two[1]}.{rest}" if rest else two[1]}
         )
-    return int("".join(groups))
+    found = next((found for pattern in _WHOLE if (found := pattern.fullmatch(text))), None)
+    return int(re.sub("[.,]", "", found[1])) if found else None

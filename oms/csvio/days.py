@@ -12,7 +12,12 @@ from oms.errors import DomainError
 Order = Literal["day", "month"]
 """Which comes first where a day is written as two numbers before the year."""
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_MIDNIGHT = re.compile(r"[T ]00:00(:00(\.0+)?)?(Z|\+00:00| UTC)?$", re.ASCII)
+# 00:00:00 as systems write it, 0:00 and 12:00:00 AM as Excel does; newer ones put a narrow space before AM.
+_MIDNIGHT = re.compile(
+    r"(?:T|,? )(?:00?:00(?::00(?:\.0+)?)?(?:[ \u00a0\u202f]?AM)?|12:00(?::00(?:\.0+)?)?[ \u00a0\u202f]?AM)"
+    r"(?:Z|[+-]00:?00| UTC)?$",
+    re.ASCII | re.IGNORECASE,
+)
 _YEAR_FIRST = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})", re.ASCII)
 _YEAR_LAST = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4}|\d{2})", re.ASCII)
 _NAMED = re.compile(r"(\d{1,2})[-. /]*([A-Za-z]{3,9})[-., /]*(\d{4}|\d{2})", re.ASCII)

@@ -26,6 +26,7 @@ class Fault(Enum):
     SLOW = "slow"
     LOCKED = "locked"
     FULL = "full"
+    RESTORING = "restoring"
 
 
 WORDS: Mapping[Fault | None, Text] = {
@@ -36,6 +37,7 @@ WORDS: Mapping[Fault | None, Text] = {
     Fault.SLOW: _("This took too long, so the database stopped it."),
     Fault.LOCKED: _("Somebody else is changing the same things at this moment."),
     Fault.FULL: _("The disk is full, so nothing can be saved. Whoever runs Lotline must free some space."),
+    Fault.RESTORING: _("A backup is being restored. Lotline goes on when that is done."),
 }
 """What a page says of it."""
 # The longest prefix of a SQLSTATE that is listed decides. https://www.postgresql.org/docs/18/errcodes-appendix.html
@@ -51,6 +53,7 @@ BY_STATE = {
     "57014": Fault.SLOW,
     "57P": Fault.AWAY,  # somebody ended the session or the server
     "57P03": Fault.STARTING,
+    "LR001": Fault.RESTORING,  # our own: see oms.postgresql.base.BeingRestored
 }
 FULL_WORDS = re.compile("No space left on device|Disk quota exceeded|Check free disk space")
 """How PostgreSQL, Valkey and the system say in their logs that the disk is full."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from oms.bootstrap import GIVEN
+from oms.bootstrap import GIVEN, ROOT
 from oms.embedded import postgres, valkey
 from oms.embedded.children import Setting, children, command
 from oms.embedded.errors import CannotStart
@@ -19,11 +19,15 @@ from oms.memory import settle
 
 DEFAULT_PORT = 8000
 SERVERS = ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL")
-# What other management commands need to work beside a running `up`; settings.py reads it from the env file.
 SANDBOX = ("LOTLINE_SANDBOX_URL", "LOTLINE_SANDBOX_TOKEN")
 # glibc would keep a heap for each thread, and what a large page or file has taken.
 LITTLE_MEMORY = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": "131072", "MALLOC_MMAP_THRESHOLD_": "131072"}
-SHARED = (*SERVERS, *SANDBOX, "SECRET_KEY", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "LOTLINE_HTTPS")
+# What other management commands need to work beside a running `up`; settings.py reads it from the env file. A backup
+# must find the same files and keys.
+SHARED = (
+    *(*SERVERS, *SANDBOX, "SECRET_KEY", "SECRET_KEY_FALLBACKS", "LOTLINE_SECRETS_KEYS", "LOTLINE_FILES"),
+    *("ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "LOTLINE_HTTPS"),
+)
 
 
 def pick_port(asked: str | None) -> int:
@@ -108,9 +112,10 @@ class Stack:
             token = self.state.passwords()["sandbox"]
             defaults |= dict(zip(SANDBOX, (f"http://{HOST}:{self.sandbox_port}", token), strict=True))
         asked = {key: GIVEN[key] for key in defaults if key in GIVEN and self.state.durable}
+        found = {**defaults, **asked}
         return {
-            **defaults,
-            **asked,
+            **found,
+            "LOTLINE_FILES": str(ROOT / found["LOTLINE_FILES"]),  # the children work in ROOT, other commands anywhere
             "LOTLINE_STATE": str(self.state.folder),
             "LOTLINE_VENV": "off",  # a child runs in the environment of this process
             "PYTHONUNBUFFERED": "1",

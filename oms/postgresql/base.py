@@ -1,6 +1,7 @@
 """The database engine of Lotline; see docs/adr/0002 for why there are two roles and composite keys."""
 
-from typing import Any
+from typing import Any, ClassVar
+from weakref import WeakSet
 
 import psycopg
 from django.conf import settings
@@ -18,8 +19,10 @@ class DatabaseFeatures(features.DatabaseFeatures):
     allows_group_by_selected_pks = False
 
 
-ROLE_FACTS = """
-SELECT current_user, r.rolsuper, r.rolbypassrls,
+RESTORING = "lotline_restoring"
+"""The schema that is there while a backup is restored: what is in the database is not whole until it is gone."""
+FACTS = """
+SELECT to_regnamespace(%s) IS NOT NULL, current_user, r.rolsuper, r.rolbypassrls,
        EXISTS (SELECT FROM pg_class c WHERE c.relrowsecurity AND c.relowner = r.oid),
        EXISTS (SELECT FROM pg_roles o WHERE o.rolname = 'lotline_owner'
                AND current_user <> 'lotline_owner' AND pg_has_role(current_user, o.oid, 'MEMBER'))
@@ -27,12 +30,10 @@ FROM pg_roles r WHERE r.rolname = current_user
 """
 
 
-RESTORING = "lotline_restoring"
-"""The schema that is there while a backup is restored: what is in the database is not whole until it is gone."""
+class BeingRestored(psycopg.errors.CannotConnectNow):
+    """A restore into this database has not ended, so no process of the set may work on it (Fault.RESTORING)."""
 
-
-class BeingRestored(RuntimeError):
-    """A restore into this database has not ended, so no process of the set may work on it."""
+    sqlstate = "LR001"
 
 
 class WrongRole(RuntimeError):
@@ -41,37 +42,48 @@ class WrongRole(RuntimeError):
 
 def role_faults(cursor: Any) -> list[str]:
     """What is wrong with the role of a cursor's connection: any of these switches row-level security off."""
-    cursor.execute(ROLE_FACTS)
-    name, is_super, bypasses, owns, is_member = cursor.fetchone()
+    return _facts(cursor)[1]
+
+
+def _facts(cursor: Any) -> tuple[bool, list[str]]:
+    """Whether a backup is being restored into the database, and `role_faults`; one statement."""
+    cursor.execute(FACTS, [RESTORING])
+    is_restoring, name, is_super, bypasses, owns, is_member = cursor.fetchone()
     found = {
         f"{name} is a superuser": is_super,
         f"{name} has BYPASSRLS": bypasses,
         f"{name} owns account tables": owns,
         f"{name} is a member of lotline_owner": is_member,
     }
-    return [fault for fault, is_so in found.items() if is_so]
+    return is_restoring, [fault for fault, is_so in found.items() if is_so]
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
     """Uses the features above, says plainly when no database is named, and refuses the app a role that passes walls."""
 
     features_class = DatabaseFeatures
-    is_role_known = False
+    # Of each connection to the server, not once a process: one may outlive the database, and find another of its name.
+    _proven: ClassVar[WeakSet[Any]] = WeakSet()
 
     def init_connection_state(self) -> None:
-        """Django's; the first connection of a process as the app also proves its role. Raises WrongRole."""
+        """Django's; a new connection as the app also proves itself. Raises WrongRole, BeingRestored."""
         super().init_connection_state()
-        if self.alias != "default" or DatabaseWrapper.is_role_known:
+        if self.alias != "default" or self.connection in self._proven:
             return
+        try:
+            self._prove()
+        except BaseException:
+            self.close()  # else the next query of this thread would use it
+            raise
+        self._proven.add(self.connection)
+
+    def _prove(self) -> None:
         with self.connection.cursor() as cursor:
-            faults = role_faults(cursor)
-            cursor.execute("SELECT to_regnamespace(%s) IS NOT NULL", [RESTORING])
-            is_whole = not cursor.fetchone()[0]
+            is_restoring, faults = _facts(cursor)
         if faults:
             raise WrongRole(f"{' and '.join(faults)} (lotline.E001). Let DATABASE_URL name lotline_app")
-        if settings.PROCESS and not is_whole:
+        if settings.PROCESS and is_restoring:
             raise BeingRestored("A restore into this database has not ended. Run it again: it says what to do")
-        DatabaseWrapper.is_role_known = True
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """Django's. Where the pool gives up, the server is asked once for the reason, which a pool keeps to itself."""

@@ -5,14 +5,14 @@ See oms/backup/counting.py.
 
 from datetime import datetime
 
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from oms.backup.counting import Counted, Numbers
-from oms.services import audit
 from replenishment.models import FIRST_NUMBER, PlannedSerial, Replenishment, ReplenishmentCounter
 from serials.models import NumberScheme
+from serials.services import schemes
 
 
 def _replenishments(since: datetime) -> list[Counted]:
@@ -37,10 +37,21 @@ def _schemes(since: datetime) -> list[Counted]:
     rows = list(NumberScheme.objects.filter(is_archived=False).order_by("pk"))
     if not NumberScheme.objects.exists():
         rows = [NumberScheme(is_default=True)]
-    recent = PlannedSerial.objects.filter(is_generated=True, line__replenishment__updated_at__gte=since)
-    given = recent.count()
+    given = _generated(since)
     name = _("Number scheme %(name)s")
     return [Counted(row.pk or 0, name % {"name": row.name}, _next(row), given) for row in rows]
+
+
+def _generated(since: datetime) -> int:
+    """How many numbers were generated since then, rather more than fewer.
+
+    A number whose line was removed has no time any more. Ids are given in the order of time, so it is newer than the
+    last one on a replenishment that nobody has touched since.
+    """
+    planned = PlannedSerial.objects.order_by("-pk").values_list("pk", flat=True)
+    last = planned.filter(line__replenishment__updated_at__lt=since).first() or 0
+    is_recent = Q(line__replenishment__updated_at__gte=since) | Q(line=None, pk__gt=last)
+    return PlannedSerial.objects.filter(is_recent, is_generated=True).count()
 
 
 def _jump_scheme(pk: int, by: int) -> str:
@@ -50,11 +61,17 @@ def _jump_scheme(pk: int, by: int) -> str:
         row.next_counter += by
         row.save()
         return _("the next number is %(number)s.") % {"number": _next(row)}
-    row.is_archived, row.is_default = True, False
-    row.save()
-    audit.record(actor=None, action="Archived", kind="number scheme", object_id=row.pk, label=row.name, changes={})
-    words = _("switched off, because it has no room for %(by)s numbers more. An admin can add a wider one: %(where)s.")
-    return words % {"by": f"{by:,}", "where": _("Settings, Number schemes")}
+    was_default, skus = row.is_default, schemes.use_up(row)
+    said = [_("switched off, because it has no room for %(by)s numbers more.") % {"by": f"{by:,}"}]
+    if skus:
+        said.append(_("SKUs that named it, and have the default scheme now: %(skus)s.") % {"skus": f"{skus:,}"})
+    if was_default:
+        said.append(
+            _("It was the default scheme. An admin must add a wider one, or make another the default: %(where)s.")
+        )
+    else:
+        said.append(_("An admin can add a wider one: %(where)s."))
+    return " ".join(said) % {"where": _("Settings, Number schemes")}
 
 
 def _next(row: NumberScheme) -> str:

@@ -105,13 +105,27 @@ def archive_scheme(*, scheme_id: int, actor: Person | None) -> NumberScheme:
     row = NumberScheme.objects.select_for_update().get(pk=scheme_id)
     if row.is_default:
         raise DomainError(_("This is the default scheme: make another one the default first."))
-    if row.is_archived:
-        return row
-    count = SkuNumbering.objects.filter(scheme=row).update(scheme=None)
-    row.is_archived = True
-    row.save(update_fields=["is_archived"])
-    _record(actor, "Archived", row, {"skus": (count, None)} if count else {})
+    if not row.is_archived:
+        _archive(row, actor)
     return row
+
+
+@transaction.atomic
+def use_up(row: NumberScheme) -> int:
+    """Archive a scheme, also the default, of which nobody knows what it gave: all of its numbers count as given.
+
+    SKUs that named it have the default scheme then; returns how many did.
+    """
+    row.is_default, row.next_counter = False, row.scheme.last + 1
+    return _archive(row, None)
+
+
+def _archive(row: NumberScheme, actor: Person | None) -> int:
+    row.is_archived = True
+    row.save()
+    count = SkuNumbering.objects.filter(scheme=row).update(scheme=None)
+    _record(actor, "Archived", row, {"skus": (count, None)} if count else {})
+    return count
 
 
 @transaction.atomic

@@ -1,108 +1,30 @@
-"""`manage.py backup` and `manage.py restore` as an operator runs them, and what is left where they are stopped."""
+"""`manage.py backup` as an operator runs it, and what is left where it is stopped."""
 
+import errno
 import os
 import resource
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
-from uuid import uuid4
 
 import psycopg
 import pytest
-from django.db import connection
-from psycopg import sql
+from django.core.files.storage import default_storage
+from django.utils import timezone
 
 from oms import files
 from oms.backup import archive, database, making, restoring
-from oms.backup.errors import Damaged, NotABackup
+from oms.backup.errors import BackupFailed
+from oms.bootstrap import GIVEN, ROOT
+from oms.embedded.console import Console
+from oms.embedded.stack import Stack
 from oms.embedded.state import State
-from oms.models import Sku
-from oms.postgresql.base import BeingRestored, DatabaseWrapper
-from oms.postgresql.owner import as_owner
-from oms.tenancy import account_context
+from oms.embedded.supervisor import Supervisor
+from tests.oms.operating import Operator, until
 from tests.oms.test_up import environment as of_a_shell
 
 pytestmark = pytest.mark.commits("commands of their own process read and fill the database")
-ROOT = Path(__file__).parents[2]
-SESSIONS = "SELECT pid FROM pg_stat_activity WHERE datname = %s AND application_name = %s"
 
 
-class Operator:
-    """A person at a terminal; `env` says which database and which files."""
-
-    def __init__(self, env):
-        self.env = {**env, "LOTLINE_HTTPS": "0"}
-
-    def starts(self, *arguments, **options):
-        return subprocess.Popen(
-            [sys.executable, "manage.py", *map(str, arguments)],
-            cwd=ROOT,
-            env=self.env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-            **{"stdin": subprocess.DEVNULL, **options},
-        )
-
-    def runs(self, *arguments, status=0, **options):
-        process = self.starts(*arguments, **options)
-        said, _none = process.communicate(timeout=120)
-        assert process.returncode == status, said
-        return said
-
-    def counts(self):
-        with psycopg.connect(self.env["DATABASE_OWNER_URL"]) as owner:
-            return database.count_rows(owner)
-
-
-@pytest.fixture
-def here(server_env):
-    """The operator of the test's own database."""
-    return Operator(server_env)
-
-
-@pytest.fixture
-def there(server_env, settings):
-    """The operator of another machine, whose database is empty."""
-    name = f"test_lotline_{os.getpid()}_gw{uuid4().int % 10**9}"  # of a session that dies, the next one drops it
-    env = {**server_env, "PYTEST_XDIST_WORKER": name}  # tests/settings.py keeps the files there
-    for variable in ("DATABASE_URL", "DATABASE_OWNER_URL"):
-        env[variable] = f"{server_env[variable].rpartition('/')[0]}/{name}"
-    with as_owner() as owner:
-        owner.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    yield Operator(env)
-    with as_owner() as owner:
-        owner.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
-@pytest.fixture
-def something(account_a):
-    """Rows, and a file of half a megabyte."""
-    with account_context(account_a):
-        Sku.objects.bulk_create(Sku(code=f"SKU-{n}", name=os.urandom(60).hex()) for n in range(2_000))
-        return files.store("big.csv", "text/csv", [os.urandom(500_000)])
-
-
-@pytest.fixture
-def saved(something, tmp_path):
-    """A backup."""
-    making.make(tmp_path / "saved", passphrase=None, say=str)
-    return tmp_path / "saved"
-
-
-def until(is_so, process):
-    """Wait for a moment in the life of a process."""
-    end = time.monotonic() + 60
-    while not (found := is_so()):
-        assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < end, "it did not come true"
-    return found
-
-
-# --- backup -----------------------------------------------------------------------------------------------------------
 def test_a_backup_is_for_its_maker_alone_and_restores_on_another_machine(here, there, something, tmp_path):
     path = tmp_path / "saved"
     said = here.runs("backup", path)
@@ -126,6 +48,8 @@ def test_a_backup_is_for_its_maker_alone_and_restores_on_another_machine(here, t
         "replenishment_replenishmentcounter"
     }
     assert "is not empty, and a restore removes nothing" in there.runs("restore", path, "--yes", status=1)
+    with psycopg.connect(there.env["DATABASE_OWNER_URL"]) as owner:
+        assert owner.execute("SELECT relname FROM pg_stat_user_tables WHERE last_analyze IS NULL").fetchall() == []
     there.runs("prepare", "--no-demo", "--no-static")
 
 
@@ -142,11 +66,123 @@ def test_keys_are_in_it_only_if_wanted_and_open_by_the_passphrase_alone(here, th
     assert "made with other keys" in said
     assert out.read_text() == f"SECRET_KEY={'k' * 50}\nLOTLINE_SECRETS_KEYS=one,two\n"
     assert out.stat().st_mode & 0o777 == 0o600
+    out.write_text("somebody's own")
+    arguments = ["restore", path, "--check", f"--keys-to={out}", f"--passphrase-file={secret}"]
+    assert "is there already" in there.runs(*arguments, status=1)
+    assert out.read_text() == "somebody's own"
+    arguments[3] = f"--keys-to={tmp_path / 'no folder' / 'keys'}"
+    assert "The keys were not written." in there.runs(*arguments, status=1)
     secret.write_text("another passphrase\n")
-    arguments = ("restore", path, "--check", f"--keys-to={out}", f"--passphrase-file={secret}")
+    arguments[3] = f"--keys-to={tmp_path / 'others'}"
     assert "does not open the keys" in there.runs(*arguments, status=1)
     assert "Nobody is there to type" in here.runs("backup", tmp_path / "other", "--with-keys", status=1)
-    assert not (tmp_path / "other").exists()
+    assert {each.name for each in tmp_path.iterdir()} == {"saved", "keys", "passphrase"}
+
+
+@pytest.mark.parametrize(
+    ("first_line", "why"), [(b"short\n", "12 characters"), (b"\na long passphrase", "12 characters"), (b"\xff", "text")]
+)
+def test_a_passphrase_that_cannot_be_meant_is_refused_before_anything_is_saved(here, tmp_path, first_line, why):
+    (tmp_path / "passphrase").write_bytes(first_line)
+    with psycopg.connect(here.env["DATABASE_OWNER_URL"]) as somebody:
+        somebody.execute("LOCK TABLE oms_sku IN ACCESS EXCLUSIVE MODE")  # a dump would wait for it
+        options = ("--with-keys", f"--passphrase-file={tmp_path / 'passphrase'}")
+        said = here.runs("backup", tmp_path / "saved", *options, status=1)
+    assert why in said
+    assert "Traceback" not in said
+
+
+def test_a_file_that_appears_meanwhile_is_not_overwritten(something, tmp_path, monkeypatch):
+    target = tmp_path / "saved"
+
+    def somebody_writes_it(_said):
+        target.write_text("somebody's own")
+
+    def no_links(*_names):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    for link in (os.link, no_links):
+        monkeypatch.setattr("os.link", link)
+        with pytest.raises(BackupFailed, match="is there already"):
+            making.make(target, passphrase=None, say=somebody_writes_it)
+        assert target.read_text() == "somebody's own"
+        assert list(tmp_path.iterdir()) == [target]
+        target.unlink()
+        making.make(target, passphrase=None, say=str)
+        assert list(tmp_path.iterdir()) == [target]
+        with restoring.opened(target):
+            target.unlink()
+
+
+def test_a_part_that_became_the_backup_meanwhile_is_left_alone(tmp_path):
+    part, target = tmp_path / "saved.part", tmp_path / "saved"
+    part.write_text("a whole backup")
+    with part.open("r+b") as opened_before:
+        part.rename(target)
+        for _there in range(2):
+            with pytest.raises(BackupFailed, match="Another backup"):
+                making._hold(opened_before, part)
+            part.touch()
+
+
+# --- private files ----------------------------------------------------------------------------------------------------
+def test_files_that_are_lost_end_a_backup_with_an_error_but_not_those_deleted_meanwhile(here, something, tmp_path):
+    here.env["PYTEST_XDIST_WORKER"] = "elsewhere"  # tests/settings.py keeps the files there
+    said = here.runs("backup", tmp_path / "saved", status=1)
+    assert "1 private files are not in it" in said
+    assert "Set LOTLINE_FILES as web has it" in said
+    here.runs("restore", tmp_path / "saved", "--check")
+    here.runs("backup", tmp_path / "other", "--lost-files-ok")
+    with database.snapshot() as moment, (tmp_path / "parts").open("w+b") as file:
+        assert files.delete_expired(something.account_id, timezone.now()) == 1
+        assert making._add_files(archive.Writer(file), moment) == []
+
+
+def test_a_file_that_cannot_be_read_is_named(something, tmp_path):
+    path = Path(default_storage.path(f"{something.account_id}/{something.key.hex}"))
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(BackupFailed, match=f"{path} cannot be read"):
+        making.make(tmp_path / "saved", passphrase=None, say=str)
+    path.rmdir()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_beside_a_running_set_a_backup_has_its_files_and_keys(server_env, something, settings, tmp_path, monkeypatch):
+    keys = {"SECRET_KEY": "k" * 50, "SECRET_KEY_FALLBACKS": "old", "LOTLINE_SECRETS_KEYS": "one,two"}
+    kept = os.path.relpath(settings.FILES_ROOT, ROOT)
+    servers = {name: server_env[name] for name in ("DATABASE_URL", "DATABASE_OWNER_URL")}
+    for name, value in {**servers, **keys, "REDIS_URL": "redis://127.0.0.1:9", "LOTLINE_FILES": kept}.items():
+        monkeypatch.setitem(GIVEN, name, value)
+    state = State(tmp_path / "state")
+    state.make()
+    stack = Stack(Supervisor(Console(quiet=True), state.folder / "pids"), state, port=1)
+    stack.start_servers()
+    stack.share()
+    cron = Operator(of_a_shell(LOTLINE_STATE=str(state.folder)))
+    secret = tmp_path / "passphrase"
+    secret.write_text("a passphrase for tests\n")
+    with_keys = ("--with-keys", f"--passphrase-file={secret}")
+    cron.runs("backup", tmp_path / "saved", *with_keys)
+    with restoring.opened(tmp_path / "saved") as backup:
+        assert backup.files == [f"files/{something.account_id}/{something.key.hex}"]
+        found = backup.keys("a passphrase for tests")
+    assert found == {"SECRET_KEY": ["k" * 50, "old"], "LOTLINE_SECRETS_KEYS": ["one", "two"]}
+
+
+# --- what stands in the way -------------------------------------------------------------------------------------------
+def test_the_database_that_the_app_cannot_reach_is_told_in_words(here, something, tmp_path):
+    here.env["DATABASE_URL"] = "postgres://lotline_app:x@127.0.0.1:9/lotline"
+    said = here.runs("backup", tmp_path / "saved", status=1)
+    assert "The database does not answer." in said
+    assert "No backup was kept." in said
+    assert "Traceback" not in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_backup_of_what_is_not_up_to_date_says_so(there, tmp_path):
+    assert "Run `manage.py prepare` first" in there.runs("backup", tmp_path / "saved", status=1)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_killed_in_the_middle_it_leaves_no_file_and_the_next_one_works(here, something, tmp_path):
@@ -177,141 +213,3 @@ def test_where_the_disk_is_full_no_backup_is_kept(here, something, tmp_path, siz
 
 def test_a_full_disk_is_called_that():
     assert making.in_words(OSError(28, "No space left on device"), Path("/backups")) == "The disk of /backups is full."
-
-
-# --- restore ----------------------------------------------------------------------------------------------------------
-def test_what_is_damaged_foreign_or_newer_is_refused_before_anything_changes(there, saved, tmp_path):
-    whole = saved.read_bytes()
-    cases = {"cut": whole[: len(whole) // 2], "foreign": b"PGDMP" + whole, "longer": whole + b"\0" * 512}
-    with saved.open("rb") as file:
-        _said, found = archive.read(file)
-    for name, each in found.items():
-        flipped = bytearray(whole)
-        flipped[each.offset + each.part.size // 2] ^= 1
-        cases[f"flipped in {name.partition('/')[0]}"] = bytes(flipped)
-    for name, data in cases.items():
-        (tmp_path / name.replace("/", "")).write_bytes(data)
-        with pytest.raises(NotABackup if name == "foreign" else Damaged), restoring.opened(tmp_path / name):
-            pass
-    assert "is damaged, so nothing of it is used" in there.runs("restore", tmp_path / "cut", "--yes", status=1)
-    assert "is not a backup of Lotline" in there.runs("restore", tmp_path / "foreign", "--yes", status=1)
-    assert "cannot be read" in there.runs("restore", tmp_path / "none", "--yes", status=1)
-    assert there.counts() == {}
-    with psycopg.connect(there.env["DATABASE_OWNER_URL"]) as owner:
-        assert not database.is_marked(owner)
-
-
-def test_a_backup_of_a_newer_lotline_is_refused(there, something, tmp_path):
-    with as_owner() as owner:
-        owner.execute("INSERT INTO django_migrations (app, name, applied) VALUES ('oms', '9999_of_tomorrow', now())")
-        try:
-            making.make(tmp_path / "saved", passphrase=None, say=str)
-        finally:
-            owner.execute("DELETE FROM django_migrations WHERE name = '9999_of_tomorrow'")
-    said = there.runs("restore", tmp_path / "saved", "--yes", status=1)
-    assert "of a newer Lotline" in said
-    assert "oms.9999_of_tomorrow" in said
-    assert there.counts() == {}
-
-
-def test_nothing_is_restored_beside_people_at_work(there, saved):
-    with psycopg.connect(there.env["DATABASE_URL"]):
-        assert "1 other sessions use" in there.runs("restore", saved, "--yes", status=1)
-    assert there.counts() == {}
-
-
-def test_it_needs_its_own_database(there, saved, server_env):
-    there.env["DATABASE_OWNER_URL"] = f"{server_env['DATABASE_OWNER_URL'].rpartition('/')[0]}/postgres"
-    assert "does not belong to lotline_owner" in there.runs("restore", saved, "--yes", status=1)
-
-
-def test_killed_while_it_loads_the_database_stays_empty_and_the_next_one_works(there, saved):
-    process = there.starts("restore", saved, "--yes")
-    name = there.env["DATABASE_URL"].rpartition("/")[2]
-    with as_owner() as owner:
-        until(lambda: owner.execute(SESSIONS, [name, "pg_restore"]).fetchone(), process)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        while owner.execute(SESSIONS, [name, "pg_restore"]).fetchone():  # the server notices
-            pass
-    assert there.counts() == {}
-    assert "was interrupted" in there.runs("prepare", "--no-demo", "--no-static", status=1)
-    person, terminal = os.openpty()
-    os.write(person, b"no\n")
-    assert "Nothing was changed." in there.runs("restore", saved, status=1, stdin=terminal)
-    assert there.counts() == {}
-    os.write(person, b"yes\n")
-    assert "Restored." in there.runs("restore", saved, stdin=terminal)
-    os.close(person)
-    os.close(terminal)
-
-
-def test_killed_later_the_next_one_says_what_to_do_and_nothing_starts(there, saved):
-    there.env["DJANGO_SETTINGS_MODULE"] = "tests.dying_settings"
-    there.runs("restore", saved, "--yes", status=-signal.SIGKILL)
-    there.env["DJANGO_SETTINGS_MODULE"] = "tests.settings"
-    name = there.env["DATABASE_URL"].rpartition("/")[2]
-    before = there.counts()
-    for arguments in (["restore", saved, "--yes"], ["prepare", "--no-demo", "--no-static"], ["backup", f"{saved}2"]):
-        said = there.runs(*arguments, status=1)
-        assert "was interrupted, so what is in it is not whole" in said
-        assert f"DROP DATABASE {name}; CREATE DATABASE {name} OWNER lotline_owner" in said
-    there.env["LOTLINE_PROCESS"] = "web"
-    ask = "from oms.models import Account; print(Account.objects.count())"
-    assert "has not ended" in there.runs("shell", "-v0", "-c", ask, status=1)
-    assert there.counts() == before
-
-
-def test_where_the_disk_is_full_the_database_is_not_touched(there, saved):
-    def small():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-
-    said = there.runs("restore", saved, "--yes", status=1, preexec_fn=small)
-    assert "The database was not touched." in said
-    assert there.counts() == {}
-
-
-def test_no_process_of_the_set_works_on_what_is_being_restored(settings, db):
-    with as_owner() as owner:
-        owner.execute(database.MARK)
-        connection.close()
-        DatabaseWrapper.is_role_known = False
-        try:
-            settings.PROCESS = "sync"
-            with pytest.raises(BeingRestored):
-                connection.ensure_connection()
-            settings.PROCESS = ""
-            connection.ensure_connection()
-        finally:
-            owner.execute(database.UNMARK)
-            connection.close()
-
-
-def test_a_backup_of_what_is_not_up_to_date_says_so(there, tmp_path):
-    assert "Run `manage.py prepare` first" in there.runs("backup", tmp_path / "saved", status=1)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_jump_is_at_least_one(there, saved):
-    assert "--jump is 1 or more" in there.runs("restore", saved, "--jump=0", status=1)
-
-
-@pytest.mark.slow
-def test_with_the_servers_of_up_it_starts_them_itself(saved, tmp_path):
-    same = {name: os.environ[name] for name in ("LOTLINE_TEST_SESSION", "PYTEST_XDIST_WORKER") if name in os.environ}
-    with State.throw_away("test-restore") as state:
-        up = Operator(of_a_shell(LOTLINE_STATE=str(state.folder), DJANGO_SETTINGS_MODULE="tests.settings", **same))
-        assert "Restored." in up.runs("restore", saved, "--jump=5")
-        assert "is not empty" in up.runs("restore", saved, "--yes", status=1)
-        up.runs("backup", tmp_path / "again")
-    with restoring.opened(saved) as first, restoring.opened(tmp_path / "again") as second:
-        assert second.manifest.installation == first.manifest.installation
-        assert second.manifest.epoch > first.manifest.epoch
-        assert second.files == first.files
-
-
-def test_a_database_that_is_away_is_told_in_words(there, saved):
-    there.env["DATABASE_OWNER_URL"] = "postgres://lotline_owner:x@127.0.0.1:9/lotline"
-    said = there.runs("restore", saved, "--yes", status=1)
-    assert "PostgreSQL refused" in said
-    assert "Traceback" not in said

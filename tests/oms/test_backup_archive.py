@@ -1,5 +1,6 @@
 """The file of a backup: every byte of it counts, and what is damaged, foreign or newer is refused before it is used."""
 
+import hashlib
 import io
 import json
 import subprocess
@@ -168,11 +169,12 @@ def test_what_is_newer_says_so():
         looked_at(written(version=2))
     _parts, about = looked_at(written())
     known = [("oms", "0001_initial")]
-    manifest.check_fits(about, known=known, major=18)
+    manifest.check_lotline(about, known)
+    manifest.check_server(about, 18)
     with pytest.raises(TooNew, match=r"oms\.0001_initial"):
-        manifest.check_fits(about, known=[], major=18)
+        manifest.check_lotline(about, [])
     with pytest.raises(TooNew, match=r"PostgreSQL 18\.6"):
-        manifest.check_fits(about, known=known, major=17)
+        manifest.check_server(about, 17)
 
 
 def test_a_manifest_that_lacks_something_is_damaged():
@@ -193,8 +195,10 @@ def test_a_file_that_changes_between_two_looks_is_found():
     _said, found = archive.read(file)
     file.seek(found["dump.pgc"].offset)
     file.write(b"B")
+    taken = []
     with pytest.raises(Damaged, match="changed while"):
-        list(archive.chunks(file, found["dump.pgc"]))
+        taken.extend(archive.chunks(file, found["dump.pgc"]))
+    assert taken == [], "nobody has all of a part that is damaged"
 
 
 def test_keys_are_sealed_by_a_passphrase():
@@ -210,4 +214,9 @@ def test_keys_are_sealed_by_a_passphrase():
 
 
 def test_a_part_knows_its_sum():
-    assert Part("dump.pgc", 1, "x") != Part("dump.pgc", 1, "y")
+    with tarfile.open(fileobj=io.BytesIO(written())) as tar:
+        listed = json.load(tar.extractfile("manifest.json"))["parts"]
+    assert [Part(**each) for each in listed] == [
+        Part("dump.pgc", len(DUMP), hashlib.sha256(DUMP).hexdigest()),
+        Part(FILE, 4, hashlib.sha256(b"kept").hexdigest()),
+    ]

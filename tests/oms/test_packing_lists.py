@@ -3,9 +3,11 @@
 import csv
 import io
 from datetime import date
+from decimal import Decimal
 
 import pytest
 from django.utils import translation
+from hypothesis import given, strategies as st
 
 from oms.csvio import Column, FileRefused, Schema, TwoDays, parse_day, unescape, whole_number, words, write
 from oms.errors import DomainError
@@ -93,6 +95,8 @@ def test_a_cell_of_a_whole_file_is_told_as_one():
         *("2027-01-31", "2027-1-31", "2027/01/31", "2027.01.31", "31.01.2027", "31.1.27", "1/31/2027", "1/31/27"),
         *("31/1/2027", "31-01-2027", "31-Jan-27", "31 Jan 2027", "31. January 2027", "Jan 31, 2027", "January 31 2027"),
         *("2027-01-31 00:00:00", "2027-01-31T00:00:00Z", "31.01.2027 00:00", "2027-01-31T00:00:00.000+00:00"),
+        *("1/31/2027 0:00", "1/31/2027 12:00:00 AM", "1/31/27 12:00 am", "31-Jan-27 0:00:00", "2027-01-31 0:00"),
+        *("1/31/2027, 12:00:00\u202fAM", "31/01/2027 00:00:00 AM"),
     ],
 )
 def test_a_day_that_can_mean_one_only_is_that_day(text):
@@ -121,7 +125,7 @@ def test_a_day_that_can_mean_two_is_asked_about():
         ("31.02.2027", "no such day"),
         ("46418", "number that a spreadsheet keeps"),
         ("31/13/2027", "no such day"),
-        ("2027-01-31 14:30", "yyyy-mm-dd"),
+        *((f"1/31/2027 {noon}", "yyyy-mm-dd") for noon in ("14:30", "12:00", "12:00:00 PM", "0:30", "0:00:01", "AM")),
         ("٣١.٠١.٢٠٢٧", "yyyy-mm-dd"),
         ("31-Foo-2027", "yyyy-mm-dd"),
         ("31-Jany-2027", "yyyy-mm-dd"),
@@ -135,16 +139,55 @@ def test_what_is_no_day_is_told(text, why):
 
 @pytest.mark.parametrize(
     ("text", "number"),
-    [("40.0", 40), ("40,00", 40), ("1,200", 1200), ("1.250", 1250), ("1,200,000", 1_200_000), ("1.000.000", 1_000_000)],
+    [
+        *(("40.0", 40), ("40,00", 40), ("0", 0), ("007", 7), ("0.00", 0), ("1,200,000", 1_200_000)),
+        *(("1.000.000", 1_000_000), ("1,200.00", 1200), ("1.200,0", 1200), ("1,200.000", 1200)),
+    ],
 )
 def test_quantities_as_spreadsheets_write_them(text, number):
     assert whole_number(0, 10**7)(text) == number
 
 
-@pytest.mark.parametrize("text", ["2,000", "40.000", "40 pcs", "1,200.5", "12,00,000", "1e3", "٤٠", "1_000", "40.5"])
-def test_a_quantity_that_may_be_two_or_none_is_refused(text):
-    with pytest.raises(DomainError, match="digits only"):
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("40 pcs", "1,200.5", "12,00,000", "1e3", "٤٠", "1_000", "40.5", "0.500", "0,500", "00.125", "012,500"),
+        *("0,500,000", "1,200,000,00", "1,200.000.000", "1.2,000", "-1,200,000"),
+    ],
+)
+def test_a_quantity_that_is_no_whole_number_is_refused(text):
+    with pytest.raises(DomainError, match="Use a whole number"):
         whole_number(0, 10**7)(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "many", "few"),
+    [
+        *(("2,000", "2000", "2"), ("40.000", "40000", "40"), ("2.500", "2500", "2.5"), ("1,200", "1200", "1.2")),
+        *(("1.250", "1250", "1.25"), ("999,999", "999999", "999.999")),
+    ],
+)
+def test_a_quantity_that_may_be_two_says_which(text, many, few):
+    with pytest.raises(DomainError, match=f"^This is {many} for some and {few} for others. Use digits only.$"):
+        whole_number(0, 10**7)(text)
+
+
+def readings(text):
+    """What a text says to somebody who writes decimals with a point, and to somebody who writes them with a comma."""
+    for group, decimal in (",.", ".,"):
+        whole, _mark, rest = text.partition(decimal)
+        first, *groups = whole.split(group)
+        if all(part.isdigit() for part in (first, *groups, rest or "0")) and {len(each) for each in groups} <= {3}:
+            yield Decimal(f"{first}{''.join(groups)}.{rest or 0}")
+
+
+@given(st.text("0123456789.,", min_size=1, max_size=12) | st.from_regex(r"\d{1,3}([.,]\d{1,3}){1,3}", fullmatch=True))
+def test_no_quantity_is_more_than_somebody_means(text):
+    try:
+        number = whole_number(0, 10**12)(text)
+    except DomainError:
+        return
+    assert {number} == set(readings(text)), "all who can read it read this"
 
 
 @pytest.mark.parametrize("text", ["x;=1+1", "x;\t=1+1", 'x;"=1+1"', "a|@b", "x\t-2+3", "=1;=2", "x; ＝1"])

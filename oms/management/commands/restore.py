@@ -1,19 +1,20 @@
 """`manage.py restore FILE`: an installation as it was when the backup was made, in an empty database."""
 
+import os
 import sys
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-import psycopg
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from oms.backup import counting, restoring
+from oms.backup import counting, database, making, restoring
 from oms.backup.errors import BackupFailed, Damaged, NotABackup
 from oms.embedded import own_servers
-from oms.embedded.state import write_private
 from oms.management.commands.backup import PASSPHRASE_FILE, passphrase_of
+
+MOST_JUMP = 10**9
 
 
 class Command(BaseCommand):
@@ -33,8 +34,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, file: Path, **options: Any) -> None:
         """Restore; raises CommandError with what there is now."""
-        if options["jump"] is not None and options["jump"] < 1:
-            raise CommandError("--jump is 1 or more: a number that was given after the backup must not come again.")
+        _look_at(options)
         file = file.absolute()
         try:
             with restoring.opened(file) as backup:
@@ -45,8 +45,10 @@ class Command(BaseCommand):
             raise CommandError(f"{file} is damaged, so nothing of it is used. {error}") from error
         except BackupFailed as error:
             raise CommandError(str(error)) from error
-        except psycopg.Error as error:
-            raise CommandError(f"PostgreSQL refused, as the owner of the tables: {error}") from error
+        except database.ERRORS as error:
+            raise CommandError(
+                f"{database.in_words(error)} When that is mended, run it again: it says what else is to be done."
+            ) from error
         if not options["check"] and not settings.IS_CONFIGURED:
             sys.exit(own_servers.run(own_servers.of_this_copy(), "restore", [str(file), *_again(options)]))
 
@@ -93,8 +95,40 @@ class Command(BaseCommand):
         first, *older = found.pop("SECRET_KEY")
         lines = {"SECRET_KEY": first, "SECRET_KEY_FALLBACKS": ",".join(older)}
         lines |= {name: ",".join(values) for name, values in found.items()}
-        write_private(path.absolute(), "".join(f"{name}={value}\n" for name, value in lines.items() if value))
+        _write_new(path, "".join(f"{name}={value}\n" for name, value in lines.items() if value))
         self.stdout.write(f"{path}: the keys, to be set in the environment of every process.")
+
+
+def _look_at(options: dict[str, Any]) -> None:
+    """Raise CommandError for options that cannot be meant, before the file is read."""
+    if options["jump"] is not None and not 1 <= options["jump"] <= MOST_JUMP:
+        raise CommandError(
+            f"--jump is 1 to {MOST_JUMP:,}: a number that was given after the backup must not come again."
+        )
+    if options["keys_to"] and os.path.lexists(options["keys_to"]):
+        raise _is_there(options["keys_to"])
+
+
+def _write_new(path: Path, text: str) -> None:
+    """Write a file for this user alone. Raises CommandError, with none left, where there is one or none can be."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(handle, "w") as out:
+                out.write(text)
+                out.flush()
+                os.fsync(out.fileno())
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+    except FileExistsError as error:
+        raise _is_there(path) from error
+    except OSError as error:
+        raise CommandError(f"{making.in_words(error, path.absolute().parent)} The keys were not written.") from error
+
+
+def _is_there(path: Path) -> CommandError:
+    return CommandError(f"{path} is there already, and the keys replace nothing. Give another name.")
 
 
 def _again(options: dict[str, Any]) -> list[str]:
