@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from oms.errors import DomainError
 
 _FILLER = re.compile(r"[\s_\-\ufeff./#:()]+")
-_TWO_NUMBERS = re.compile(r"([1-9]\d{0,2})[.,](\d{3})", re.ASCII)
+_TWO_NUMBERS = re.compile(r"([1-9]\d{0,2})(?:\.|,(?=000))(\d{3})", re.ASCII)
 _WHOLE = tuple(
     re.compile(pattern, re.ASCII)
     for pattern in (
@@ -64,9 +64,10 @@ def whole_number(lowest: int = 0, highest: int = 2**53) -> Callable[[str], int]:
 
 
 def _digits(text: str) -> int | None:
-    """The whole number, also as spreadsheets write it: 40.0, 1,200,000 and 1,200.00; None for what is none.
+    """The whole number, also as spreadsheets write it: 40.0, 1,200 and 1,200.00; None for what is none.
 
-    Raises DomainError where the only mark stands before three digits, for it may part thousands or begin decimals.
+    Raises DomainError where the only mark stands before three digits and may part thousands or begin decimals: any
+    point, and a comma before zeros. 1,200 is what a spreadsheet makes of 1200; 1.2 would be no whole number.
     """
     if two := _TWO_NUMBERS.fullmatch(text):
         rest = two[2].rstrip("0")

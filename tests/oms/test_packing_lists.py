@@ -142,6 +142,7 @@ def test_what_is_no_day_is_told(text, why):
     [
         *(("40.0", 40), ("40,00", 40), ("0", 0), ("007", 7), ("0.00", 0), ("1,200,000", 1_200_000)),
         *(("1.000.000", 1_000_000), ("1,200.00", 1200), ("1.200,0", 1200), ("1,200.000", 1200)),
+        *(("1,200", 1200), ("999,999", 999_999)),
     ],
 )
 def test_quantities_as_spreadsheets_write_them(text, number):
@@ -163,8 +164,7 @@ def test_a_quantity_that_is_no_whole_number_is_refused(text):
 @pytest.mark.parametrize(
     ("text", "many", "few"),
     [
-        *(("2,000", "2000", "2"), ("40.000", "40000", "40"), ("2.500", "2500", "2.5"), ("1,200", "1200", "1.2")),
-        *(("1.250", "1250", "1.25"), ("999,999", "999999", "999.999")),
+        *(("2,000", "2000", "2"), ("40.000", "40000", "40"), ("2.500", "2500", "2.5"), ("1.250", "1250", "1.25")),
     ],
 )
 def test_a_quantity_that_may_be_two_says_which(text, many, few):
@@ -187,7 +187,7 @@ def test_no_quantity_is_more_than_somebody_means(text):
         number = whole_number(0, 10**12)(text)
     except DomainError:
         return
-    assert {number} == set(readings(text)), "all who can read it read this"
+    assert {number} == {read for read in readings(text) if read % 1 == 0}, "no other whole number is meant"
 
 
 @pytest.mark.parametrize("text", ["x;=1+1", "x;\t=1+1", 'x;"=1+1"', "a|@b", "x\t-2+3", "=1;=2", "x; ＝1"])
