@@ -7,7 +7,8 @@ from django.utils import timezone
 
 from channels_sync.adapters.sandbox_wms import SandboxWms
 from channels_sync.contract import Page, Payload, Retry
-from channels_sync.models import Cursor, InboundState
+from channels_sync.models import Connection, Cursor, Health, InboundState
+from channels_sync.services import health
 from oms.models import Discrepancy
 from oms.tenancy import account_context
 from tests.factories import make_sku
@@ -19,7 +20,8 @@ pytestmark = pytest.mark.commits("each poll is several transactions")
 def vendor(account_a, connection, told, monkeypatch):
     """A list of receipts as (date, number, quantity); the warehouse shows those that changed since it was asked for.
 
-    `vendor.asked` is what it was asked, `vendor.broken` makes it break off after the first page.
+    `vendor.asked` is what it was asked, `vendor.is_broken` makes it break off after the first page,
+    `vendor.breaks_before` where it is asked for what is older.
     """
     with account_context(account_a):
         sku = make_sku()
@@ -30,9 +32,12 @@ def vendor(account_a, connection, told, monkeypatch):
         asked: list = []  # noqa: RUF012
         clock: datetime | None = None
         is_broken = False
+        breaks_before: datetime | None = None
 
         def pages(self, since):
             self.asked.append(since)
+            if self.breaks_before and since and since < self.breaks_before:
+                raise Retry("Too far back.")
             for when, number, quantity in self:
                 if since is None or when >= since:
                     yield Page((Payload(number, document(number, quantity), when, 1),))
@@ -130,3 +135,47 @@ def test_after_a_failed_run_it_is_looked_back_as_far_as_that_began(account_a, ve
     ask()
     assert [row.external_id for row in seen()] == ["RC-1", "RC-2", "RC-3"]
     assert seen(Cursor)[0].sweep_from is None
+
+
+def test_a_look_back_that_breaks_off_is_made_again(account_a, vendor, ask, seen, settings):
+    """A run fails; the next one reads what is new, and breaks off in the look back: where that began is remembered."""
+    settings.SYNC_FIRST_WAIT_SECONDS = 60  # one try at a time
+    start = timezone.now() - timedelta(days=20)
+    vendor[:] = [(start, "RC-1", 1)]
+    ask()
+    vendor.is_broken = True
+    ask()
+    vendor.is_broken = False
+    vendor.append((start + timedelta(days=19), "RC-2", 2))
+    vendor.append((start - timedelta(days=5), "RC-3", 3))
+    vendor.breaks_before = start - timedelta(minutes=30)
+    swept(account_a, swept_at=timedelta(hours=2), swept_far_at=timedelta(hours=25))
+    ask()
+    assert [row.external_id for row in seen()] == ["RC-1", "RC-2"], "what is new was read"
+    (cursor,) = seen(Cursor)
+    assert (cursor.failures, cursor.sweep_from) == (2, start - timedelta(days=8))
+    assert cursor.next_at <= timezone.now() + timedelta(minutes=5), "and is read again soon"
+    vendor.breaks_before = None
+    ask()
+    assert vendor.asked[-1] == start - timedelta(days=8)
+    assert {row.external_id for row in seen()} == {"RC-1", "RC-2", "RC-3"}
+    (cursor,) = seen(Cursor)
+    assert (cursor.failures, cursor.sweep_from) == (0, None)
+    assert cursor.swept_far_at > timezone.now() - timedelta(minutes=5)
+    asked = len(vendor.asked)
+    ask()
+    assert len(vendor.asked) == asked + 1
+
+
+def test_a_look_back_that_never_works_makes_no_connection_rest(account_a, vendor, ask, seen, settings):
+    settings.SYNC_FIRST_WAIT_SECONDS = 600
+    vendor[:] = [(timezone.now() - timedelta(minutes=1), "RC-1", 1)]
+    ask()
+    vendor.breaks_before = timezone.now() - timedelta(hours=2)
+    swept(account_a, swept_at=timedelta(hours=2))
+    for _ in range(health.BREAKS_AFTER + 1):
+        ask()
+    (cursor,) = seen(Cursor)
+    assert cursor.failures == health.BREAKS_AFTER + 1
+    assert cursor.next_at <= timezone.now() + timedelta(minutes=5)
+    assert seen(Connection)[0].health == Health.OK
