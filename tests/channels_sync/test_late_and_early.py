@@ -1,6 +1,7 @@
 """Documents whose dates lie behind the cursor, or in the future: none is missed for it."""
 
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils import timezone
@@ -8,9 +9,10 @@ from django.utils import timezone
 from channels_sync.adapters.sandbox_wms import SandboxWms
 from channels_sync.contract import Page, Payload, Retry
 from channels_sync.models import Connection, Cursor, Health, InboundState
-from channels_sync.services import health
+from channels_sync.services import connections, health
 from oms.models import Discrepancy
 from oms.tenancy import account_context
+from replenishment.models import Receipt
 from tests.factories import make_sku
 
 pytestmark = pytest.mark.commits("each poll is several transactions")
@@ -135,6 +137,33 @@ def test_after_a_failed_run_it_is_looked_back_as_far_as_that_began(account_a, ve
     ask()
     assert [row.external_id for row in seen()] == ["RC-1", "RC-2", "RC-3"]
     assert seen(Cursor)[0].sweep_from is None
+
+
+def test_an_admin_has_it_read_again_from_a_day(account_a, ana, olga, client_for, vendor, connection, ask, seen):
+    """On the account's calendar; nothing comes twice, and once it was read it is not read again."""
+    cursor = timezone.now() - timedelta(minutes=20)
+    vendor[:] = [(cursor, "RC-1", 1)]
+    ask()
+    vendor.append((cursor - timedelta(days=30), "RC-2", 2))
+    ask()
+    assert [row.external_id for row in seen()] == ["RC-1"]
+    url = f"/acme/sync/connections/{connection.pk}/ask-from/"
+    berlin = timezone.localtime(timezone.now(), ZoneInfo("Europe/Berlin"))
+    day, today = berlin.date() - timedelta(days=31), berlin.date()
+    for wrong in ("", "31.12.2025", today + timedelta(days=1), today - connections.LONGEST_BACK - timedelta(days=1)):
+        assert client_for(ana).post(url, {"since": wrong}).status_code == 422, wrong
+    assert client_for(olga).post(url, {"since": day}).status_code == 403
+    before = len(vendor.asked)
+    answer = client_for(ana).post(url, {"since": day}, follow=True).content.decode()
+    assert "is being read again" in answer
+    assert f"From: {day}" in answer, "who asked for it is in the history"
+    ask()
+    began = datetime.combine(day, time(), tzinfo=berlin.tzinfo)
+    assert vendor.asked[before:] == [cursor - SandboxWms.overlap, began]
+    assert [(row.external_id, row.state) for row in seen()] == [("RC-1", "applied"), ("RC-2", "applied")]
+    assert len(seen(Receipt)) == 2
+    ask()
+    assert vendor.asked[before + 2 :] == [cursor - SandboxWms.overlap]
 
 
 def test_a_look_back_that_breaks_off_is_made_again(account_a, vendor, ask, seen, settings):
