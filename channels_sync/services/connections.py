@@ -1,5 +1,6 @@
 """Connections: made, changed, tested and asked at once."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -17,7 +18,7 @@ from channels_sync.models import Connection, Cursor, Health
 from channels_sync.queries.lists import has_exchanged
 from channels_sync.queries.tenants import of_same_tenant, tenant
 from channels_sync.registry import adapter_class
-from channels_sync.services import health
+from channels_sync.services import health, runs
 from channels_sync.services.adapters import Opened, open_adapter
 from channels_sync.vault import HIDDEN, seal, unseal
 from oms import outbox
@@ -37,6 +38,8 @@ TAKEN = {
     "connection_name": gettext_lazy("There is already a connection with this name."),
     "connection_one_per_warehouse": gettext_lazy("Another active connection runs this warehouse."),
 }
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -185,6 +188,9 @@ def test(found: Opened) -> Tested:
             return Tested(is_good=True, words=adapter.check())
     except SyncError as error:
         return Tested(is_good=False, words=str(error))
+    except Exception:  # its answer may be anything
+        log.exception("Connection %s could not be tested", found.pk)
+        return Tested(is_good=False, words=str(runs.OUR_FAULT))
 
 
 @transaction.atomic

@@ -24,6 +24,7 @@ from replenishment.lifecycle import Status
 from replenishment.models import PlannedSerial, Replenishment
 from replenishment.services import submitting
 from serials.models import Unit
+from tests import databases
 from tests.factories import make_serialized_sku
 from tests.replenishment.factories import generate, make_replenishment, make_submitted
 
@@ -50,8 +51,7 @@ def elsewhere(db, settings):
     with as_owner() as owner:
         owner.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     yield there
-    with as_owner() as owner:
-        owner.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    databases.drop(name)
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -22,6 +22,7 @@ from channels_sync.models import (
 )
 from channels_sync.queries import lists
 from channels_sync.services import connections, health
+from channels_sync.services.adapters import opened
 from channels_sync.services.push import push
 from oms.models import Discrepancy
 from oms.services.discrepancies import close_discrepancy
@@ -233,6 +234,9 @@ def test_a_mistake_of_ours_is_told_in_words(account_a, warehouse, connection, se
     assert (row.fault, case.kind) == (Fault.BROKEN, "push_broken")
     assert "literal" not in row.error + case.summary
     assert "went wrong on our side" in case.summary
+    monkeypatch.setattr(SandboxWms, "check", break_down)
+    tested = connections.test(opened(connection))
+    assert (tested.is_good, tested.words) == (False, case.summary.partition(". ")[2])
 
 
 def test_a_mistake_of_ours_is_not_counted_against_the_other_side(

@@ -22,6 +22,7 @@ from oms.models import Sku
 from oms.postgresql.base import BeingRestored, DatabaseWrapper
 from oms.postgresql.owner import as_owner
 from oms.tenancy import account_context
+from tests import databases
 from tests.oms.test_up import environment as of_a_shell
 
 pytestmark = pytest.mark.commits("commands of their own process read and fill the database")
@@ -74,8 +75,7 @@ def there(server_env, settings):
     with as_owner() as owner:
         owner.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     yield Operator(env)
-    with as_owner() as owner:
-        owner.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    databases.drop(name)
 
 
 @pytest.fixture
