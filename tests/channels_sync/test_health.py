@@ -240,9 +240,10 @@ def test_a_mistake_of_ours_is_told_in_words(account_a, warehouse, connection, se
 
 
 def test_a_mistake_of_ours_is_not_counted_against_the_other_side(
-    account_a, warehouse, connection, ask, seen, shown, monkeypatch
+    account_a, warehouse, connection, ask, seen, shown, monkeypatch, settings
 ):
-    assert ask() == 1
+    settings.SYNC_FIRST_WAIT_SECONDS = 60  # one try at a time
+    ask()
     with monkeypatch.context() as broken:
 
         def break_down(*_args):
@@ -250,7 +251,7 @@ def test_a_mistake_of_ours_is_not_counted_against_the_other_side(
 
         broken.setattr(SandboxWms, "fetch_receipts", break_down)
         for count in range(1, health.BREAKS_AFTER + 2):
-            assert ask() == 1
+            ask()
             assert seen(Cursor)[0].failures == count, "it is tried again later and later"
     assert (shown().health, shown().failures, shown().error) == (Health.OK, 0, "")
     assert shown().condition == Condition.PARTLY
