@@ -118,6 +118,21 @@ def config_form(adapter: type[Adapter], data: Any, instance: Connection | None =
     return form
 
 
+class AskFromForm(forms.Form):
+    """From which day on a connection is read again."""
+
+    since = forms.DateField(
+        label=_("From"),
+        input_formats=["%Y-%m-%d"],
+        widget=forms.DateInput(attrs={"placeholder": _("yyyy-mm-dd"), "autocomplete": "off", "size": "10"}),
+        error_messages={"invalid": _("Use the form yyyy-mm-dd.")},
+        help_text=_(
+            "Everything that the other side says has changed since this day is read again. What Lotline has already "
+            "stays as it is; what it has not seen yet is applied."
+        ),
+    )
+
+
 class ReasonForm(forms.Form):
     """Why a message is closed."""
 

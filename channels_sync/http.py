@@ -13,14 +13,16 @@ import json
 import logging
 import random
 import socket
+import ssl
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Self
 
+import httpcore
 import httpx
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -34,6 +36,7 @@ FIRST_WAIT, LONGEST_PAUSE = 0.3, 5.0
 """Seconds between two tries of one request: the first wait, and the longest for which a worker is kept."""
 LONGEST_ASKED = 86_400.0
 """Seconds; whatever a vendor asks for, we look again after a day."""
+PIECE = 16 * 1024
 NO_RIGHT = {401, 403}
 SHOWN = 300
 NOT_PUBLIC = tuple(
@@ -80,10 +83,11 @@ class HttpClient:
         self._left, self._until = seconds, 0.0
         self._pause, self._free_at = pause, 0.0
         self._own_headers = frozenset(headers or {})
+        self._guarded = _Guarded()
         self._client = httpx.Client(
             base_url=base_url.rstrip("/"),
             headers={"User-Agent": "Lotline", "Accept": "application/json", **(headers or {})},
-            transport=_Guarded(),
+            transport=self._guarded,
             follow_redirects=False,
             trust_env=False,
         )
@@ -131,7 +135,7 @@ class HttpClient:
         403 (as NotAllowed), a redirect, a bad certificate or a refused address; Rejected for any other status from 400
         on.
         """
-        self._until = time.monotonic() + self._left
+        self._until = self._guarded.deadline.until = time.monotonic() + self._left
         what = f"{method} {path.partition('?')[0]}"
         try:
             for tried in range(1, MOST_TRIES + 1):
@@ -200,8 +204,6 @@ class HttpClient:
             size += len(piece)
             if size > MOST_BYTES:
                 raise Rejected(_("The answer is longer than %(most)s MB.") % {"most": MOST_BYTES // 1024 // 1024})
-            if time.monotonic() > self._until:
-                raise Retry(_("The answer came too slowly."))
             pieces.append(piece)
         return b"".join(pieces)
 
@@ -280,11 +282,72 @@ def _unreachable(error: httpx.TransportError) -> Retry | Misconfigured:
     return Retry(_("The other side cannot be reached, or closed the connection."))
 
 
+class _Deadline(httpcore.NetworkBackend):
+    """Connections that no byte keeps alive beyond a moment: httpx measures each wait for one, not all together."""
+
+    def __init__(self) -> None:
+        self.until = 0.0
+        self._backend = httpcore.SyncBackend()
+
+    def left(self, timeout: float | None) -> float:
+        """Seconds for the next step, `timeout` at most."""
+        left = self.until - time.monotonic()
+        if left <= 0:
+            raise httpcore.ReadTimeout
+        return left if timeout is None else min(left, timeout)
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        """See httpcore."""
+        made = self._backend.connect_tcp(host, port, self.left(timeout), local_address, socket_options)
+        return _Timed(made, self)
+
+
+class _Timed(httpcore.NetworkStream):
+    """A connection of a _Deadline; its methods are httpcore's."""
+
+    def __init__(self, stream: httpcore.NetworkStream, deadline: _Deadline) -> None:
+        self._stream, self._deadline = stream, deadline
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Wait for some bytes."""
+        return self._stream.read(max_bytes, self._deadline.left(timeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Send all, in pieces, because the other side may take its time for each."""
+        for start in range(0, len(buffer), PIECE):
+            self._stream.write(buffer[start : start + PIECE], self._deadline.left(timeout))
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        """Agree on TLS."""
+        safe = self._stream.start_tls(ssl_context, server_hostname, self._deadline.left(timeout))
+        return _Timed(safe, self._deadline)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._stream.close()
+
+    def get_extra_info(self, info: str) -> Any:
+        """What is known of it."""
+        return self._stream.get_extra_info(info)
+
+
 class _Guarded(httpx.HTTPTransport):
     """Connects to the very address that was checked, so that a name cannot mean another one a moment later."""
 
     def __init__(self) -> None:
-        super().__init__(verify=True, trust_env=False, retries=0)
+        # What httpx makes here is the same but for the deadline, which it does not take.
+        self.deadline = _Deadline()
+        verified = httpx.create_ssl_context(verify=True, trust_env=False)
+        self._pool = httpcore.ConnectionPool(verified, keepalive_expiry=5.0, network_backend=self.deadline)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """The request, sent to a checked address under its own name (Host, and the name that TLS verifies)."""

@@ -11,6 +11,7 @@ urlpatterns = [
     path("sync/connections/<int:pk>/change/", connections.connection_edit, name="connection_edit"),
     path("sync/connections/<int:pk>/test/", connections.connection_test, name="connection_test"),
     path("sync/connections/<int:pk>/ask/", connections.connection_ask, name="connection_ask"),
+    path("sync/connections/<int:pk>/ask-from/", connections.connection_ask_from, name="connection_ask_from"),
     path("sync/runs/", messages.run_list, name="sync_runs"),
     path("sync/messages/out/", messages.delivery_list, name="messages_out"),
     path("sync/messages/out/<int:pk>/", messages.message_out, name="message_out"),

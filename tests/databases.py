@@ -10,10 +10,18 @@ from django.core.management import call_command
 from django.db import connections
 from psycopg import sql
 
+THERE = "SELECT pid, usename FROM pg_stat_activity WHERE datname = %s AND usename IS NOT NULL"
+END = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND usename = current_user"
 
-def as_owner(name="postgres"):
+
+def as_owner():
     """A connection of the owner outside the test databases: none can be copied or dropped while somebody is in it."""
-    parts = connections.settings["owner"]
+    return connected("postgres", "owner")
+
+
+def connected(name, alias):
+    """A connection to a database in the role of one of the settings' connections."""
+    parts = connections.settings[alias]
     found = {key: parts[key.upper()] for key in ("host", "port", "user", "password") if parts[key.upper()]}
     return psycopg.connect(dbname=name, autocommit=True, **found)
 
@@ -54,22 +62,34 @@ def _migrate(name):
         owner.settings_dict["NAME"] = before
 
 
-def is_left(seconds=30):
-    """Whether nobody is in this worker's database any more, so that it can be dropped.
+def is_empty(name, seconds=30):
+    """Wait until nobody is in a database, so that it can be dropped; whether it came to that.
 
-    A process that a test killed, or a thread of it, may still have a connection. One that stays keeps the database,
-    which goes with the server of the session or by `drop_databases_of_the_dead` of the next.
+    A thread or a process that a test left may still have a connection, and a server notices late that a client is gone.
+    In the end each role sends its own sessions away. `DROP DATABASE … WITH (FORCE)` is no way: it is refused where the
+    owner may not end a session, which goes for the app's and for autovacuum. Autovacuum the plain DROP ends by itself.
     """
-    name = connections["owner"].settings_dict["NAME"]
-    connections["owner"].close()
-    end = time.monotonic() + seconds
+    end, is_told = time.monotonic() + seconds, False
     with as_owner() as admin:
-        while there := admin.execute("SELECT pid, usename FROM pg_stat_activity WHERE datname = %s", [name]).fetchall():
-            if time.monotonic() > end:
+        while there := admin.execute(THERE, [name]).fetchall():
+            left = end - time.monotonic()
+            if left < 0:
                 sys.stderr.write(f"{name} is left: {there} are still in it.\n")
                 return False
+            if left < seconds / 2 and not is_told:
+                is_told = True
+                for role in ("owner", "default"):
+                    with connected("postgres", role) as own:
+                        own.execute(END, [name])
             time.sleep(0.1)
     return True
+
+
+def drop(name, seconds=30):
+    """Drop a database that a test has made."""
+    if is_empty(name, seconds):
+        with as_owner() as admin:
+            _drop(admin, name)
 
 
 def drop_template():

@@ -80,8 +80,8 @@ class RemoteLine(Document):
 
 
 @dataclass(frozen=True)
-class RemoteReceipt(Document):
-    """What a warehouse confirmed it received against `reference`, the number of our purchase order."""
+class Confirmation(Document):
+    """What a warehouse confirmed of the document `reference`, a number of ours: base of receipts and shipments."""
 
     external_id: str
     reference: str
@@ -98,23 +98,16 @@ class RemoteReceipt(Document):
 
 
 @dataclass(frozen=True)
-class RemoteShipment(Document):
-    """What left the warehouse for the order `reference`."""
+class RemoteReceipt(Confirmation):
+    """What it received against a purchase order."""
 
-    external_id: str
-    reference: str
-    occurred_at: datetime
-    lines: tuple[RemoteLine, ...]
-    version: int = 0
+
+@dataclass(frozen=True)
+class RemoteShipment(Confirmation):
+    """What left it for an order."""
+
     carrier: str = ""
     tracking: str = ""
-
-    def __post_init__(self) -> None:
-        self._take(
-            reference=values.text(self.reference, REFERENCE),
-            occurred_at=values.moment(self.occurred_at),
-            version=values.version(self.version),
-        )
 
 
 @dataclass(frozen=True)

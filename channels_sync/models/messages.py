@@ -114,6 +114,7 @@ class InboundMessage(AccountModel):
     """One document as the other side sent it, stored before anything is done with it.
 
     `realm` is whose documents these are (queries.tenants): with `stream` and `external_id` it names the document.
+    `told_older` says that people were told that it is older than its order: who replays it then, means it.
     """
 
     connection = AccountKey(Connection, on_delete=models.PROTECT, related_name="messages")
@@ -127,6 +128,7 @@ class InboundMessage(AccountModel):
     error = models.CharField(_("Error"), max_length=600, blank=True)
     reason = models.CharField(max_length=400, blank=True)
     closed_by = models.ForeignKey(Person, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
+    told_older = models.BooleanField(default=False, db_default=False)
     received_at = models.DateTimeField(_("Received"), db_default=Now())
     applied_at = models.DateTimeField(_("Applied"), null=True)
 

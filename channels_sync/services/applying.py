@@ -7,7 +7,6 @@ from datetime import timedelta
 from django.db import connection as database, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
-from django.utils import timezone
 from django.utils.translation import gettext as _, gettext_lazy
 
 from channels_sync.contract import Adapter, Capability, Flow, Misconfigured, Rejected, RemoteReceipt, WmsAdapter
@@ -26,6 +25,7 @@ from channels_sync.services import runs
 from oms.database.faults import fault_of
 from oms.errors import Conflict, DomainError
 from oms.models import Discrepancy, DiscrepancyKind, Person
+from oms.queries.people import local_words
 from oms.services import audit
 from oms.services.discrepancies import open_discrepancy, settle_open, shortened
 from oms.tenancy import account_context
@@ -44,6 +44,10 @@ OLDER = gettext_lazy(
 )
 
 log = logging.getLogger(__name__)
+
+
+class OlderThanItsOrder(Rejected):
+    """Goods came before they were ordered."""
 
 
 def apply_new(account_id: int, connection_id: int, flow: Flow, run_id: int) -> None:
@@ -78,6 +82,9 @@ def _apply(message: InboundMessage) -> InboundState:
     try:
         with transaction.atomic():
             APPLIERS[Flow(message.stream)](message, _adapter(message))
+    except OlderThanItsOrder as error:
+        InboundMessage.objects.filter(pk=message.pk).update(told_older=True)
+        return _refuse(message, str(error))
     except (Rejected, Misconfigured, DomainError) as error:
         return _refuse(message, str(error))
     except Exception as error:
@@ -109,8 +116,8 @@ def _apply_receipt(message: InboundMessage, adapter: type[Adapter]) -> None:
     origin, receipt = origin_of(message), adapter.read(Flow.RECEIPTS, message.raw)
     _refuse_other_document(origin, receipt)
     is_first = not _versions(message).filter(applied_at__isnull=False).exists()
-    if is_first:
-        _refuse_older_than_its_order(message, receipt)
+    if is_first and not message.told_older:  # who was told that, and replays it, means it
+        _refuse_older_than_its_order(receipt)
     rest = receipt if is_first else _rest(message, receipt)
     if rest.lines or is_first:
         found = message.connection
@@ -143,20 +150,15 @@ def _refuse_other_document(origin: Origin, receipt: RemoteReceipt) -> None:
         raise Rejected(_("Receipt %(number)s was applied for %(known)s before, and now is for %(said)s.") % words)
 
 
-def _refuse_older_than_its_order(message: InboundMessage, receipt: RemoteReceipt) -> None:
-    """Raise Rejected where goods came before they were ordered: they may be of an earlier order with this number.
-
-    Not once a person was told just that, and replays it.
-    """
+def _refuse_older_than_its_order(receipt: RemoteReceipt) -> None:
+    """Raise OlderThanItsOrder where goods came before they were ordered: they may be of an earlier order."""
     order = Replenishment.objects.filter(
         number=folded(receipt.reference), submitted_at__gt=receipt.occurred_at + CLOCKS
     ).first()
     if order is None or order.submitted_at is None:
         return
-    came, asked = (f"{timezone.localtime(at):%Y-%m-%d %H:%M}" for at in (receipt.occurred_at, order.submitted_at))
-    words = OLDER % {"number": order.number, "came": came, "asked": asked}
-    if message.error != words:
-        raise Rejected(words)
+    came, asked = local_words(receipt.occurred_at), local_words(order.submitted_at)
+    raise OlderThanItsOrder(OLDER % {"number": order.number, "came": came, "asked": asked})
 
 
 APPLIERS: Mapping[Flow, Callable[[InboundMessage, type[Adapter]], None]] = {Flow.RECEIPTS: _apply_receipt}

@@ -1,11 +1,16 @@
 """Connections: made, changed, tested and asked at once."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import Value
+from django.db.models.functions import Least
+from django.utils import timezone
 from django.utils.translation import gettext as _, gettext_lazy
 
 from channels_sync.contract import BaseConfigForm, Capability, Support, SyncError
@@ -13,15 +18,17 @@ from channels_sync.models import Connection, Cursor, Health
 from channels_sync.queries.lists import has_exchanged
 from channels_sync.queries.tenants import of_same_tenant, tenant
 from channels_sync.registry import adapter_class
-from channels_sync.services import health
+from channels_sync.services import health, runs
 from channels_sync.services.adapters import Opened, open_adapter
 from channels_sync.vault import HIDDEN, seal, unseal
 from oms import outbox
 from oms.errors import Conflict, DomainError
 from oms.models import Bin, Person, WarehouseLink
+from oms.queries.people import localised
 from oms.services import audit
 
 TEST_SECONDS = 8.0
+LONGEST_BACK = timedelta(days=92)
 SERVES = "connection.serves"
 OTHER_TENANT = gettext_lazy(
     "This connection has exchanged messages, so it cannot become another one's: documents would be mixed up. "
@@ -31,6 +38,8 @@ TAKEN = {
     "connection_name": gettext_lazy("There is already a connection with this name."),
     "connection_one_per_warehouse": gettext_lazy("Another active connection runs this warehouse."),
 }
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -179,6 +188,9 @@ def test(found: Opened) -> Tested:
             return Tested(is_good=True, words=adapter.check())
     except SyncError as error:
         return Tested(is_good=False, words=str(error))
+    except Exception:  # its answer may be anything
+        log.exception("Connection %s could not be tested", found.pk)
+        return Tested(is_good=False, words=str(runs.OUR_FAULT))
 
 
 @transaction.atomic
@@ -188,6 +200,29 @@ def ask_now(*, connection_id: int) -> None:
     if not found.is_active:
         raise DomainError(_("This connection is not active."))
     health.resume(found.pk)
+
+
+@transaction.atomic
+def ask_from(*, connection_id: int, since: date, actor: Person | None) -> None:
+    """Ask at once, and for all that changed since a day began on the account's calendar; what is known stays as it is.
+
+    Raises DomainError for a day to come or more than LONGEST_BACK ago, or where the connection is not active.
+    """
+    today = localised(timezone.now())
+    if not today.date() - LONGEST_BACK <= since <= today.date():
+        words = {"first": f"{today.date() - LONGEST_BACK}", "last": f"{today.date()}"}
+        raise DomainError(_("Choose a day from %(first)s to %(last)s.") % words)
+    ask_now(connection_id=connection_id)
+    start = datetime.combine(since, time(), tzinfo=today.tzinfo)
+    Cursor.objects.filter(connection=connection_id).update(sweep_from=Least("sweep_from", Value(start)))
+    audit.record(
+        actor=actor,
+        action="read again",
+        kind="connection",
+        object_id=connection_id,
+        label=Connection.objects.get(pk=connection_id).name,
+        changes={"since": (None, f"{since}")},
+    )
 
 
 def connect_sandbox(

@@ -47,12 +47,14 @@ def backoff(attempts: int, *, longest: timedelta = LONGEST_WAIT) -> timedelta:
 def note_success(connection_id: int, flow: Flow) -> None:
     """The other side answered: what waited because it did not is tried at once, but for what it asked for itself.
 
-    Where it did not let us in for another flow, it still does not.
+    Where it did not let us in for another flow, it still does not. And what is stopped stays so until a person acts,
+    however a call ends that was under way.
     """
     rows = Connection.objects.filter(pk=connection_id)
     mended = {"failures": 0, "refusals": 0, "refused_flow": "", "resting_until": None, "error": "", "error_at": None}
-    elsewhere = Q(health__in=[Health.SUSPECT, Health.STOPPED]) & ~Q(refused_flow__in=["", flow])
-    was_away = rows.exclude(elsewhere).exclude(health=Health.OK).update(health=Health.OK, **mended)
+    elsewhere = Q(health=Health.SUSPECT) & ~Q(refused_flow__in=["", flow])
+    stays = Q(health__in=[Health.OK, Health.STOPPED]) | elsewhere
+    was_away = rows.exclude(stays).update(health=Health.OK, **mended)
     was_failing = rows.filter(health=Health.OK).exclude(failures=0).update(**mended)
     rows.update(ok_at=Now())
     if was_away or was_failing:
@@ -66,10 +68,15 @@ def note_success(connection_id: int, flow: Flow) -> None:
 
 
 def note_failure(connection_id: int, error: SyncError, flow: Flow, *, at_least: float | None = None) -> None:
-    """The other side did not answer, or not usefully. `at_least` seconds is how long it asked us to stay away."""
+    """The other side did not answer, or not usefully. `at_least` seconds is how long it asked us to stay away.
+
+    A call that was under way when the connection was stopped changes nothing: why it is stopped stays said.
+    """
     found = Connection.objects.select_for_update(of=("self",)).get(pk=connection_id)
+    if found.health == Health.STOPPED:
+        return
     found.error, found.error_at = str(error)[:600], timezone.now()
-    if isinstance(error, NotAllowed) and found.refusals < len(REFUSED_WAITS) and found.health != Health.STOPPED:
+    if isinstance(error, NotAllowed) and found.refusals < len(REFUSED_WAITS):
         _suspect(found, flow)
     elif isinstance(error, Misconfigured):
         _stop(found)

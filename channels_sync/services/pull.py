@@ -3,7 +3,7 @@
 One pull of a stream runs at a time (an advisory lock). Its next turn is written down before the first request, so a
 worker that is killed costs one turn. The cursor moves only after everything up to it is stored, and never past the
 moment at which the other side was asked: what is dated later than that may be followed by what is not. Once in a while
-it is looked further back (a sweep), for what appeared late.
+it is looked further back (a sweep), for what appeared late; a sweep that breaks off is made again.
 """
 
 import logging
@@ -14,11 +14,11 @@ from datetime import datetime, timedelta
 from time import monotonic
 
 from django.conf import settings
-from django.db import DatabaseError, Error, connection as database
+from django.db import Error, connection as database
 from django.db.models import Exists, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Least, Now
 from django.utils import timezone
-from django.utils.translation import gettext as _, gettext_lazy
+from django.utils.translation import gettext as _
 
 from channels_sync.contract import Adapter, Flow, Misconfigured, Page, Retry, SyncError
 from channels_sync.models import Connection, Cursor, InboundMessage
@@ -31,6 +31,7 @@ from channels_sync.vault import redacted
 from oms.database.faults import fault_of
 from oms.dispatch import due
 from oms.models import DiscrepancyKind
+from oms.queries.people import local_words
 from oms.services.discrepancies import open_discrepancy, shortened
 from oms.tenancy import account_context
 
@@ -39,20 +40,32 @@ SWEEPS = {"swept_at": (timedelta(hours=1), timedelta(hours=4)), "swept_far_at": 
 """When a stream was swept → how often that is done, and how far behind the cursor it looks."""
 TOLERANCE = timedelta(minutes=5)
 """A document that is dated so much later than now is told of: clocks differ a little, and nobody cares."""
-OUR_FAULT = gettext_lazy("Something went wrong on our side. Whoever runs this installation finds it in the log.")
+LONGEST_WAIT_FOR_NEW = timedelta(minutes=5)
+"""What is new can be read, so it is, however often the look back breaks off."""
 
 log = logging.getLogger(__name__)
 
 
+class SettingsChanged(Exception):
+    """The connection is another one now than the one that was asked."""
+
+
 @dataclass(frozen=True)
 class Turn:
-    """One stream whose turn it is."""
+    """One stream whose turn it is.
+
+    It is looked back to `sweep_from`, None for no sweep: because a run failed, or somebody asked, from `asked_from` on,
+    and because it is time for `sweeps`, of which the stream will know that they were made at `began`.
+    """
 
     flow: Flow
     at: datetime | None
     connection: Opened
-    realm: str = ""
-    sweep_from: datetime | None = None
+    realm: str
+    began: datetime
+    asked_from: datetime | None
+    sweeps: tuple[str, ...]
+    sweep_from: datetime | None
 
 
 @dataclass
@@ -105,22 +118,29 @@ def _take_turn(account_id: int) -> Turn | None:
         if cursor.failures:
             wait = max(wait, health.backoff(cursor.failures, longest=health.LONGEST_REST))
         at = min(cursor.at, now) if cursor.at else None
-        swept = _due_sweeps(cursor, now)
-        taken = Cursor.objects.filter(pk=cursor.pk, next_at=cursor.next_at)
-        if not taken.update(next_at=now + wait, **dict.fromkeys(swept, now)):
+        if not Cursor.objects.filter(pk=cursor.pk, next_at=cursor.next_at).update(next_at=now + wait):
             return None
         due(account_id, health.PULL, at=now + wait)
         if _ready().exclude(pk=cursor.pk).exists():
             due(account_id, health.PULL)
-        back = [at - SWEEPS[name][1] for name in swept] if at else []
-        sweep_from = min(filter(None, [cursor.sweep_from, *back]), default=None)
-        return Turn(Flow(cursor.stream), at, opened(found), tenant(found), sweep_from)
+        return _turn(cursor, at, now)
 
 
-def _due_sweeps(cursor: Cursor, now: datetime) -> list[str]:
-    """The sweeps for which it is time. A stream that was never read is read as a whole anyway."""
+def _turn(cursor: Cursor, at: datetime | None, now: datetime) -> Turn:
+    """A turn with the sweeps for which it is time. A stream that was never read is read as a whole anyway."""
     last = {name: getattr(cursor, name) for name in SWEEPS}
-    return [name for name, (every, _back) in SWEEPS.items() if last[name] is None or last[name] <= now - every]
+    sweeps = tuple(name for name, (every, _back) in SWEEPS.items() if not last[name] or last[name] <= now - every)
+    back = [at - SWEEPS[name][1] for name in sweeps] if at else []
+    return Turn(
+        flow=Flow(cursor.stream),
+        at=at,
+        connection=opened(cursor.connection),
+        realm=tenant(cursor.connection),
+        began=now,
+        asked_from=cursor.sweep_from,
+        sweeps=sweeps,
+        sweep_from=min(filter(None, [cursor.sweep_from, *back]), default=None),
+    )
 
 
 @contextmanager
@@ -137,34 +157,43 @@ def _alone(account_id: int, turn: Turn) -> Iterator[bool]:
         yield is_alone
     finally:
         if is_alone:
-            with suppress(DatabaseError), database.cursor() as cursor:
+            with suppress(Error), database.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [name])
 
 
 def _pull(account_id: int, turn: Turn) -> None:
-    run_id = runs.start(account_id, turn.connection.pk, turn.flow)
-    reading, error = Reading(turn, turn.at), ""
-    try:
-        with open_adapter(turn.connection, seconds=settings.SYNC_PULL_SECONDS) as adapter:
-            for since in _spans(turn, adapter):
-                for page in adapter.fetch(turn.flow, since):
-                    reading.asked_at = reading.asked_at or _asked_at(adapter)
-                    _store(account_id, reading, page, run_id)
-                    apply_new(account_id, turn.connection.pk, turn.flow, run_id)
-                _note_read(account_id, reading)
-    except SyncError as failure:
-        error = str(failure)
-        _note_failure(account_id, reading, failure)
-    except Exception as failure:
-        if fault_of(failure) or isinstance(failure, Error):  # our own database says nothing about the other side
-            raise
-        log.exception("Stream %s of connection %s could not be read", turn.flow, turn.connection.pk)
-        error = str(OUR_FAULT)
-        _note_failure(account_id, reading, Retry(error))
-    else:
-        _note_success(account_id, turn)
-    apply_new(account_id, turn.connection.pk, turn.flow, run_id)
-    runs.finish(account_id, run_id, cursor=reading.at, error=error)
+    reading = Reading(turn, turn.at)
+    with runs.running(account_id, turn.connection.pk, turn.flow) as run:
+        try:
+            _read(account_id, reading, run.pk)
+        except SyncError as failure:
+            run.error = str(failure)
+            _note_failure(account_id, reading, failure)
+        except SettingsChanged:
+            run.error = _("The settings were changed meanwhile.")
+            _note_failure(account_id, reading, None)
+        except Exception as failure:
+            if fault_of(failure) or isinstance(failure, Error):  # our own database says nothing about the other side
+                raise
+            log.exception("Stream %s of connection %s could not be read", turn.flow, turn.connection.pk)
+            run.error = str(runs.OUR_FAULT)
+            _note_failure(account_id, reading, None)
+        else:
+            _note_success(account_id, turn)
+        apply_new(account_id, turn.connection.pk, turn.flow, run.pk)
+        run.cursor = reading.at
+
+
+def _read(account_id: int, reading: Reading, run_id: int) -> None:
+    """Fetch what is new, then what may have appeared late; each page is stored and applied."""
+    turn = reading.turn
+    with open_adapter(turn.connection, seconds=settings.SYNC_PULL_SECONDS) as adapter:
+        for since in _spans(turn, adapter):
+            for page in adapter.fetch(turn.flow, since):
+                reading.asked_at = reading.asked_at or _asked_at(adapter)
+                _store(account_id, reading, page, run_id)
+                apply_new(account_id, turn.connection.pk, turn.flow, run_id)
+            _note_read(account_id, reading)
 
 
 def _spans(turn: Turn, adapter: Adapter) -> Iterator[datetime | None]:
@@ -207,7 +236,7 @@ def _store(account_id: int, reading: Reading, page: Page, run_id: int) -> None:
         if held.config != turn.connection.config:
             # Whose documents are these? Nothing may be stored for another tenant than the one that was asked; the lock
             # keeps the settings as they are until this is committed.
-            raise Retry(_("The settings were changed meanwhile."))
+            raise SettingsChanged
         own = InboundMessage.objects.filter(connection=turn.connection.pk, stream=turn.flow)
         known = set(own.filter(external_id__in=[name for name, _digest in rows]).values_list("external_id", "digest"))
         fresh = [row for key, row in rows.items() if key not in known]
@@ -232,7 +261,7 @@ def _tell_future(reading: Reading, dates: Mapping[tuple[str, str], datetime]) ->
             external_id=external_id,
             digest=digested,
         )
-        words = {"what": str(message), "who": reading.turn.connection.name, "when": f"{moment:%Y-%m-%d %H:%M %Z}"}
+        words = {"what": str(message), "who": reading.turn.connection.name, "when": local_words(moment)}
         open_discrepancy(
             kind=DiscrepancyKind.FUTURE_DATE,
             source=f"inbound:{message.pk}:future",
@@ -245,39 +274,52 @@ def _tell_future(reading: Reading, dates: Mapping[tuple[str, str], datetime]) ->
 
 def _move(turn: Turn, to: datetime) -> None:
     """Move a cursor forwards, never back, unless it stands in the future."""
-    rows = Cursor.objects.filter(connection=turn.connection.pk, stream=turn.flow)
-    rows.filter(Q(at=None) | Q(at__lt=to) | Q(at__gt=timezone.now() + TOLERANCE)).update(at=to)
+    _own(turn).filter(Q(at=None) | Q(at__lt=to) | Q(at__gt=timezone.now() + TOLERANCE)).update(at=to)
+
+
+def _own(turn: Turn) -> "QuerySet[Cursor]":
+    rows: QuerySet[Cursor] = Cursor.objects.filter(connection=turn.connection.pk, stream=turn.flow)
+    return rows
 
 
 def _note_read(account_id: int, reading: Reading) -> None:
-    """All that is new is stored: what follows looks back only."""
+    """All that is new is stored, so the connection works: what follows looks back only."""
     reading.is_new_read = True
     with account_context(account_id):
         if reading.at:
             _move(reading.turn, reading.at)
-        own = Cursor.objects.filter(connection=reading.turn.connection.pk, stream=reading.turn.flow)
-        own.exclude(sweep_from=None).update(sweep_from=None)
+        health.note_success(reading.turn.connection.pk, reading.turn.flow)
 
 
 def _note_success(account_id: int, turn: Turn) -> None:
+    """All was read, the sweep to its end. Who asked for another one meanwhile gets it at the next turn."""
     with account_context(account_id):
-        Cursor.objects.filter(connection=turn.connection.pk, stream=turn.flow).exclude(failures=0).update(failures=0)
-        health.note_success(turn.connection.pk, turn.flow)
+        own = _own(turn)
+        own.exclude(failures=0).update(failures=0)
+        if turn.sweeps:
+            own.update(**dict.fromkeys(turn.sweeps, turn.began))
+        if turn.asked_from:
+            own.filter(sweep_from=turn.asked_from).update(sweep_from=None)
 
 
-def _note_failure(account_id: int, reading: Reading, error: SyncError) -> None:
-    """Ask again after what the other side asked for, else after a longer and longer wait; from where this began."""
+def _note_failure(account_id: int, reading: Reading, error: SyncError | None) -> None:
+    """Ask again after what the other side asked for, else after a longer and longer wait; from where this began.
+
+    `error` is None where it is not the other side's, whose health then stays as it is.
+    """
     turn, after = reading.turn, error.after if isinstance(error, Retry) else None
     with account_context(account_id):
-        own = Cursor.objects.filter(connection=turn.connection.pk, stream=turn.flow)
-        cursor = own.get()
-        wait = timedelta(seconds=after) if after is not None else health.backoff(cursor.failures + 1)
+        own = _own(turn)
+        failures = own.get().failures + 1
+        wait = timedelta(seconds=after) if after is not None else health.backoff(failures)
         if isinstance(error, Misconfigured):  # it is the connection that waits
             wait = timedelta()
-        next_at = timezone.now() + min(wait, health.LONGEST_REST)
-        own.update(failures=cursor.failures + 1, next_at=next_at)
-        if turn.at and not reading.is_new_read:
-            began = min(filter(None, [turn.at, turn.sweep_from]))
+        longest = LONGEST_WAIT_FOR_NEW if reading.is_new_read and after is None else health.LONGEST_REST
+        next_at = timezone.now() + min(wait, longest)
+        own.update(failures=failures, next_at=next_at)
+        began = turn.sweep_from if reading.is_new_read else min(filter(None, [turn.at, turn.sweep_from]), default=None)
+        if turn.at and began:
             own.update(sweep_from=Least("sweep_from", Value(began)))
-        health.note_failure(turn.connection.pk, error, turn.flow, at_least=after)
+        if error:
+            health.note_failure(turn.connection.pk, error, turn.flow, at_least=after)
         due(account_id, health.PULL, at=next_at)

@@ -31,7 +31,6 @@ from oms.tenancy import account_context
 
 SLICE_SECONDS = 20
 """How long one task sends over one connection before it lets others have the worker."""
-OUR_FAULT = gettext_lazy("Something went wrong on our side. Whoever runs this installation finds it in the log.")
 # A draft of the backup that was submitted, and sent, before the backup was restored; and now once more.
 SENT_BEFORE = gettext_lazy(
     "The warehouse has %(number)s already, from before a backup was restored. Compare the two: close this message if "
@@ -62,22 +61,25 @@ def push(account_id: int) -> int:
 
     Other connections with work get a task of their own, so that a slow one keeps nobody waiting.
     """
-    sent, until, connection_id, run_id = 0, monotonic() + SLICE_SECONDS, None, None
-    while claim := _claim(account_id, connection_id):
-        if run_id is None:
-            connection_id = claim.connection.pk
-            run_id = runs.start(account_id, connection_id, Flow.PURCHASE_ORDERS)
-        is_sent = _send(account_id, claim)
-        sent += is_sent
-        runs.count(account_id, run_id, seen=1, done=int(is_sent))
-        if monotonic() > until:
-            break
-    if run_id is not None:
-        runs.finish(account_id, run_id)
+    first = _claim(account_id, None)
+    sent = _run(account_id, first) if first else 0
     with account_context(account_id):
         if _ready_connections().exists():
             # Where nothing was claimed, somebody holds it just for this moment.
-            due(account_id, health.PUSH, at=timezone.now() + timedelta(seconds=1) if run_id is None else None)
+            due(account_id, health.PUSH, at=None if first else timezone.now() + timedelta(seconds=1))
+    return sent
+
+
+def _run(account_id: int, first: Claim) -> int:
+    """Send a message, and those that follow over its connection; how many got through."""
+    connection_id, sent, until = first.connection.pk, 0, monotonic() + SLICE_SECONDS
+    claim: Claim | None = first
+    with runs.running(account_id, connection_id, Flow.PURCHASE_ORDERS) as run:
+        while claim:
+            is_sent = _send(account_id, claim)
+            sent += is_sent
+            runs.count(account_id, run.pk, seen=1, done=int(is_sent))
+            claim = _claim(account_id, connection_id) if monotonic() <= until else None
     return sent
 
 
@@ -172,7 +174,7 @@ def _send(account_id: int, claim: Claim) -> bool:
         _fail(account_id, claim, str(error), Fault(error.fault))
     except Exception:
         log.exception("Message %s could not be sent", claim.pk)
-        _fail(account_id, claim, str(OUR_FAULT), Fault.BROKEN)
+        _fail(account_id, claim, str(runs.OUR_FAULT), Fault.BROKEN)
     else:
         return _done(account_id, claim, ref)
     return False

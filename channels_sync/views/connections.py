@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from channels_sync.contract import Adapter, BaseConfigForm
 from channels_sync.filters import ConnectionFilter
-from channels_sync.forms import ConnectionForm, config_form
+from channels_sync.forms import AskFromForm, ConnectionForm, config_form
 from channels_sync.models import Condition, Connection, RunState
 from channels_sync.queries import lists
 from channels_sync.registry import all_adapters
@@ -20,16 +20,16 @@ from channels_sync.services import connections as services
 from channels_sync.services.adapters import opened
 from channels_sync.tables import CONDITION_TONES, RUN_TONES, ConnectionTable, system_name
 from channels_sync.vault import HIDDEN
+from channels_sync.views.handing_out import SyncList, handing_out
 from oms.access import AccountRequest, give_back_connection, require_role, waits_outside
-from oms.dispatch import last_dispatch
 from oms.errors import DomainError
 from oms.models import ADMINS, EVERYONE, OFFICE
 from oms.tenancy import account_context
 from oms.ui.audit import timeline
-from oms.ui.views import Empty, PageAction, TableView
+from oms.ui.views import Empty, PageAction
 
 
-class ConnectionList(TableView):
+class ConnectionList(SyncList):
     """Sync → Connections."""
 
     queryset = staticmethod(lists.connections)
@@ -100,13 +100,14 @@ def connection(request: AccountRequest, pk: int) -> HttpResponse:
     """A connection: whether it works, what it passes through, what it did."""
     found = get_object_or_404(lists.connections(), pk=pk)
     adapter = all_adapters().get(found.kind)
-    tone = CONDITION_TONES[found.condition]
+    tone, said = CONDITION_TONES[found.condition], handing_out()
     context = {
         **_around(request),
+        **said,
         "page_title": found.name,
         "status": {"label": found.condition.label, "tone": tone.tone, "shape": tone.shape},
         "connection": found,
-        "facts": _facts(found),
+        "facts": _facts(found, said["handed_out"]),
         "options": lists.options(adapter, found.options) if adapter else [],
         "limits": adapter.limits if adapter else (),
         "cursors": lists.cursors(found),
@@ -147,6 +148,31 @@ def connection_ask(request: AccountRequest, pk: int) -> HttpResponse:
     return redirect("connection", account_slug=request.account.slug, pk=pk)
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+@require_role(ADMINS)
+def connection_ask_from(request: AccountRequest, pk: int) -> HttpResponse:
+    """Read again what changed since a day."""
+    found = get_object_or_404(Connection, pk=pk)
+    form = AskFromForm(request.POST or None)
+    own_url = reverse("connection", kwargs={"account_slug": request.account.slug, "pk": pk})
+    if request.method == "POST" and form.is_valid():
+        try:
+            services.ask_from(connection_id=pk, since=form.cleaned_data["since"], actor=request.user)
+        except DomainError as error:
+            form.add_error("since", str(error))
+        else:
+            messages.success(request, _("%(name)s is being read again.") % {"name": found.name})
+            return redirect(own_url)
+    context = {
+        **_around(request),
+        "page_title": _("Read %(name)s again") % {"name": found.name},
+        "form": form,
+        "submit_label": _("Read again"),
+        "cancel_url": own_url,
+    }
+    return render(request, "ui/form.html", context, status=422 if form.errors else 200)
+
+
 def _adapter(kind: str) -> type[Adapter]:
     adapter = all_adapters().get(kind)
     if adapter is None:
@@ -173,17 +199,18 @@ def _around(request: AccountRequest) -> dict[str, Any]:
 
 def _actions(request: AccountRequest, found: Connection) -> dict[str, Any]:
     address = {"account_slug": request.account.slug, "pk": found.pk}
-    is_admin = request.membership.role in ADMINS
+    is_admin, is_off = request.membership.role in ADMINS, found.condition == Condition.OFF
     return {
         "edit_url": reverse("connection_edit", kwargs=address) if is_admin else "",
         "test_url": reverse("connection_test", kwargs=address) if is_admin else "",
+        "ask_from_url": reverse("connection_ask_from", kwargs=address) if is_admin and not is_off else "",
         "ask_url": reverse("connection_ask", kwargs=address)
-        if request.membership.role in OFFICE and found.condition != Condition.OFF
+        if request.membership.role in OFFICE and not is_off
         else "",
     }
 
 
-def _facts(found: Connection) -> list[dict[str, Any]]:
+def _facts(found: Connection, handed_out: str) -> list[dict[str, Any]]:
     cls = all_adapters().get(found.kind)
     fields = cls.ConfigForm.base_fields if cls else {}
     settings = [
@@ -199,13 +226,5 @@ def _facts(found: Connection) -> list[dict[str, Any]]:
         *settings,
         {"label": _("Default bin"), "value": str(found.default_bin or ""), "is_mono": True},
         {"label": _("Asked every"), "value": _("%(seconds)s seconds") % {"seconds": found.seconds}},
-        {"label": _("Work last handed out"), "value": _handed_out()},
+        {"label": _("Work last handed out"), "value": handed_out},
     ]
-
-
-def _handed_out() -> str:
-    """When the dispatcher last ran: where that is long ago, no connection is asked and nothing is sent."""
-    last = last_dispatch()
-    if last is None:
-        return _("not yet")
-    return _("%(seconds)s seconds ago") % {"seconds": max(0, round(last[1].total_seconds()))}

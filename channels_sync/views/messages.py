@@ -19,11 +19,12 @@ from channels_sync.queries import lists
 from channels_sync.services import applying, outgoing
 from channels_sync.tables import DELIVERY_TONES, INBOUND_TONES, DeliveryTable, InboundTable, RunTable
 from channels_sync.vault import redacted
+from channels_sync.views.handing_out import SyncList
 from oms.access import AccountRequest, require_role
 from oms.errors import DomainError
 from oms.models import EVERYONE, OFFICE
 from oms.ui.audit import timeline
-from oms.ui.views import Empty, TableView
+from oms.ui.views import Empty
 
 SYNC = gettext_lazy("Sync")
 LOOK_FIRST = gettext_lazy(
@@ -33,7 +34,7 @@ MOST_SHOWN = 100_000
 """Characters of a payload on its page."""
 
 
-class RunList(TableView):
+class RunList(SyncList):
     """Sync → Runs."""
 
     queryset = staticmethod(lists.runs)
@@ -50,7 +51,7 @@ class RunList(TableView):
     )
 
 
-class DeliveryList(TableView):
+class DeliveryList(SyncList):
     """Sync → Messages out."""
 
     queryset = staticmethod(lists.deliveries)
@@ -65,7 +66,7 @@ class DeliveryList(TableView):
     )
 
 
-class InboundList(TableView):
+class InboundList(SyncList):
     """Sync → Messages in."""
 
     queryset = staticmethod(lists.inbound)

@@ -1,9 +1,12 @@
 """Reads of people and their accounts."""
 
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
 from django.db.models import Case, CharField, F, QuerySet, Value, When
 from django.db.models.functions import Coalesce, NullIf
 
-from oms.models import AuditEntry, Membership, Person, Role
+from oms.models import Account, AuditEntry, Membership, Person, Role
 from oms.tenancy import current_account_id
 
 
@@ -40,3 +43,14 @@ def membership_to_choose_by(pk: int) -> Membership | None:
 def audit_rows() -> QuerySet[AuditEntry]:
     """Every change of settings, members and SKUs of the account, with who did it."""
     return AuditEntry.objects.through_view().select_related("actor")
+
+
+def localised(moment: datetime) -> datetime:
+    """A moment by the current account's clock; a worker has no person whose zone would be the current one."""
+    zone = Account.objects.values_list("time_zone", flat=True).get(pk=current_account_id())
+    return moment.astimezone(ZoneInfo(zone))
+
+
+def local_words(moment: datetime) -> str:
+    """A moment for a sentence that is kept, by the current account's clock, with its zone: `2026-11-30 15:00 CET`."""
+    return f"{localised(moment):%Y-%m-%d %H:%M %Z}"

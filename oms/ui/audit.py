@@ -28,6 +28,7 @@ ACTIONS = {
     "accept": gettext_lazy("Accepted"),
     "refuse": gettext_lazy("Refused"),
     "replay": gettext_lazy("Tried again"),
+    "read again": gettext_lazy("Read again"),
     "close": gettext_lazy("Closed"),
     "Serials generated": gettext_lazy("Serials generated"),
     "Serials added": gettext_lazy("Serials added"),
@@ -79,6 +80,7 @@ FIELDS = {
     "seconds": gettext_lazy("ask every (seconds)"),
     "default bin": gettext_lazy("default bin"),
     "secrets": gettext_lazy("secrets"),
+    "since": gettext_lazy("from"),
 }
 """What is no field of a model of MODELS."""
 MODELS: dict[str, type[Model]] = {

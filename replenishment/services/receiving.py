@@ -3,16 +3,15 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
-from datetime import date, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from oms import identity
 from oms.errors import DomainError
-from oms.models import NO_LOT, Account, DiscrepancyKind as Kind, Person
+from oms.models import NO_LOT, DiscrepancyKind as Kind, Person
+from oms.queries.people import localised
 from oms.services import stock
 from oms.services.discrepancies import Case, open_discrepancies, shortened
 from oms.tenancy import current_account_id
@@ -103,7 +102,7 @@ class _Application:
         known = [result for result in self.results if result.candidates]
         names = [name for result in known for name in _bin_names(result)]
         self.bins = Bins(self.replenishment.link, names) if names else None
-        self.day = day_of(self.receipt.occurred_at)
+        self.day = localised(self.receipt.occurred_at).date()
         named = [(result.sku.pk, lot) for result in known for lot in result.incoming.lots]
         self.lots = Lots(named, doubted_on=None if self.receipt.actor_id else self.day)
         self._move()
@@ -300,12 +299,6 @@ class _Application:
             process_id=self.replenishment.number,
             raw=raw,
         )
-
-
-def day_of(moment: datetime) -> date:
-    """The day on the account's calendar; a worker has no person whose zone would be the current one."""
-    zone = Account.objects.values_list("time_zone", flat=True).get(pk=current_account_id())
-    return moment.astimezone(ZoneInfo(zone)).date()
 
 
 def cause_of(receipt: Receipt, number: str, reason: str = "") -> stock.Cause:

@@ -2,6 +2,8 @@
 
 from itertools import count
 
+from django.utils import timezone
+
 from channels_sync.contract import Flow
 from channels_sync.models import Action, Connection, Delivery, DeliveryState, InboundMessage, InboundState, Run
 from channels_sync.services import connections
@@ -85,6 +87,10 @@ def connection(_person) -> Case:
     return Case({"pk": made.pk}, fields(made.link, version=made.version))
 
 
+def again(_person) -> Case:
+    return Case({"pk": make_connection().pk}, {"since": f"{timezone.now():%Y-%m-%d}"})
+
+
 def out(_person) -> Case:
     return Case({"pk": make_delivery().pk}, {"reason": "Told by phone"})
 
@@ -100,6 +106,7 @@ SAMPLES = {
     "connection_edit": Sample(connection, get=ADMINS, post=ADMINS),
     "connection_test": Sample(connection, post=ADMINS),
     "connection_ask": Sample(connection, post=OFFICE),
+    "connection_ask_from": Sample(again, get=ADMINS, post=ADMINS),
     "sync_runs": Sample(get=EVERYONE, rows=times(make_run)),
     "messages_out": Sample(get=EVERYONE, rows=times(make_delivery)),
     "message_out": Sample(out, get=EVERYONE),

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 from psycopg import sql
 
 from channels_sync.models import Connection, Cursor, Delivery, DeliveryState, InboundMessage, InboundState
@@ -16,13 +17,14 @@ from channels_sync.services.pull import pull
 from channels_sync.services.push import push
 from oms import files, outbox
 from oms.management.commands.bench import switch
-from oms.models import Installation, OutboxMessage, Sku, StoredFile
+from oms.models import Discrepancy, Installation, OutboxMessage, Sku, StoredFile
 from oms.postgresql.owner import as_owner
 from oms.tenancy import account_context
 from replenishment.lifecycle import Status
 from replenishment.models import PlannedSerial, Replenishment
 from replenishment.services import submitting
 from serials.models import Unit
+from tests import databases
 from tests.factories import make_serialized_sku
 from tests.replenishment.factories import generate, make_replenishment, make_submitted
 
@@ -49,8 +51,7 @@ def elsewhere(db, settings):
     with as_owner() as owner:
         owner.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     yield there
-    with as_owner() as owner:
-        owner.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    databases.drop(name)
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -241,7 +242,7 @@ def test_what_was_cancelled_since_is_a_case(acme, warehouse, saved, elsewhere):
         assert acme.state_of(made) == (DeliveryState.FAILED, f"{made.number} is cancelled in the warehouse.")
 
 
-def test_a_receipt_older_than_its_replenishment_is_a_case_until_somebody_replays_it(acme, warehouse):
+def test_a_receipt_older_than_its_replenishment_is_a_case_until_somebody_replays_it(acme, warehouse, ana, client_for):
     made = acme.submit()
     acme.send()
     warehouse.receive(made.number)
@@ -252,9 +253,31 @@ def test_a_receipt_older_than_its_replenishment_is_a_case_until_somebody_replays
         message = InboundMessage.objects.get()
         assert message.state == InboundState.DISCREPANCY
         assert "before R-" in message.error
+        assert "was submitted on 2099-01-01 13:00 CET" in message.error, "as the account's clocks say, not the worker's"
         assert not Unit.objects.filter(status="ready").exists()
-        assert applying.replay(message_id=message.pk, actor=None) == InboundState.APPLIED
+    answer = client_for(ana).post(f"/acme/sync/messages/in/{message.pk}/replay/", follow=True)
+    assert "It is applied." in answer.content.decode()
+    with acme.inside():
         assert Unit.objects.filter(status="ready").count() == 3
+        assert [case.is_open for case in Discrepancy.objects.all()] == [False]
+
+
+def test_who_was_told_that_a_receipt_is_older_is_not_told_again(acme, warehouse):
+    """A replay that fails for another reason, in another zone: the next one begins where that ended."""
+    made = acme.submit()
+    acme.send()
+    warehouse.receive(made.number)
+    with acme.inside():
+        Replenishment.objects.update(submitted_at="2099-01-01T12:00Z")
+        link = Connection.objects.get().link_id
+    acme.ask()
+    with acme.inside(), timezone.override("Asia/Tokyo"):
+        pk = InboundMessage.objects.get().pk
+        Connection.objects.update(link=None)
+        assert applying.replay(message_id=pk, actor=None) == InboundState.DISCREPANCY
+        assert "runs no warehouse" in InboundMessage.objects.get().error
+        Connection.objects.update(link=link)
+        assert applying.replay(message_id=pk, actor=None) == InboundState.APPLIED
 
 
 def test_clocks_may_differ_by_minutes(acme, warehouse):

@@ -1,16 +1,28 @@
 """Whether a connection works: what is waited for, what stops it, what a page says, and who is told."""
 
 import threading
+from contextlib import suppress
 
 import pytest
-from django.db import connections as databases
+from django.db import Error as DatabaseError, connections as databases
 from django.utils import timezone
 
 from channels_sync.adapters.sandbox_wms import SandboxWms
 from channels_sync.contract import Flow, Rejected, Retry
-from channels_sync.models import Condition, Connection, Cursor, Delivery, DeliveryState, Fault, Health
+from channels_sync.models import (
+    Condition,
+    Connection,
+    Cursor,
+    Delivery,
+    DeliveryState,
+    Fault,
+    Health,
+    Run,
+    RunState,
+)
 from channels_sync.queries import lists
 from channels_sync.services import connections, health
+from channels_sync.services.adapters import opened
 from channels_sync.services.push import push
 from oms.models import Discrepancy
 from oms.services.discrepancies import close_discrepancy
@@ -106,6 +118,32 @@ def test_a_private_address_stops_at_once(account_a, warehouse, connection, sent,
     assert [case.kind for case in seen(Discrepancy)] == ["connection_stopped"]
 
 
+def test_a_call_under_way_does_not_start_again_what_is_stopped(
+    account_a, warehouse, connection, sent, ask, seen, shown, monkeypatch
+):
+    """A pull is asking when push is led elsewhere; it ends well, and later others of its kind, or not at all."""
+    sent()
+    warehouse.fault(do="status", status=302, on="POST /purchase-orders", times=0)
+    fetch = SandboxWms.fetch_receipts
+
+    def meanwhile(self, since):
+        assert push(account_a.pk) == 0
+        yield from fetch(self, since)
+
+    monkeypatch.setattr(SandboxWms, "fetch_receipts", meanwhile)
+    ask()
+    assert shown().condition == Condition.STOPPED
+    with account_context(account_a):
+        for flow in Flow:
+            health.note_success(connection.pk, flow)
+            health.note_failure(connection.pk, Retry("It took too long."), flow)
+    assert (shown().condition, shown().failures) == (Condition.STOPPED, 0)
+    assert "leads elsewhere" in shown().error, "why it is stopped"
+    ripen(account_a)
+    assert (push(account_a.pk), ask()) == (0, 0)
+    assert [(case.kind, case.is_open) for case in seen(Discrepancy)] == [("connection_stopped", True)]
+
+
 def test_settings_that_are_not_whole_stop_it_at_once(account_a, warehouse, connection, sent, deliveries, seen, shown):
     first, second = sent(), sent()
     with account_context(account_a):
@@ -196,6 +234,56 @@ def test_a_mistake_of_ours_is_told_in_words(account_a, warehouse, connection, se
     assert (row.fault, case.kind) == (Fault.BROKEN, "push_broken")
     assert "literal" not in row.error + case.summary
     assert "went wrong on our side" in case.summary
+    monkeypatch.setattr(SandboxWms, "check", break_down)
+    tested = connections.test(opened(connection))
+    assert (tested.is_good, tested.words) == (False, case.summary.partition(". ")[2])
+
+
+def test_a_mistake_of_ours_is_not_counted_against_the_other_side(
+    account_a, warehouse, connection, ask, seen, shown, monkeypatch, settings
+):
+    settings.SYNC_FIRST_WAIT_SECONDS = 60  # one try at a time
+    ask()
+    with monkeypatch.context() as broken:
+
+        def break_down(*_args):
+            raise ValueError("invalid literal for int()")
+
+        broken.setattr(SandboxWms, "fetch_receipts", break_down)
+        for count in range(1, health.BREAKS_AFTER + 2):
+            ask()
+            assert seen(Cursor)[0].failures == count, "it is tried again later and later"
+    assert (shown().health, shown().failures, shown().error) == (Health.OK, 0, "")
+    assert shown().condition == Condition.PARTLY
+    assert "went wrong on our side" in seen(Run)[-1].error
+    ask()
+    assert shown().condition == Condition.OK
+
+
+@pytest.mark.parametrize("flow", [Flow.RECEIPTS, Flow.PURCHASE_ORDERS])
+def test_a_run_ends_although_the_database_went_away_meanwhile(
+    account_a, warehouse, connection, sent, ask, seen, monkeypatch, flow
+):
+    """Its session is killed while the other side is asked."""
+    sent()
+    method, work = {
+        Flow.RECEIPTS: ("fetch_receipts", ask),
+        Flow.PURCHASE_ORDERS: ("send_purchase_order", lambda: push(account_a.pk)),
+    }[flow]
+    call = getattr(SandboxWms, method)
+
+    def lose(*args):
+        with suppress(DatabaseError), databases["default"].cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        return call(*args)
+
+    monkeypatch.setattr(SandboxWms, method, lose)
+    with pytest.raises(DatabaseError):
+        work()
+    (run,) = seen(Run, flow=flow)
+    assert (run.state, run.error) == (RunState.FAILED, "The database does not answer.")
+    assert run.finished_at is not None
+    assert (seen(Connection)[0].failures, seen(Cursor)[0].failures) == (0, 0), "nobody else's fault"
 
 
 def test_who_settles_the_case_meanwhile_does_not_undo_that_it_was_sent(

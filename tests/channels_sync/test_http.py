@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
@@ -154,6 +155,52 @@ def test_redirects_are_not_followed(vendor):
     with pytest.raises(Misconfigured, match="leads elsewhere"):
         ask(vendor, (302, {"Location": "http://169.254.169.254/"}, b""))
     assert len(Vendor.heard) == 1
+
+
+class Dripping(BaseHTTPRequestHandler):
+    """Never silent and never done: one more byte every tenth of a second."""
+
+    start, is_over = b"", threading.Event()
+
+    def do_GET(self):
+        self.wfile.write(self.start)
+        with suppress(OSError):  # they hung up
+            while not self.is_over.wait(0.1):
+                self.wfile.write(b"a")
+
+    def log_message(self, *_args):
+        pass
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"HTTP/1.1 200 OK\r\nX-Long: ",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;",
+        # A file name of any length may stand before what is packed.
+        b"HTTP/1.1 200 OK\r\nContent-Length: 10000\r\nContent-Encoding: gzip\r\n\r\n\x1f\x8b\x08\x08\0\0\0\0\0\0",
+    ],
+    ids=["headers", "body", "chunk", "packed"],
+)
+def test_a_byte_now_and_then_keeps_no_worker(settings, start):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Dripping)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    settings.LOTLINE_PRIVATE_HOSTS = [f"127.0.0.1:{server.server_address[1]}"]
+    Dripping.start = start
+    Dripping.is_over.clear()
+    hangs_up = threading.Timer(20, Dripping.is_over.set)
+    hangs_up.start()
+    started = time.monotonic()
+    try:
+        with pytest.raises(Retry, match="did not answer in time"):
+            ask(f"http://{settings.LOTLINE_PRIVATE_HOSTS[0]}", OK, seconds=1.0)
+        assert time.monotonic() - started < 10
+    finally:
+        hangs_up.cancel()
+        Dripping.is_over.set()
+        server.shutdown()
+        server.server_close()
 
 
 def test_an_answer_has_a_size(vendor, monkeypatch):

@@ -116,7 +116,7 @@ def test_every_fact_of_before_is_known_again(account_a, wes, capsys):
         before = columns()
     assert [kind for _source, kind, _pk, _line in before[1]] == ["receipt", "receipt", "message in"]
     with old_schema("oms", "0006_keys") as old:
-        old.migrate("channels_sync", "0003_documents_waits_and_sweeps")
+        old.migrate("channels_sync", "0005_told_older")  # which the models need
         with account_context(account_a):
             assert columns() == before
         rows = state_of(account_a)
@@ -142,7 +142,7 @@ def test_documents_that_share_a_receipt_get_none_and_are_counted(account_a, caps
     with old_schema("oms", "0006_keys") as old:
         for source in ("RC-1", "RC-1@1", "RC-2", "RC-2@1"):
             old.run(RECEIPT, account_a.pk, made.pk, f"{realm}:receipts:{source}")
-        old.migrate("channels_sync", "0003_documents_waits_and_sweeps")
+        old.migrate("channels_sync", "0005_told_older")  # which the models need
         with account_context(account_a):
             found = Receipt.objects.order_by("pk").values_list("document", "part")
             assert list(found) == [("", 0), ("", 0), ("RC-2", 0), ("RC-2", 1)]
@@ -151,3 +151,18 @@ def test_documents_that_share_a_receipt_get_none_and_are_counted(account_a, caps
             later.refresh_from_db()
             assert "not known for sure" in later.error
     assert "2 documents share receipts" in capsys.readouterr().out
+
+
+def test_who_was_told_before_that_a_receipt_is_older_is_not_told_again(account_a):
+    words = "It was received on 2026-11-01 08:00, before R-1 was submitted on 2026-11-02 09:00: it may be of an "
+    words += "earlier replenishment with this number. If it is of this one, replay it."
+    with account_context(account_a):
+        connection = make_connection()
+        for number, error in (("RC-1", words), ("RC-2", "There is no R-1.")):
+            message(connection, number, "R-1")
+            InboundMessage.objects.filter(external_id=number).update(state=InboundState.DISCREPANCY, error=error)
+    with old_schema("channels_sync", "0004_delivery_look_first") as old:
+        old.migrate("channels_sync", "0005_told_older")
+        with account_context(account_a):
+            found = InboundMessage.objects.order_by("external_id").values_list("external_id", "told_older")
+            assert list(found) == [("RC-1", True), ("RC-2", False)]

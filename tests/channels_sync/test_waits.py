@@ -1,14 +1,17 @@
 """A clock that was a day ahead once: messages still go out and documents still come in."""
 
+import re
 from datetime import timedelta
 
 import pytest
+from django.db import connections as databases
 from django.utils import timezone
 
 from channels_sync.models import Connection, Cursor, Delivery, DeliveryState
 from channels_sync.queries.lists import connections
 from channels_sync.sandbox.store import Store
 from channels_sync.services.push import push
+from oms import dispatch
 from oms.tasks import cut_waits
 from oms.tenancy import account_context
 
@@ -51,9 +54,22 @@ def test_waits_that_can_be_are_left_as_they_are(account_a, connection, sent):
         assert (found.asked_until, found.resting_until) == (now + DAY / 2, now + HOUR / 2)
 
 
-def test_the_page_of_a_connection_says_when_work_was_last_handed_out(account_a, ana, client_for, connection):
-    page = client_for(ana).get(f"/{account_a.slug}/sync/connections/{connection.pk}/")
-    assert "Work last handed out" in page.content.decode()
+@pytest.mark.parametrize("path", ["connections/", "connections/{pk}/", "runs/", "messages/out/", "messages/in/"])
+def test_the_pages_say_when_work_was_last_handed_out(account_a, ana, client_for, connection, path):
+    """And plainly where that is too long ago, or never was."""
+
+    def page():
+        text = client_for(ana).get(f"/{account_a.slug}/sync/{path.format(pk=connection.pk)}").content.decode()
+        found = re.search(r"(\d+ (?:second|minute))s? ago", text)
+        return "Sending and asking stand still" in text, found and found[1]
+
+    assert page() == (True, None)
+    dispatch.hold_rounds()
+    is_late, age = page()
+    assert (is_late, age.split()[1]) == (False, "second")
+    with databases["default"].cursor() as cursor:
+        cursor.execute("UPDATE oms_round SET made_at = made_at - interval '3 minutes' WHERE kind = 'dispatch'")
+    assert page() == (True, "3 minute")
 
 
 def test_goods_of_the_sandbox_do_not_arrive_a_day_late(tmp_path):

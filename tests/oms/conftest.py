@@ -11,6 +11,7 @@ from oms.backup import making
 from oms.models import Sku
 from oms.postgresql.owner import as_owner
 from oms.tenancy import account_context
+from tests import databases
 from tests.oms.operating import Operator
 
 
@@ -30,8 +31,7 @@ def there(server_env, settings):
     with as_owner() as owner:
         owner.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     yield Operator(env)
-    with as_owner() as owner:
-        owner.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    databases.drop(name)
 
 
 @pytest.fixture
