@@ -192,13 +192,14 @@ LOGOUT_REDIRECT_URL = "sign_in"
 # is not locked out by somebody who guesses. See oms/services/guessing.py for one address that tries many people.
 AXES_HANDLER = "oms.services.guessing.GuessHandler"
 AXES_FAILURE_LIMIT = 10
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # what is refused unseen is no wrong password
 AXES_SENSITIVE_PARAMETERS = ["username", "old_password", "new_password1", "new_password2"]  # not kept with a failure
 AXES_COOLOFF_TIME = 0.25
 AXES_USERNAME_FORM_FIELD = "username"
 AXES_USERNAME_CALLABLE = "oms.services.people.signing_in_as"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
-AXES_LOCKOUT_TEMPLATE = "people/locked_out.html"
+AXES_LOCKOUT_CALLABLE = "oms.views.frontdoor.locked_out"
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
 
