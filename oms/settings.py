@@ -55,12 +55,12 @@ INSTALLED_APPS = [
     "csp",
 ]
 MIDDLEWARE = [
-    "oms.gate.GateMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",  # its files say themselves how long they are kept, and are compressed
     "oms.answers.NoStoreMiddleware",
     "oms.answers.CompressionMiddleware",
+    "oms.gate.GateMiddleware",  # nothing above reads a body; what it refuses carries the headers of every answer
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -244,7 +244,8 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
-LOTLINE_MOST_BODY = 30 * 1024 * 1024  # of an upload; oms/webserver.py reads no more of any request
+# Of an upload. oms/webserver.py takes a little more of any request, so that what is just too large gets a page of ours.
+LOTLINE_MOST_BODY = 30 * 1024 * 1024
 # The widest form is that of a replenishment's 1,000 lines with six fields each; DELETE makes it seven.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 7_500
 FILE_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024

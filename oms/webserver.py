@@ -28,6 +28,9 @@ PROCESSES = 2
 # Handles of one process: its connections, its part of the pool, and files that large bodies are kept in. Some systems
 # allow a thousand million, and what prepares for each of them then takes minutes.
 MOST_FILES = 8192
+# Of a body, in a file until the gate (oms/gate.py) says what is too large. What is larger than this is refused in a plain
+# line, and a browser that goes on sending may not even show that.
+MOST_BODY = settings.LOTLINE_MOST_BODY + 10 * 1024 * 1024
 # So many processes that end within so many seconds are no accident any more.
 MOST_ENDS, WITHIN_SECONDS = 5, 60.0
 OPTIONS = {
@@ -35,7 +38,7 @@ OPTIONS = {
     "connection_limit": 1000,
     "channel_timeout": 60,  # since the last byte that came or went
     "asyncore_use_poll": True,  # select() ends at handle 1023
-    "max_request_body_size": settings.LOTLINE_MOST_BODY,
+    "max_request_body_size": MOST_BODY,
     "max_request_header_size": 64 * 1024,
     # What a slow reader has not taken yet lies in a file above the first, and keeps a thread only above the second.
     "outbuf_overflow": 1024 * 1024,

@@ -256,9 +256,10 @@ def test_killed_later_the_next_one_says_what_to_do_and_nothing_starts(there, sav
         said = there.runs(*arguments, status=1)
         assert "was interrupted, so what is in it is not whole" in said
         assert f"DROP DATABASE {name}; CREATE DATABASE {name} OWNER lotline_owner" in said
-    there.env["LOTLINE_PROCESS"] = "web"
-    ask = "from oms.models import Account; print(Account.objects.count())"
-    assert "has not ended" in there.runs("shell", "-v0", "-c", ask, status=1)
+    ask = "import django; django.setup(); from oms.models import Account; print(Account.objects.count())"
+    env = {**there.env, "LOTLINE_PROCESS": "web"}
+    done = subprocess.run([sys.executable, "-c", ask], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert "has not ended" in done.stderr
     assert there.counts() == before
 
 

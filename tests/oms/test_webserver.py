@@ -9,6 +9,7 @@ from contextlib import ExitStack, closing
 
 import httpx
 import pytest
+from django.conf import settings
 
 from oms.bootstrap import ROOT
 from oms.embedded.processes import find
@@ -92,11 +93,11 @@ def test_an_address_that_is_taken_is_said(web):
 
 @pytest.mark.parametrize(
     ("proxies", "said"),
-    [("0", "127.0.0.1"), ("1", "203.0.113.7")],
-    ids=["nobody is believed", "as many as stand in front are believed"],
+    [("0", "127.0.0.1"), ("1", "172.18.0.1"), ("2", "203.0.113.7")],
+    ids=["nobody is believed", "as many as stand in front are believed", "as Caddy behind another proxy sends it"],
 )
 def test_who_the_client_is(server_env, proxies, said):
-    lies = "X-Forwarded-For: 198.51.100.1, 203.0.113.7\r\nX-Forwarded-Proto: https\r\n"
+    lies = "X-Forwarded-For: 198.51.100.1, 203.0.113.7, 172.18.0.1\r\nX-Forwarded-Proto: https\r\n"
     with serving({**server_env, "LOTLINE_PROXIES": proxies}, "--access-log") as web:
         answer(web, f"GET /sign-in/ HTTP/1.0\r\nHost: localhost\r\n{lies}\r\n".encode())
         assert f"\n{said} GET /sign-in/ 200" in f"\n{web.said()}"
@@ -108,6 +109,15 @@ def test_what_is_larger_than_any_upload_is_refused_by_its_length(web):
     most = OPTIONS["max_request_body_size"]
     text = answer(web, f"POST /sign-in/ HTTP/1.0\r\nHost: localhost\r\nContent-Length: {most + 1}\r\n\r\n".encode())
     assert text.startswith("HTTP/1.0 413")
+
+
+def test_what_is_just_too_large_gets_our_page(web, olga):
+    """It is read to its end, for a browser shows nothing of an answer that comes before."""
+    with signed_in(web, olga) as client:
+        file = {"file": ("big.csv", bytes(settings.LOTLINE_MOST_BODY), "text/csv")}
+        refused = client.post("/acme/inventory/skus/upload/", files=file)
+    assert refused.status_code == 413
+    assert "This is too large" in refused.text
 
 
 def test_a_long_address_gets_our_page(web):
