@@ -11,10 +11,13 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
+from oms.embedded.lock import is_held
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 STATE_DIR = Path(env.str("LOTLINE_STATE", default=str(BASE_DIR / ".lotline")))
-if "DATABASE_URL" not in env and (STATE_DIR / "env").is_file():
+# After a power cut it names servers that are dead: nobody holds the lock then.
+if "DATABASE_URL" not in env and (STATE_DIR / "env").is_file() and is_held(STATE_DIR / "lock"):
     environ.Env.read_env(STATE_DIR / "env")
 
 # --- the process ------------------------------------------------------------------------------------------------------
