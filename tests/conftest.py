@@ -142,7 +142,7 @@ def django_db_setup(django_test_environment, django_db_blocker, django_db_modify
     with django_db_blocker.unblock():
         connections["default"].close()
         connections["default"].close_pool()
-        if databases.is_left():
+        if databases.nobody_is_left():
             teardown_databases(before, verbosity=0)
     shutil.rmtree(settings.FILES_ROOT, ignore_errors=True)
     with suppress(OSError):  # another worker's files are there still

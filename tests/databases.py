@@ -10,12 +10,12 @@ from django.core.management import call_command
 from django.db import connections
 from psycopg import sql
 
+from oms.postgresql import owner
+
 
 def as_owner(name="postgres"):
     """A connection of the owner outside the test databases: none can be copied or dropped while somebody is in it."""
-    parts = connections.settings["owner"]
-    found = {key: parts[key.upper()] for key in ("host", "port", "user", "password") if parts[key.upper()]}
-    return psycopg.connect(dbname=name, autocommit=True, **found)
+    return psycopg.connect(**{**owner.parameters(), "dbname": name}, autocommit=True)
 
 
 def be_patient(seconds=60):
@@ -43,19 +43,19 @@ def make_template(session):
 
 
 def _migrate(name):
-    owner = connections["owner"]
-    before = owner.settings_dict["NAME"]
-    owner.close()
-    owner.settings_dict["NAME"] = name
+    connection = connections["owner"]
+    before = connection.settings_dict["NAME"]
+    connection.close()
+    connection.settings_dict["NAME"] = name
     try:
         call_command("migrate", database="owner", interactive=False, verbosity=0)
     finally:
-        owner.close()
-        owner.settings_dict["NAME"] = before
+        connection.close()
+        connection.settings_dict["NAME"] = before
 
 
-def is_left(seconds=30):
-    """Whether nobody is in this worker's database any more, so that it can be dropped.
+def nobody_is_left(seconds=30):
+    """Whether this worker's database can be dropped, because nobody is in it any more.
 
     A process that a test killed, or a thread of it, may still have a connection. One that stays keeps the database,
     which goes with the server of the session or by `drop_databases_of_the_dead` of the next.
