@@ -101,4 +101,3 @@ def tidy(account_id: int) -> None:
     files.delete_expired(account_id, now - timedelta(days=settings.LOTLINE_FILE_DAYS))
     files.sweep(account_id, now - timedelta(days=1))
     outbox.forget(account_id, now - outbox.KEPT)
-

@@ -29,8 +29,8 @@ PROCESSES = 2
 # Handles of one process: its connections, its part of the pool, and files that large bodies are kept in. Some systems
 # allow a thousand million, and what prepares for each of them then takes minutes.
 MOST_FILES = 8192
-# Of a body, in a file until the gate (oms/gate.py) says what is too large. What is larger than this is refused in a plain
-# line, and a browser that goes on sending may not even show that.
+# Of a body, in a file until the gate (oms/gate.py) says what is too large. What is larger than this is refused in a
+# plain line, and a browser that goes on sending may not even show that.
 MOST_BODY = settings.LOTLINE_MOST_BODY + 10 * 1024 * 1024
 OPTIONS = {
     "threads": 4,

@@ -7,8 +7,8 @@ from playwright.sync_api import expect
 
 from oms.models import Membership, Role
 from oms.tenancy import account_context
-from tests.conftest import BACKEND
 from replenishment.services.drafts import LineInput, change_lines
+from tests.conftest import BACKEND
 from tests.factories import make_bin, make_serialized_sku, make_sku
 from tests.replenishment.factories import make_replenishment, make_submitted
 
@@ -65,7 +65,7 @@ def test_a_quantity_does_not_land_on_another_sku(page_for, olga, account_a):
     with account_context(account_a):
         skus = [make_sku(code=f"PILL-{number}") for number in range(3)]
         draft = make_replenishment(*((sku, 10) for sku in skus))
-        first, removed, last = draft.lines.order_by("position")
+        first, _removed, last = draft.lines.order_by("position")
     page = page_for(olga)
     page.goto(f"/acme/replenishments/{draft.pk}/lines/")
     page.locator("[name=lines-0-quantity]").fill("11")

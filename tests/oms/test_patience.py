@@ -113,7 +113,8 @@ def test_a_page_that_waits_too_long_for_somebody_says_so(settings, server_env, a
 def test_a_command_in_the_container_of_a_process_is_none():
     """`docker compose exec web python manage.py …`: the container says web, and the command may take its time."""
     env = {**os.environ, "LOTLINE_PROCESS": "web"}
-    argv = [sys.executable, "manage.py", "shell", "-v0", "-c", "from django.conf import settings; print(settings.PATIENCE)"]
+    ask = "from django.conf import settings; print(settings.PATIENCE)"
+    argv = [sys.executable, "manage.py", "shell", "-v0", "-c", ask]
     done = subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert done.stdout == "{}\n", done.stderr
 

@@ -89,11 +89,12 @@ def test_processes_leave_with_a_parent_that_was_killed(mortal):
 def test_web_is_ready_while_postgresql_recovers(server_env, tmp_path):
     """Else it would be ended and started anew again and again, by which nothing recovers sooner."""
     away = {**server_env, "DATABASE_URL": "postgres://lotline_app:x@127.0.0.1:9/lotline"}
-    service = children.web(children.Setting(away, free_port(), tmp_path))
+    setting = children.Setting(away, free_port(), tmp_path)
+    service = children.web(setting)
     process = WorkerProcess(tmp_path, service.argv, service.env)
     try:
         wait_until(lambda: service.ready(process.pid), what=process.said())
-        assert httpx.get(f"http://127.0.0.1:{service.argv[-1].rpartition('=')[2]}/healthz/", timeout=30).status_code == 503
+        assert httpx.get(f"http://127.0.0.1:{setting.port}/healthz/", timeout=30).status_code == 503
     finally:
         process.stop()
 
