@@ -14,6 +14,9 @@ if sys.platform == "win32":
 
 import os
 
+# A command is no process of the set, also where it is run in the container of one: what it does may take its time.
+os.environ.pop("LOTLINE_PROCESS", None)
+
 from oms import bootstrap
 
 if __name__ == "__main__":

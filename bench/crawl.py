@@ -9,6 +9,7 @@ from urllib.parse import urljoin, urlsplit
 from django.test import Client
 from django.urls import Resolver404, resolve
 
+MOST = 600
 MOST_OF_ONE = 3
 """So many pages of one kind prove as much as all."""
 LEAVES = {"sign_out", "sign_in"}
@@ -81,7 +82,7 @@ class Page(HTMLParser):
             form.fields.append(own)
 
 
-def pages_of(client: Client, start: str, most: int = 600) -> Iterator[Page]:
+def pages_of(client: Client, start: str, most: int = MOST) -> Iterator[Page]:
     """The pages that links lead to from `start`, a few of each kind, by who `client` has signed in."""
     waiting, seen, kinds = [start], {start}, Counter[str]()
     while waiting and most:

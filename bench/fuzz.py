@@ -24,7 +24,7 @@ from django.db.models import TextField, Value
 from django.db.models.functions import Concat
 from django.test import Client
 
-from bench.crawl import Field, Form, Page, kind_of, pages_of
+from bench.crawl import MOST, Field, Form, Page, kind_of, pages_of
 from bench.hostile import FILES, MARK, NAMES, VALUES
 from bench.report import Measure
 from oms import demo
@@ -87,11 +87,11 @@ def _measures(count: int) -> Iterator[Measure]:
         )
 
 
-def fuzz(count: int, seed: int = SEED) -> Tally:
-    """Ask `count` times with hostile values, as each person of OURS in turn, for what that person is offered."""
+def fuzz(count: int, seed: int = SEED, most_pages: int = MOST) -> Tally:
+    """Ask `count` times with hostile values, as each person of OURS in turn, for what the pages there offer them."""
     chance, tally, started = random.Random(seed), Tally(), monotonic()  # noqa: S311  (the same requests each time)
     people = [person.email for person in demo.PEOPLE if OURS in dict(person.roles)]
-    browsers = [(client := _signed_in(email), list(pages_of(client, f"/{OURS}/"))) for email in people]
+    browsers = [(client := _signed_in(email), list(pages_of(client, f"/{OURS}/", most_pages))) for email in people]
     with _undone():
         baseline = _counts()
         while tally.asked < count:
@@ -107,12 +107,12 @@ def fuzz(count: int, seed: int = SEED) -> Tally:
     return tally
 
 
-def cross(count: int, seed: int = SEED) -> Tally:
+def cross(count: int, seed: int = SEED, most_pages: int = MOST) -> Tally:
     """Ask `count` times, as members of THEIRS only, for what OURS has: at its own addresses and at theirs."""
     chance, tally, started = random.Random(seed), Tally(), monotonic()  # noqa: S311
     _name_secrets()
     insider = next(person.email for person in demo.PEOPLE if dict(person.roles).get(OURS) == "admin")
-    pages = list(pages_of(_signed_in(insider), f"/{OURS}/"))
+    pages = list(pages_of(_signed_in(insider), f"/{OURS}/", most_pages))
     strangers = [person.email for person in demo.PEOPLE if OURS not in dict(person.roles) and person.roles]
     clients = [_signed_in(email) for email in strangers]
     with _undone():

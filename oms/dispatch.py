@@ -62,7 +62,7 @@ LAST_DISPATCH = "SELECT made_at, statement_timestamp() - made_at FROM oms_round 
 SPREAD_SECONDS = 300
 LONGEST_SECONDS = 3600
 """A due row is only a look, and a look too early costs little: one that lies further off is cut to this."""
-NOTED_EVERY = {"dispatch": 10}
+NOTED_EVERY = {"dispatch": 5}
 """The dispatcher notes in the same table when it ran, but not each time."""
 
 log = logging.getLogger(__name__)
@@ -159,7 +159,7 @@ def look_at_all_waits() -> None:
 
 
 def last_dispatch() -> tuple[datetime, timedelta] | None:
-    """When the dispatcher last ran, give or take ten seconds, and how long ago that is; None before the first time."""
+    """When the dispatcher last ran, give or take five seconds, and how long ago that is; None before the first time."""
     with connection.cursor() as cursor:
         cursor.execute(LAST_DISPATCH)
         found: tuple[datetime, timedelta] | None = cursor.fetchone()

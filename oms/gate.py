@@ -1,4 +1,4 @@
-"""What a request may weigh, asked before anything of it is read: the first middleware.
+"""What a request may weigh, asked before anything of it is read.
 
 A body waits in a file of the web server until here (oms/webserver.py caps it); what is refused here is never parsed.
 Who is not signed in sends little, and files come from those who are. A view that others may send more to says so.

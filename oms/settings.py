@@ -11,10 +11,13 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
+from oms.embedded.lock import is_held
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 STATE_DIR = Path(env.str("LOTLINE_STATE", default=str(BASE_DIR / ".lotline")))
-if "DATABASE_URL" not in env and (STATE_DIR / "env").is_file():
+# After a power cut it names servers that are dead: nobody holds the lock then.
+if "DATABASE_URL" not in env and (STATE_DIR / "env").is_file() and is_held(STATE_DIR / "lock"):
     environ.Env.read_env(STATE_DIR / "env")
 
 # --- the process ------------------------------------------------------------------------------------------------------
@@ -55,12 +58,12 @@ INSTALLED_APPS = [
     "csp",
 ]
 MIDDLEWARE = [
-    "oms.gate.GateMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",  # its files say themselves how long they are kept, and are compressed
     "oms.answers.NoStoreMiddleware",
     "oms.answers.CompressionMiddleware",
+    "oms.gate.GateMiddleware",  # nothing above reads a body; what it refuses carries the headers of every answer
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -192,13 +195,14 @@ LOGOUT_REDIRECT_URL = "sign_in"
 # is not locked out by somebody who guesses. See oms/services/guessing.py for one address that tries many people.
 AXES_HANDLER = "oms.services.guessing.GuessHandler"
 AXES_FAILURE_LIMIT = 10
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # what is refused unseen is no wrong password
 AXES_SENSITIVE_PARAMETERS = ["username", "old_password", "new_password1", "new_password2"]  # not kept with a failure
 AXES_COOLOFF_TIME = 0.25
 AXES_USERNAME_FORM_FIELD = "username"
 AXES_USERNAME_CALLABLE = "oms.services.people.signing_in_as"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
-AXES_LOCKOUT_TEMPLATE = "people/locked_out.html"
+AXES_LOCKOUT_CALLABLE = "oms.views.frontdoor.locked_out"
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
 
@@ -243,7 +247,8 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
-LOTLINE_MOST_BODY = 30 * 1024 * 1024  # of an upload; oms/webserver.py reads no more of any request
+# Of an upload. oms/webserver.py takes a little more of any request, so that what is just too large gets a page of ours.
+LOTLINE_MOST_BODY = 30 * 1024 * 1024
 # The widest form is that of a replenishment's 1,000 lines with six fields each; DELETE makes it seven.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 7_500
 FILE_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024

@@ -1,7 +1,6 @@
 """Celery tasks of the platform: each fetches by id and calls one service."""
 
 import logging
-import time
 from datetime import timedelta
 from typing import Any
 
@@ -52,19 +51,24 @@ def wait_after(fault: Fault, retries: int) -> int:
 
 @shared_task(name="oms.tasks.dispatch")
 def dispatch() -> None:
-    """Make the rounds, start what is due, in every account, and say when that was."""
+    """Make the rounds, and start what is due, in every account."""
     if "waits" in dispatcher.hold_rounds():
         people.forgive_the_future()
     for _batch in range(MOST_BATCHES):
         if dispatcher.dispatch() < dispatcher.BATCH:
             break
-    _tell("lotline:dispatched", timeout=None)
 
 
 @shared_task(name="oms.tasks.ping")
 def ping(nonce: str) -> None:
-    """Show that a worker takes tasks: the cache has `lotline:ping:<nonce>` afterwards, for a minute."""
-    _tell(f"lotline:ping:{nonce}", timeout=PING_SECONDS)
+    """Show that a worker takes tasks: the cache has `lotline:ping:<nonce>` afterwards, for a minute.
+
+    Where the cache is away, nobody is told and nothing else fails.
+    """
+    try:
+        cache.set(f"lotline:ping:{nonce}", "taken", PING_SECONDS)
+    except (RedisError, OSError) as error:
+        log.warning("A ping could not be written to the cache: %s", error)
 
 
 @shared_task(name="oms.tasks.cut_waits", base=DueTask)
@@ -97,11 +101,3 @@ def tidy(account_id: int) -> None:
     files.delete_expired(account_id, now - timedelta(days=settings.LOTLINE_FILE_DAYS))
     files.sweep(account_id, now - timedelta(days=1))
     outbox.forget(account_id, now - outbox.KEPT)
-
-
-def _tell(key: str, *, timeout: int | None) -> None:
-    """Leave the time in the cache; where that is away, nobody is told and nothing else fails."""
-    try:
-        cache.set(key, time.time(), timeout)
-    except (RedisError, OSError) as error:
-        log.warning("%s could not be written to the cache: %s", key, error)

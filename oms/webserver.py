@@ -13,7 +13,6 @@ import socket
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any, NoReturn
@@ -21,6 +20,8 @@ from typing import Any, NoReturn
 from django.conf import settings
 from waitress.server import create_server
 
+from oms.embedded.deaths import Deaths
+from oms.embedded.processes import wait_until
 from oms.memory import settle
 from oms.wsgi import application
 
@@ -28,14 +29,15 @@ PROCESSES = 2
 # Handles of one process: its connections, its part of the pool, and files that large bodies are kept in. Some systems
 # allow a thousand million, and what prepares for each of them then takes minutes.
 MOST_FILES = 8192
-# So many processes that end within so many seconds are no accident any more.
-MOST_ENDS, WITHIN_SECONDS = 5, 60.0
+# Of a body, in a file until the gate (oms/gate.py) says what is too large. What is larger than this is refused in a
+# plain line, and a browser that goes on sending may not even show that.
+MOST_BODY = settings.LOTLINE_MOST_BODY + 10 * 1024 * 1024
 OPTIONS = {
     "threads": 4,
     "connection_limit": 1000,
     "channel_timeout": 60,  # since the last byte that came or went
     "asyncore_use_poll": True,  # select() ends at handle 1023
-    "max_request_body_size": settings.LOTLINE_MOST_BODY,
+    "max_request_body_size": MOST_BODY,
     "max_request_header_size": 64 * 1024,
     # What a slow reader has not taken yet lies in a file above the first, and keeps a thread only above the second.
     "outbuf_overflow": 1024 * 1024,
@@ -75,7 +77,7 @@ class Parent:
         self.listener = listener
         self.served = served
         self.children: set[int] = set()
-        self.ends: deque[float] = deque(maxlen=MOST_ENDS)
+        self.deaths = Deaths()
         self.is_stopping = False
         self.life = os.pipe()  # nothing is ever written: it ends when nobody is left who could write
 
@@ -96,12 +98,13 @@ class Parent:
 
     def _replace(self) -> bool:
         """Another process in the place of one that ended; False, and all stop, where they end again and again."""
-        self.ends.append(time.monotonic())
-        if len(self.ends) == MOST_ENDS and self.ends[-1] - self.ends[0] < WITHIN_SECONDS:
-            sys.stderr.write(f"{MOST_ENDS} web processes ended within {WITHIN_SECONDS:.0f} s, so none is started.\n")
+        wait = self.deaths.note(time.monotonic())
+        if wait is None:
+            sys.stderr.write(f"Web processes ended {self.deaths}, so none is started.\n")
             self._stop()
             return False
-        self._fork()
+        if not wait_until(lambda: self.is_stopping, wait):  # the others serve meanwhile
+            self._fork()
         return True
 
     def _fork(self) -> None:

@@ -20,6 +20,7 @@ PUSH, PULL = "sync.push", "sync.pull"
 BREAKS_AFTER = 5
 """So many failures without a success between them, and a connection rests."""
 LONGEST_REST, LONGEST_WAIT = timedelta(hours=1), timedelta(days=1)
+JITTER = 0.2
 REFUSED_WAITS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60))
 """How long after each time that it did not let us in it is tried again; after the last one it is stopped."""
 SUBJECT = "connection"
@@ -37,11 +38,13 @@ def usable() -> "QuerySet[Connection]":
 
 def backoff(attempts: int, *, longest: timedelta = LONGEST_WAIT) -> timedelta:
     """How long to wait after so many tries: longer and longer, with jitter so that not all come back together."""
-    wait: timedelta = min(
-        timedelta(seconds=settings.SYNC_FIRST_WAIT_SECONDS) * 2 ** min(max(attempts, 1) - 1, 24), longest
-    )
-    jitter = random.uniform(0.8, 1.2)  # noqa: S311
-    return wait * jitter
+    return _doubled(attempts, longest) * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
+
+
+def _doubled(attempts: int, longest: timedelta) -> timedelta:
+    first = timedelta(seconds=settings.SYNC_FIRST_WAIT_SECONDS)
+    wait: timedelta = min(first * 2 ** min(max(attempts, 1) - 1, 24), longest)
+    return wait
 
 
 def note_success(connection_id: int, flow: Flow) -> None:
@@ -159,14 +162,16 @@ def mark_served(connection_id: int) -> None:
 def cut_waits() -> None:
     """Cut the account's stored waits to the longest that they can be; see oms/waits.py.
 
-    A message waits for an hour at most by itself: how long another system asked us to stay away is kept by its
+    A message waits by itself as long as its tries say: how long another system asked us to stay away is kept by its
     connection, with the moment when it was said.
     """
     lease = Now() + timedelta(seconds=settings.SYNC_LEASE_SECONDS)
     Delivery.objects.filter(lease_until__gt=lease).update(lease_until=lease)
     waiting = Delivery.objects.filter(state=DeliveryState.WAITING)
     waiting.filter(attempts=0, next_at__gt=Now()).update(next_at=Now())
-    waiting.filter(next_at__gt=Now() + LONGEST_REST).update(next_at=Now() + LONGEST_REST)
+    for attempts in waiting.filter(next_at__gt=Now()).values_list("attempts", flat=True).distinct():
+        longest = min(_doubled(attempts, LONGEST_WAIT) * (1 + JITTER), LONGEST_WAIT)
+        waiting.filter(attempts=attempts, next_at__gt=Now() + longest).update(next_at=Now() + longest)
     for seconds in Cursor.objects.values_list("connection__seconds", flat=True).distinct():
         turn = Now() + max(LONGEST_REST, timedelta(seconds=seconds))
         Cursor.objects.filter(connection__seconds=seconds, next_at__gt=turn).update(next_at=turn)

@@ -66,7 +66,7 @@ def web(setting: Setting) -> Service:
         argv=(sys.executable, "-m", "oms.webserver", *options),
         env={**setting.environment, "LOTLINE_PROCESS": "web"},
         cwd=ROOT,
-        ready=lambda _pid: is_healthy(setting.port),
+        ready=lambda _pid: takes_requests(setting.port),
         grace=15.0,
     )
 
@@ -109,18 +109,14 @@ def beat(setting: Setting) -> Service:
     number = folder / "pid"
 
     def clear() -> bool:
-        number.unlink(
-            missing_ok=True
-        )  # of one that was killed: had a stranger that number by now, beat would not start
+        # Of one that was killed: had a stranger that number by now, beat would not start.
+        number.unlink(missing_ok=True)
         return True
 
     clear()
     return Service(
         name="beat",
-        argv=(
-            *_celery(setting, "beat"),
-            f"--pidfile={number}",
-        ),
+        argv=(*_celery(setting, "beat"), f"--pidfile={number}"),
         env=setting.environment,
         cwd=ROOT,
         ready=lambda _pid: number.exists(),
@@ -136,12 +132,23 @@ def _celery(setting: Setting, part: str) -> tuple[str, ...]:
 
 def is_healthy(port: int) -> bool:
     """Whether a server of ours answers /healthz/ with 200."""
+    return _status(port, "/healthz/") == http.client.OK
+
+
+def takes_requests(port: int) -> bool:
+    """Whether web sends somebody who is not signed in to the sign-in page, which needs no database: web is not started
+    anew because PostgreSQL recovers, which may take minutes.
+    """
+    return _status(port, "/") in {http.client.FOUND, http.client.MOVED_PERMANENTLY}  # or first to https
+
+
+def _status(port: int, path: str) -> int | None:
     connection = http.client.HTTPConnection(HOST, port, timeout=1)
     try:
-        connection.request("GET", "/healthz/", headers={"Host": "localhost"})
-        return connection.getresponse().status == http.client.OK
+        connection.request("GET", path, headers={"Host": "localhost"})
+        return connection.getresponse().status
     except (OSError, http.client.HTTPException):
-        return False
+        return None
     finally:
         connection.close()
 

@@ -24,7 +24,7 @@ from oms.embedded.binaries import Postgres, User, can_enter, find_postgres, outs
 from oms.embedded.console import Console
 from oms.embedded.errors import CannotStart
 from oms.embedded.ports import HOST, start_on_free_port
-from oms.embedded.processes import HAS_PROC, Process, find, wait_until, works_in
+from oms.embedded.processes import HAS_PROC, Process, find, signal_process, wait_until, works_in
 from oms.embedded.state import State, sync_folder, write_private
 from oms.embedded.supervisor import Service, Supervisor
 
@@ -211,8 +211,7 @@ def _clear_stale(data: Path) -> bool:
     for process in _servers_in(data):
         # Ours: the state's lock says that it has no supervisor. A server was started in the moment before it could be
         # recorded; what has lost its server ends by itself, unless it is busy.
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process.pid, signal.SIGINT if f"-D {data} " in f"{process.command} " else signal.SIGQUIT)
+        signal_process(process.pid, signal.SIGINT if _is_started_on(data, process) else signal.SIGQUIT)
     if _servers_in(data):
         return False
     if HAS_PROC:
@@ -221,11 +220,19 @@ def _clear_stale(data: Path) -> bool:
 
 
 def _servers_in(data: Path) -> list[Process]:
-    """The processes of a PostgreSQL server that work in `data`; a person's shell there is none of them."""
-    found = works_in(data)
-    if (number := _number_in_pid_file(data)) is not None and (noted := find(number)) is not None:
-        found.append(noted)
-    return [p for p in found if p.command.startswith("postgres:") or f"-D {data} " in f"{p.command} "]
+    """The processes of a PostgreSQL server that work in `data`; a person's shell there is none of them.
+
+    Whatever has the number in the pid file by now is one only if it says by its command that it was started on `data`:
+    another server's processes are called `postgres: …` as ours are.
+    """
+    here = [p for p in works_in(data) if p.command.startswith("postgres:") or _is_started_on(data, p)]
+    number = _number_in_pid_file(data)
+    noted = find(number) if number is not None and number not in {p.pid for p in here} else None
+    return [*here, noted] if noted is not None and _is_started_on(data, noted) else here
+
+
+def _is_started_on(data: Path, process: Process) -> bool:
+    return f"-D {data} " in f"{process.command} "
 
 
 def _provision(cluster: Cluster, port: int, passwords: dict[str, str]) -> None:

@@ -71,6 +71,12 @@ def works_in(folder: Path) -> list[Process]:
     return found
 
 
+def signal_process(pid: int, signum: int) -> None:
+    """Signal one process; nothing happens where it is gone, or belongs to somebody else by now."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signum)
+
+
 def signal_group(group: int, signum: signal.Signals) -> bool:
     """Signal every process of `group`; whether there was one."""
     try:
@@ -129,14 +135,12 @@ class Record:
         """Stop the child if it still runs, then what it left; whether there was anything to stop."""
         was_alive = self.is_alive()
         if was_alive:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, self.stop_signal)
-                os.kill(self.pid, signal.SIGCONT)  # should somebody have suspended it
+            signal_process(self.pid, self.stop_signal)
+            signal_process(self.pid, signal.SIGCONT)  # should somebody have suspended it
             wait_until(lambda: not self.is_alive(), self.grace)
         orphans = self.orphans()
         for pid in [*orphans, *([self.pid] if self.is_alive() else [])]:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+            signal_process(pid, signal.SIGKILL)
         wait_until(lambda: not self.is_alive() and not self.orphans(), 5)
         return was_alive or bool(orphans)
 

@@ -83,7 +83,6 @@ class Stack:
     # --- the servers --------------------------------------------------------------------------------------------------
     def start_servers(self) -> None:
         """Start the servers; `environment` is complete from now on."""
-        self.state.remove_env()
         found = dict(self.given_servers)
         if "DATABASE_URL" not in found:
             with self.step("postgres"):

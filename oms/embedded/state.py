@@ -2,14 +2,13 @@
 
 lock        held by the supervisor while it lives; says where it runs
 passwords   made once, readable for its owner only
-env         KEY=VALUE lines for other management commands, there only while the servers run
+env         KEY=VALUE lines for other management commands; only true while the lock is held
 pids/       one record per child, for the next start should the supervisor be killed
-postgres/ valkey/ static/ files/ beat/
+postgres/ valkey/ static/ files/ beat/ sandbox/
 """
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
 import secrets
@@ -24,6 +23,7 @@ from typing import Any
 from oms.bootstrap import GIVEN, ROOT
 from oms.database.faults import fault_of
 from oms.embedded.errors import STOPPING_SIGNALS, CannotStart
+from oms.embedded.lock import take
 
 PASSWORDS = ("superuser", "owner", "app", "valkey", "sandbox", "secret_key")
 
@@ -90,13 +90,10 @@ class State:
 
     def acquire(self) -> None:
         """Take the lock for the life of this process. Raises `CannotStart` where another one has it, saying where."""
-        handle = os.open(self.lock_file, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(handle)
-            raise CannotStart(self._says_where()) from None
-        self._lock = handle
+        self._lock = take(self.lock_file)
+        if self._lock is None:
+            raise CannotStart(self._says_where())
+        self.remove_env()  # of a supervisor that was killed
         self.describe(pid=os.getpid(), since=time.strftime("%Y-%m-%d %H:%M:%S"))
 
     def describe(self, **facts: Any) -> None:
@@ -143,7 +140,7 @@ class State:
     # --- the env file -------------------------------------------------------------------------------------------------
     @property
     def env_file(self) -> Path:
-        """Read by settings.py where DATABASE_URL is not in the environment."""
+        """Read by settings.py where DATABASE_URL is not in the environment, while the lock is held."""
         return self.folder / "env"
 
     def write_env(self, environment: Mapping[str, str]) -> None:

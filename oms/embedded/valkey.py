@@ -57,7 +57,7 @@ def quick_client(url: str) -> redis.Redis:
     return redis.Redis.from_url(url, socket_connect_timeout=1, socket_timeout=1, retry=Retry(NoBackoff(), 0))
 
 
-def answers(client: redis.Redis, _pid: int = 0) -> bool:
+def answers(client: redis.Redis) -> bool:
     """Whether the server answers; while it loads its file it refuses."""
     try:
         return bool(client.ping())

@@ -271,7 +271,8 @@ class FilterSet(django_filters.FilterSet):
         return found + [Fault(name, str(self.form[name].label), words) for name in twice]
 
     def _is_there_twice(self, name: str) -> bool:
-        return any(len({*self._texts(parameter)} - {""}) > 1 for parameter in self.parameters(name))
+        """An empty value is one, too: only the last is looked at, and it would mean all rows."""
+        return any(len({*self._texts(parameter)}) > 1 for parameter in self.parameters(name))
 
     def _texts(self, parameter: str) -> list[str]:
         return self.data.getlist(parameter) if isinstance(self.data, QueryDict) else [self.data.get(parameter, "")]
@@ -303,7 +304,7 @@ class FilterSet(django_filters.FilterSet):
 
     def _drawn(self, name: str, fault: str = "") -> str:
         """The field with what was typed; an empty one looks the same for everybody, and is drawn once."""
-        if any(self.data.get(each) for each in self.parameters(name)):
+        if fault or any(self.data.get(each) for each in self.parameters(name)):
             said = format_html('<p class="errorlist" id="filter_{}_error">{}</p>', name, fault) if fault else ""
             return f"{self.form[name]}{said}"
         key = type(self), get_language() or "", name

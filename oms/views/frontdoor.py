@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import authenticate, views as auth
 from django.contrib.auth.decorators import login_not_required
@@ -22,7 +23,7 @@ from oms.errors import DomainError
 from oms.models import EVERYONE, Density, Person, Theme
 from oms.numbers import whole_number
 from oms.queries.people import last_opened, membership_to_choose_by, memberships
-from oms.services import people
+from oms.services import guessing, people
 
 
 class RefusedMixin:
@@ -66,6 +67,22 @@ class SignIn(RefusedMixin, auth.LoginView):
     template_name = "people/sign_in.html"
     redirect_authenticated_user = True
     extra_context: dict[str, Any] = {"page_title": gettext_lazy("Sign in")}  # noqa: RUF012
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Signed in, and known to this browser."""
+        response = super().form_valid(form)
+        guessing.remember(self.request, response, form.get_user())
+        return response
+
+
+def locked_out(request: HttpRequest, _response: HttpResponse | None, credentials: Any = None) -> HttpResponse:
+    """429 in the place of an answer to a password that was not looked at; django-axes asks for it."""
+    is_person = guessing.GuessHandler().is_person_locked(request, credentials)
+    wait = settings.AXES_COOLOFF_TIME * 3600 if is_person else guessing.PAUSE.total_seconds()
+    context = {"page_title": _("Too many wrong passwords"), "pause": 0 if is_person else int(wait)}
+    response = render(request, "people/locked_out.html", context, status=429)
+    response["Retry-After"] = f"{wait:.0f}"
+    return response
 
 
 class Password(RefusedMixin, auth.PasswordChangeView):

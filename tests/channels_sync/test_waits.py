@@ -10,6 +10,7 @@ from django.utils import timezone
 from channels_sync.models import Connection, Cursor, Delivery, DeliveryState
 from channels_sync.queries.lists import connections
 from channels_sync.sandbox.store import Store
+from channels_sync.services.health import backoff
 from channels_sync.services.push import push
 from oms import dispatch
 from oms.tasks import cut_waits
@@ -40,16 +41,18 @@ def test_what_was_written_while_the_clock_was_ahead_is_sent(account_a, connectio
     assert [row.state for row in deliveries()] == [DeliveryState.SENT]
 
 
-def test_waits_that_can_be_are_left_as_they_are(account_a, connection, sent):
-    """The other system asked us to stay away for half a day, and a message is tried again in half an hour."""
+@pytest.mark.parametrize(("attempts", "wait"), [(10, HOUR / 2), (20, DAY * 0.9)])
+def test_waits_that_can_be_are_left_as_they_are(account_a, connection, sent, settings, attempts, wait):
+    """The other system asked us to stay away for half a day, and a message that failed often is tried again late."""
     sent()
-    now = timezone.now()
+    settings.SYNC_FIRST_WAIT_SECONDS, now = 5.0, timezone.now()
+    assert backoff(attempts) > wait / 1.5
     with account_context(account_a):
-        Delivery.objects.update(attempts=3, next_at=now + HOUR / 2)
+        Delivery.objects.update(attempts=attempts, next_at=now + wait)
         Connection.objects.update(asked_until=now + DAY / 2, resting_until=now + HOUR / 2, error_at=now)
     cut_waits(account_a.pk)
     with account_context(account_a):
-        assert Delivery.objects.get().next_at == now + HOUR / 2
+        assert Delivery.objects.get().next_at == now + wait
         found = Connection.objects.get()
         assert (found.asked_until, found.resting_until) == (now + DAY / 2, now + HOUR / 2)
 
@@ -70,6 +73,16 @@ def test_the_pages_say_when_work_was_last_handed_out(account_a, ana, client_for,
     with databases["default"].cursor() as cursor:
         cursor.execute("UPDATE oms_round SET made_at = made_at - interval '3 minutes' WHERE kind = 'dispatch'")
     assert page() == (True, "3 minute")
+
+
+def test_a_message_waits_no_longer_than_its_tries_say(account_a, connection, sent, settings):
+    sent()
+    settings.SYNC_FIRST_WAIT_SECONDS = 5.0
+    with account_context(account_a):
+        Delivery.objects.update(attempts=3, next_at=timezone.now() + DAY)
+    cut_waits(account_a.pk)
+    with account_context(account_a):
+        assert Delivery.objects.get().next_at <= timezone.now() + 25 * SECOND
 
 
 def test_goods_of_the_sandbox_do_not_arrive_a_day_late(tmp_path):

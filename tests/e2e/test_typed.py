@@ -7,9 +7,10 @@ from playwright.sync_api import expect
 
 from oms.models import Membership, Role
 from oms.tenancy import account_context
+from replenishment.services.drafts import LineInput, change_lines
 from tests.conftest import BACKEND
-from tests.factories import make_bin, make_serialized_sku
-from tests.replenishment.factories import make_submitted
+from tests.factories import make_bin, make_serialized_sku, make_sku
+from tests.replenishment.factories import make_replenishment, make_submitted
 
 pytestmark = pytest.mark.commits("the browser's server has a connection of its own")
 KEPT = "Object.keys(sessionStorage).filter(key => key.startsWith('typed:'))"
@@ -46,6 +47,39 @@ def test_back_and_reload_show_what_was_typed(floor, made):
     expect(serials(floor)).to_have_value("SN00000001\nSN00000002")
     floor.goto(f"/acme/replenishments/{made.pk}/receive/")
     expect(serials(floor)).to_have_value("")
+
+
+def test_a_form_that_is_opened_anew_forgets_it(floor, made):
+    """Later the same day, in the same tab: the old serials must not come back with the first that is typed anew."""
+    floor.goto("/acme/inventory/serials/")
+    floor.goto(f"/acme/replenishments/{made.pk}/receive/")
+    assert floor.evaluate(KEPT) == []
+    floor.get_by_label("BIN").fill("A-02")
+    floor.reload()
+    expect(floor.get_by_label("BIN")).to_have_value("A-02")
+    expect(serials(floor)).to_have_value("")
+
+
+def test_a_quantity_does_not_land_on_another_sku(page_for, olga, account_a):
+    """A colleague removes a row above meanwhile: the rows below it move up, and what was typed in them is forgotten."""
+    with account_context(account_a):
+        skus = [make_sku(code=f"PILL-{number}") for number in range(3)]
+        draft = make_replenishment(*((sku, 10) for sku in skus))
+        first, _removed, last = draft.lines.order_by("position")
+    page = page_for(olga)
+    page.goto(f"/acme/replenishments/{draft.pk}/lines/")
+    page.locator("[name=lines-0-quantity]").fill("11")
+    page.locator("[name=lines-2-quantity]").fill("77")
+    page.reload()
+    expect(page.locator("[name=lines-2-quantity]")).to_have_value("77")
+    with account_context(account_a):
+        rest = [LineInput(line.sku_id, line.quantity, line_id=line.pk) for line in (first, last)]
+        added = LineInput(make_sku(code="PILL-9").pk, 5)
+        change_lines(replenishment_id=draft.pk, version=draft.version, lines=[*rest, added], actor=None)
+    page.reload()
+    expect(page.locator("[name=lines-2-sku]")).to_have_value("PILL-9")
+    expect(page.locator("[name=lines-2-quantity]")).to_have_value("5")
+    expect(page.locator("[name=lines-0-quantity]")).to_have_value("11")
 
 
 def test_a_form_that_comes_back_keeps_it_and_one_that_is_done_forgets_it(floor):

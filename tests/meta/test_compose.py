@@ -14,6 +14,7 @@ import yaml
 
 from oms.bootstrap import ROOT
 from oms.embedded.binaries import find_postgres, server_user
+from oms.webserver import OPTIONS
 from tests.oms.supervised import open_folder, script, told
 
 COMPOSE = ROOT / "docker-compose.yml"
@@ -98,6 +99,21 @@ def test_each_process_is_told_what_it_is(compose):
     assert told == {"init": None, **{name: name for name in ("web", "worker", "sync", "jobs")}, "beat": None}
     for name in OURS:
         assert compose["services"][name]["environment"].keys() >= compose["x-lotline"]["environment"].keys()
+
+
+def test_the_proxy_passes_on_what_another_one_in_front_says_of_the_client(compose):
+    """Without that X-Forwarded-Proto becomes http, and every page redirects to itself for ever."""
+    content = compose["configs"]["proxy"]["content"].replace("$$", "$")
+    options = content[: content.index("{$LOTLINE_SITE}")]
+    assert "trusted_proxies static {$LOTLINE_TRUSTED_PROXIES}" in options[options.index("servers {") :]
+    default = compose["services"]["proxy"]["environment"]["LOTLINE_TRUSTED_PROXIES"]
+    assert default == "${LOTLINE_TRUSTED_PROXIES:-private_ranges}"
+
+
+def test_the_proxy_lets_through_what_the_server_answers(compose):
+    """What is too large gets our page, unless it is larger than anything that anybody reads."""
+    (most,) = re.findall(r"max_size (\d+)MiB", compose["configs"]["proxy"]["content"])
+    assert int(most) * 1024**2 == OPTIONS["max_request_body_size"]
 
 
 def test_secrets_come_from_the_environment_and_have_no_default(compose):

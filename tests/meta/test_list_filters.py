@@ -173,13 +173,32 @@ def test_what_is_no_choice_stands_in_its_field(client_for, ana, full):
     assert re.search(r'<input type="checkbox"[^>]* value="maybe"[^>]* checked', page)
 
 
-@pytest.mark.parametrize("name", ["serials", "skus"])
-def test_the_same_filter_with_two_values_is_neither(client_for, ana, full, name):
-    client, url = client_for(ana), full(name)
-    page = see(client, url, {"q": ["first", "second"]})
+TWICE = [
+    ("serials", {"q": ["first", "second"]}),
+    ("skus", {"q": ["first", "second"]}),
+    ("skus", {"q": ["first", ""]}),
+    ("skus", {"q": ["", "first"]}),
+    ("serials", {"sku": ["A", ""]}),
+    ("skus", {"update_from": ["2025-01-01", ""]}),
+    ("skus", {"update_to": ["", "2025-01-01"]}),
+    ("serials", {"status": ["planned", ""]}),
+]
+
+
+@pytest.mark.parametrize(("name", "query"), TWICE)
+def test_the_same_filter_with_two_values_is_neither(client_for, ana, full, name, query):
+    """Also where one of them is empty: the last one would mean all rows."""
+    page = see(client_for(ana), full(name), query)
     assert "there twice" in page
     assert not ROW.search(page)
+    (parameter,) = query
+    assert parameter == "q" or f'id="filter_{parameter.partition("_")[0]}_error"' in page
+
+
+def test_the_same_filter_twice_with_one_value_is_one(client_for, ana, full):
+    client, url = client_for(ana), full("skus")
     assert ROW.search(see(client, url, {"q": ["", ""]}))
+    assert ROW.search(see(client, url, {"update_from": ["2020-01-01", "2020-01-01"]}))
 
 
 # --- order and place --------------------------------------------------------------------------------------------------

@@ -5,11 +5,13 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 
-from bench import fuzz
+from bench import crawl, fuzz
 from oms.models import Sku
 from oms.tenancy import account_context
 
-pytestmark = [pytest.mark.django_db, pytest.mark.slow]
+pytestmark = pytest.mark.django_db
+# Asking is quick, looking for every page that there is to ask takes a minute.
+PAGES = pytest.mark.parametrize("most_pages", [25, pytest.param(crawl.MOST, marks=pytest.mark.slow)])
 
 
 @pytest.fixture
@@ -17,14 +19,16 @@ def demo(db):
     call_command("seed_demo", stdout=StringIO())
 
 
-def test_hostile_values_fail_nothing_and_change_nothing_where_they_are_refused(demo):
-    tally = fuzz.fuzz(150)
+@PAGES
+def test_hostile_values_fail_nothing_and_change_nothing_where_they_are_refused(demo, most_pages):
+    tally = fuzz.fuzz(150, most_pages=most_pages)
     assert tally.asked == 150
     assert (tally.errors, tally.unescaped, tally.half_applied) == ([], [], [])
 
 
-def test_nobody_sees_or_changes_what_another_account_has(demo):
-    tally = fuzz.cross(150)
+@PAGES
+def test_nobody_sees_or_changes_what_another_account_has(demo, most_pages):
+    tally = fuzz.cross(150, most_pages=most_pages)
     assert tally.asked == 150
     assert (tally.errors, tally.leaks, tally.half_applied) == ([], [], [])
 

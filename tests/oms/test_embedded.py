@@ -21,7 +21,7 @@ from oms.embedded.processes import find, processes, wait_until, works_in
 from oms.embedded.state import State
 from tests.oms.supervised import ends, open_folder, processes_of, script, told
 
-SLEEP = shutil.which("sleep")
+NOBODY = binaries.server_user()
 SERVE = """
 state = State(Path(sys.argv[1]), durable=sys.argv[2] == "durable")
 try:
@@ -45,11 +45,19 @@ def folder():
         yield made / "state of a test"
 
 
-@pytest.fixture
-def sleeper():
-    with subprocess.Popen([SLEEP, "30"], start_new_session=True) as process:
+@contextlib.contextmanager
+def stranger(name, *arguments):
+    """A process that calls itself so and works in another folder."""
+    argv = [name, "-c", "read nothing", *arguments]
+    with subprocess.Popen(argv, executable="/bin/sh", cwd="/", stdin=subprocess.PIPE) as process:
         yield process
         process.kill()
+
+
+@pytest.fixture(params=["sh", "postgres: theirs: checkpointer"])
+def sleeper(request):
+    with stranger(request.param) as process:
+        yield process
 
 
 # --- the servers ------------------------------------------------------------------------------------------------------
@@ -203,6 +211,21 @@ def test_a_stale_pid_file_does_not_block(folder, sleeper, case):
         assert "DATABASE_URL" in told(process)
     assert sleeper.poll() is None
     assert half.exists()
+
+
+CLEAR = "from oms.embedded import postgres; tell(clear=postgres._clear_stale(Path(sys.argv[1])))"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has processes of two users")
+def test_a_server_of_somebody_else_is_waited_for_and_not_signalled():
+    """It was started on the folder, and is another user's: nothing of it may be removed, and nothing fails."""
+    with open_folder() as data, stranger("postgres", "-D", str(data)) as process:
+        (data / "postmaster.pid").write_text(f"{process.pid}\n")
+        as_nobody = f"os.setgroups([]); os.setgid({NOBODY.gid}); os.setuid({NOBODY.uid})\n"
+        with script(as_nobody + CLEAR, data) as found:
+            assert told(found) == {"clear": False}
+        assert process.poll() is None
+        assert (data / "postmaster.pid").exists()
 
 
 def test_only_a_wrong_password_is_called_one_and_nobody_is_told_to_give_up_data(folder):

@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 
+from oms.csvio.schema import MAX_BYTES
 from oms.gate import MOST_OF_ANYBODY, MOST_URL, takes_up_to
 from oms.urls import urlpatterns as product
 
@@ -51,6 +52,19 @@ def test_nobody_sends_little():
     assert post(Client(), BIG[:MOST_OF_ANYBODY])[0].status_code == 422, "an empty sign-in form, but it was read"
 
 
+def every_answers_headers(answer):
+    return (
+        answer.headers["Cache-Control"] == "private, no-store"
+        and answer.headers["X-Content-Type-Options"] == "nosniff"
+        and "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    )
+
+
+def test_a_refusal_carries_what_every_answer_carries(client):
+    assert every_answers_headers(post(client, BIG)[0])
+    assert every_answers_headers(client.get("/sign-in/", {"q": "a" * MOST_URL}))
+
+
 def test_a_form_of_an_ended_session_comes_back(client):
     client.cookies[settings.SESSION_COOKIE_NAME] = "ended"
     answer, is_read = post(client, f"notes={BIG}", "/acme/inventory/skus/new/")
@@ -64,6 +78,10 @@ def test_files_come_from_who_is_signed_in(client, client_for, olga):
     file = f"--x\r\nContent-Disposition: form-data; name=file; filename=a.csv\r\n\r\n{BIG}\r\n--x--\r\n"
     asked = file, "/acme/inventory/skus/upload/", "multipart/form-data; boundary=x"
     assert post(client_for(olga), *asked)[0].status_code == 302, "to the page that checks it"
+    larger = {"CONTENT_LENGTH": str(settings.LOTLINE_MOST_BODY + 1)}
+    answer = client_for(olga).generic("POST", asked[1], b"", content_type=asked[2], **larger)
+    assert answer.status_code == 413
+    assert f"A CSV file may have {MAX_BYTES // 1024**2} MB" in answer.content.decode()
     client.cookies[settings.SESSION_COOKIE_NAME] = "made-up"
     answer, is_read = post(client, *asked)
     assert (answer.status_code, is_read) == (413, False)

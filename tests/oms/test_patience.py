@@ -12,6 +12,7 @@ from django.core.cache import cache
 from django.db import OperationalError, connection
 from django.test import Client
 
+from oms.bootstrap import ROOT
 from oms.celery import app
 from oms.embedded import children
 from oms.embedded.ports import free_port
@@ -107,6 +108,15 @@ def test_a_page_that_waits_too_long_for_somebody_says_so(settings, server_env, a
         )
     assert answer.status_code == 503
     assert answer["Retry-After"]
+
+
+def test_a_command_in_the_container_of_a_process_is_none():
+    """`docker compose exec web python manage.py …`: the container says web, and the command may take its time."""
+    env = {**os.environ, "LOTLINE_PROCESS": "web"}
+    ask = "from django.conf import settings; print(settings.PATIENCE)"
+    argv = [sys.executable, "manage.py", "shell", "-v0", "-c", ask]
+    done = subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert done.stdout == "{}\n", done.stderr
 
 
 def test_a_process_of_no_kind_is_refused():

@@ -1,5 +1,6 @@
 """The supervisor, what it keeps, and what it mends: with real processes, and without the servers."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -7,14 +8,17 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 
 import pytest
 
+from oms.bootstrap import ROOT
 from oms.embedded.deaths import Deaths
 from oms.embedded.errors import CannotStart
+from oms.embedded.lock import is_held
 from oms.embedded.processes import Record, find, processes, stop_leftovers, wait_until
 from oms.embedded.state import PASSWORDS, State
-from tests.oms.supervised import ends, rest, script, told
+from tests.oms.supervised import CLEAN, ends, rest, script, told
 
 SLEEP = shutil.which("sleep")
 
@@ -109,6 +113,48 @@ tell(pid=os.getpid()); time.sleep(30)
         process.wait()
         state.acquire()
         state.release()
+
+
+def is_configured(folder):
+    """Whether another command would work on the servers that the env file names."""
+    code = "from oms import settings; print(settings.IS_CONFIGURED)"
+    env = {**CLEAN, "LOTLINE_STATE": str(folder)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=True)
+    return done.stdout == "True\n"
+
+
+def test_the_env_file_of_a_supervisor_that_was_killed_is_not_believed(folder):
+    """After a power cut it names servers that are dead; a backup then has to start its own."""
+    runs = """
+state = State(Path(sys.argv[1])); state.make(); state.acquire()
+state.write_env({"DATABASE_URL": "postgres://x/y", "SECRET_KEY": "s" * 50})
+tell(wrote=True); time.sleep(60)
+"""
+    with script(runs, folder) as process:
+        assert told(process) == {"wrote": True}
+        assert is_configured(folder)
+        process.kill()
+        process.wait()
+    state = State(folder)
+    assert state.env_file.exists()
+    assert not is_configured(folder)
+    state.acquire()
+    assert not state.env_file.exists()
+    state.release()
+
+
+def test_a_command_that_looks_at_the_lock_keeps_nobody_from_starting(folder):
+    state = State(folder)
+    state.make()
+    looking = os.open(state.lock_file, os.O_RDONLY | os.O_CREAT)
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    ends = threading.Timer(0.1, os.close, [looking])
+    ends.start()
+    state.acquire()
+    ends.join()
+    assert is_held(state.lock_file)
+    state.release()
+    assert not is_held(state.lock_file)
 
 
 def test_a_throw_away_state_goes_whatever_happens(tmp_path):

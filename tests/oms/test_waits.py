@@ -1,10 +1,12 @@
 """A clock that was a day ahead once stops nothing: what was written then is cut to the longest that it can be."""
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from axes.models import AccessAttempt
 from django.apps import apps
+from django.core.management import call_command
 from django.db.models import DateTimeField
 from django.utils import timezone
 
@@ -56,9 +58,14 @@ def test_leases_and_waits_are_cut_to_what_they_can_be(account_a, settings):
     assert found[1:] == [near, None], "what is near is left as it is"
 
 
-@pytest.mark.django_db
-def test_a_lock_after_wrong_passwords_does_not_last_until_a_day_that_was_never_there():
+@pytest.mark.parametrize(
+    "mend",
+    [people.forgive_the_future, partial(call_command, "prepare", no_demo=True, no_static=True)],
+    ids=["hourly", "at the start"],
+)
+@pytest.mark.commits("the command asks as the owner, too")
+def test_a_lock_after_wrong_passwords_does_not_last_until_a_day_that_was_never_there(mend):
     noted = AccessAttempt.objects.create(username="ana", ip_address="192.0.2.1", failures_since_start=10)
     AccessAttempt.objects.filter(pk=noted.pk).update(attempt_time=timezone.now() + DAY)
-    people.forgive_the_future()
+    mend()
     assert AccessAttempt.objects.get(pk=noted.pk).attempt_time <= timezone.now()

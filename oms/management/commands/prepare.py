@@ -12,6 +12,7 @@ from oms import demo, dispatch
 from oms.backup import database
 from oms.models import Account, Person
 from oms.postgresql.owner import as_owner
+from oms.services import people
 
 
 class Command(BaseCommand):
@@ -34,6 +35,7 @@ class Command(BaseCommand):
         # Django checks a database only where it is named, and the role of the app is the second wall between accounts.
         call_command("check", databases=["default"])
         dispatch.look_at_all_waits()
+        people.forgive_the_future()
         if not options["no_static"]:
             call_command("collectstatic", interactive=False, verbosity=0)
         if not options["no_demo"] and not Account.objects.exists() and not Person.objects.exists():
