@@ -200,21 +200,32 @@ class EntryForm(forms.Form):
         self._clean_lot_serials()
 
     def check_lots(self) -> None:
-        """Lots need a number, and quantities that fit the line's. Of a line that is not used nothing is asked."""
-        if not self.is_used:
-            return
+        """Lots need a number, and quantities that fit the line's. No lot that somebody entered is left out unsaid."""
         rows = [self._lot(place) for place in range(self.lot_rows)]
-        for place, row in enumerate(rows):
-            self._check_lot(place, row)
-        named = [(place, row) for place, row in enumerate(rows) if row.number and row.quantity != 0]
+        if self.is_used:
+            for place, row in enumerate(rows):
+                self._check_lot(place, row)
+        for place in self._without_quantity(rows):
+            if f"lot{place}_quantity" not in self.errors:
+                self.add_error(f"lot{place}_quantity", _("How many are of this lot?"))
         counted = sum(lot.quantity or 0 for lot in self._lots())
-        if len(named) > 1 and self._counted() < self.received and len(self.lots_scanned) < self.received:
-            for place, row in named:
-                if row.quantity is None and f"lot{place}_quantity" not in self.errors:
-                    self.add_error(f"lot{place}_quantity", _("How many are of this lot?"))
-        if counted > self.received:
+        if self.is_used and counted > self.received:
             words = {"lots": counted, "quantity": self.received}
             self.add_error("quantity", _("The lots add up to %(lots)s, but %(quantity)s arrived.") % words)
+
+    def _without_quantity(self, rows: Sequence[IncomingLot]) -> Iterator[int]:
+        """The rows of lots of which nobody says how many there are: while pieces are left for them, all; else those
+        that somebody entered. A row that stands there as it was ordered says nothing of its own.
+        """
+        named = [(place, row) for place, row in enumerate(rows) if row.number and row.quantity != 0]
+        is_open = len(named) > 1 and max(self._counted(), len(self.lots_scanned)) < self.received
+        scanned = {identity.key(number) for number, _expires_on in self.lots_scanned}
+        for place, row in named:
+            is_entered = bool({f"lot{place}_number", f"lot{place}_expires"} & set(self.changed_data))
+            is_counted = identity.key(row.number) in scanned or (self.is_used and len(named) == 1)
+            is_left_out = is_entered and not is_counted and self.cleaned_data.get("quantity") != 0
+            if row.quantity is None and (is_open or is_left_out):
+                yield place
 
     def _check_lot(self, place: int, row: IncomingLot) -> None:
         if not row.number and (row.expires_on or row.quantity) and f"lot{place}_number" not in self.errors:

@@ -261,7 +261,7 @@ def received_serials(receipt: Receipt) -> QuerySet[ReceivedSerial]:
     """The serials of a receipt, those that wait for somebody first."""
     return (
         ReceivedSerial.objects.filter(receipt_line__receipt=receipt)
-        .select_related("receipt_line__bin", "bin")
+        .select_related("receipt_line__bin", "bin", "lot")
         .order_by("receipt_line__position", "pk")
     )
 

@@ -92,7 +92,7 @@ def with_scanned(
     """The lots of a line, each with its quantity: those that were entered, and those that scans of its units say.
 
     A scan fills in what was left empty: the expiry of its lot, and how many of it there are. One entered lot without a
-    quantity is the lot of all that is left; beside others such a lot is none.
+    quantity is the lot of all that is left; where nothing is, or beside others, such a lot is none.
 
     Args:
         named: as they were entered.
@@ -110,6 +110,6 @@ def with_scanned(
         number = lot.quantity
         if number is None:
             number = rest if len(named) == 1 else counts[key]
-        if number:
+        if number > 0:
             lots.append(IncomingLot(lot.number, lot.expires_on or says.get(key, ("", None))[1], lot.made_on, number))
     return [*lots, *reversed(new)]

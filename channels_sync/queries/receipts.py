@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from channels_sync.contract import Capability, Json, LotPart, Rejected, RemoteLine, RemoteReceipt, RemoteUnit
 from oms import identity
 from oms.models import Discrepancy
-from replenishment.models import APPLIED, OF_RECEIPT, Receipt, ReceiptLine, ReceivedSerial
+from replenishment.models import APPLIED, OF_RECEIPT, Outcome, Receipt, ReceiptLine, ReceivedSerial
 from replenishment.receiving import IncomingLine, IncomingLot, IncomingReceipt, IncomingUnit, Origin
 from serials.numbering import normalise
 
@@ -76,7 +76,10 @@ def applied_before(origin: Origin) -> Applied:
         is_part = row.applied_quantity != row.quantity
         vague |= {(key, number) for number, told in sent if number not in counted and (is_part or told is None)}
     theirs = of_document(origin, "receipt_line__receipt__")
-    serials = ReceivedSerial.objects.filter(theirs, outcome__in=APPLIED).values_list("receipt_line__sku_code", "serial")
+    # Serials that are only saved came with their pieces: where these wait, as those that came after the end, both do.
+    waiting = Q(outcome=Outcome.SAVED, receipt_line__applied_quantity=0, receipt_line__quantity__gt=0)
+    rows = ReceivedSerial.objects.filter(theirs, outcome__in=APPLIED).exclude(waiting)
+    serials = rows.values_list("receipt_line__sku_code", "serial")
     units = frozenset((_key(None, code)[1], normalise(serial)) for code, serial in serials)
     return Applied(pieces, lots, units, frozenset(vague))
 

@@ -67,6 +67,12 @@ def open_jobs(person: Person) -> list[JobCard]:
     return [job_card(job) for job in rows.order_by(F("finished_at").desc(nulls_first=True), "-pk")[:SHOWN]]
 
 
+def is_news(job: Job) -> bool:
+    """Whether a job is over, a short while ago, and its person has not seen that yet."""
+    since = timezone.now() - JUST_FINISHED
+    return job.seen_at is None and job.finished_at is not None and job.finished_at >= since
+
+
 def visible_jobs(membership: Membership) -> "QuerySet[Job]":
     """The jobs of the current account that a member may open: their own, and all for an admin."""
     return _rows() if membership.role == Role.ADMIN else _rows().filter(person_id=membership.person_id)

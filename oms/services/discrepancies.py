@@ -91,7 +91,14 @@ def close_discrepancies(
     `is_refused`: somebody decided so: what waits to be applied is refused. Else the matter came to an end by itself.
     Raises DomainError without a reason, Conflict where somebody settled all of them first.
     """
-    return _close(discrepancy_ids, reason, actor, CaseState.REFUSED if is_refused else CaseState.SETTLED)
+    if not is_refused:
+        return _close(discrepancy_ids, reason, actor, CaseState.SETTLED)
+    cases = _close(discrepancy_ids, reason, actor, CaseState.REFUSED)
+    for kind in sorted({case.kind for case in cases}):
+        found = acceptance(kind)
+        if found and found.refuse:
+            found.refuse([case for case in cases if case.kind == kind], reason.strip()[:400])
+    return cases
 
 
 @transaction.atomic
@@ -151,6 +158,7 @@ class Acceptance:
         words: a sentence for who decides.
         otherwise: one that says what becomes of it where it is not accepted.
         accept: called inside the transaction that closed the cases, with them and the reason.
+        refuse: the same where somebody decided not to accept them; None: there is nothing more to do then.
         is_pending: nothing of the fact was applied yet, so that settling it otherwise refuses it.
         answers: what the two buttons of a case say, to accept it and not to; None: the usual words.
         told: a sentence more about a case, for who decides; None: there is none.
@@ -159,6 +167,7 @@ class Acceptance:
     words: Text
     otherwise: Text
     accept: Callable[[list[Discrepancy], str], None]
+    refuse: Callable[[list[Discrepancy], str], None] | None = None
     is_pending: bool = True
     answers: Callable[[Discrepancy], tuple[str, str]] | None = None
     told: Callable[[Discrepancy], str] | None = None

@@ -20,6 +20,7 @@ ACTIONS = {
     "create": gettext_lazy("Created"),
     "change": gettext_lazy("Changed"),
     "correct": gettext_lazy("Corrected"),
+    "keep": gettext_lazy("Kept"),
     "add": gettext_lazy("Added"),
     "remove": gettext_lazy("Removed"),
     "invite": gettext_lazy("Invited"),

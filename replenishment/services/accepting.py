@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from django.db import IntegrityError, connection, transaction
 from django.utils.translation import gettext as _, gettext_lazy
 
+from oms import scanning
 from oms.errors import Conflict, DomainError
 from oms.models import Discrepancy, DiscrepancyKind as Kind, Person, Workflow
 from oms.services import stock
@@ -15,6 +16,7 @@ from oms.tenancy import current_account_id
 from replenishment.lifecycle import Status, Step, may
 from replenishment.models import OF_RECEIPT, Outcome, ReceiptLine, ReceivedSerial, Replenishment, ReplenishmentLine
 from replenishment.queries import open_discrepancies
+from replenishment.receiving import ENTERED
 from replenishment.services.drafts import recount, touch
 from replenishment.services.places import Bins
 from replenishment.services.receiving import add_received, cause_of, moves_of, pieces_by_lot
@@ -30,6 +32,12 @@ OUTCOMES = {
     Kind.SERIAL_VOID: Outcome.VOID,
     Kind.NOT_OPEN: Outcome.UNEXPECTED,
 }
+UNKNOWN = gettext_lazy("What arrived is not known any more: settle “%(case)s” instead.")
+OF_BEFORE = gettext_lazy(
+    "“%(case)s” was written by an older release, which did not keep what arrived piece by piece. Replay its message "
+    "(under Sync, Messages in): this discrepancy is settled, and what arrived becomes one discrepancy for each serial "
+    "or quantity, which can be accepted."
+)
 # A number whose unit was cancelled and lives again is planned again, unless another line has taken it meanwhile.
 PLAN_AGAIN = """
 UPDATE replenishment_plannedserial p SET state = 'planned'
@@ -100,6 +108,19 @@ def acceptable(found: Replenishment) -> list[int]:
         if key[1]:  # pieces have no serial
             seen.add(key)
     return ids
+
+
+def doubtful(found: Replenishment) -> list[str]:
+    """Of the serials that would be new units if all is accepted, those that may be none, with what they look like."""
+    new = (Kind.UNEXPECTED_SERIAL, Kind.NOT_OPEN)
+    serials = open_discrepancies(found).filter(pk__in=acceptable(found), kind__in=new).values_list("serial", flat=True)
+    verdicts = ((serial, scanning.parse(serial)) for serial in serials if serial)
+    words = _("%(serial)s (%(what)s)")
+    return [
+        words % {"serial": serial[:60], "what": scanning.looks_like(verdict)}
+        for serial, verdict in verdicts
+        if isinstance(verdict, scanning.Asked)
+    ]
 
 
 def _accept_goods(cases: list[Discrepancy], reason: str) -> None:
@@ -217,7 +238,8 @@ def _arrivals(found: Replenishment, cases: Sequence[Discrepancy]) -> Iterable[_A
         serial_row = waiting.get((line.pk, OUTCOMES[Kind(case.kind)], case.serial)) if line else None
         is_of_pieces = case.kind == Kind.NOT_OPEN and not case.serial
         if line is None or line.sku_id is None or not (serial_row or is_of_pieces):
-            raise DomainError(_("What arrived is not known any more: settle “%(case)s” instead.") % {"case": case})
+            is_of_before = is_of_pieces and line is not None and line.receipt.stream not in {"", ENTERED}
+            raise DomainError((OF_BEFORE if is_of_before else UNKNOWN) % {"case": case})
         yield _Arrival(case, line, None if is_of_pieces else serial_row)
 
 

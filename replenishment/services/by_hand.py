@@ -1,7 +1,8 @@
 """Receipts that members of the warehouse enter in Lotline."""
 
+import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -21,7 +22,7 @@ from replenishment.queries import open_discrepancies
 from replenishment.receiving import ENTERED, IncomingLine, IncomingLot, IncomingReceipt, IncomingUnit, Origin
 from replenishment.services.drafts import locked
 from replenishment.services.lookalikes import LookAlike, look_alikes_of
-from replenishment.services.lot_dates import known_lots, questions
+from replenishment.services.lot_dates import doubts, known_lots, questions
 from replenishment.services.matching import LineResult, Matcher, SerialResult, clean
 from replenishment.services.receiving import apply_receipt
 from serials.numbering import normalise
@@ -108,7 +109,8 @@ class LineCheck:
         unmatched: pieces of the quantity that have no serial, or the other way round.
         sku_id: its SKU, None where the line is unknown.
         unplanned: serials that nobody planned here.
-        questions: sentences about its lots that somebody should look at first.
+        questions: sentences about its lots, of which the office is asked.
+        doubts: sentences about days that are hardly meant: who enters them means them.
         lotless: serials of lots, of which it is not said which is of which.
     """
 
@@ -122,6 +124,7 @@ class LineCheck:
     sku_id: int | None
     unplanned: list[str]
     questions: list[str]
+    doubts: list[str]
     lotless: int
 
     @cached_property
@@ -142,9 +145,20 @@ class LineCheck:
 
     @property
     def waiting(self) -> int:
-        """How many things would wait for somebody."""
-        others = bool(self.excess) + bool(self.unmatched) + bool(self.lotless)
-        return sum(self.counts.values()) + len(self.questions) + others
+        """How many things would wait for the office."""
+        return sum(self.counts.values()) + len(self.questions) + bool(self.excess) + bool(self.unmatched)
+
+    @property
+    def asked(self) -> tuple[object, ...]:
+        """What somebody is asked about first; what is only told, such as how much is missing, is none of it."""
+        own = self.counts, self.problems, self.excess, self.unmatched, self.lotless, self.questions, self.doubts
+        return own if any(own) else ()
+
+
+def digest(lines: Sequence[IncomingLine], checks: Sequence[LineCheck]) -> str:
+    """What tells these lines, and what is asked about them, from others: a yes to them is a yes to nothing else."""
+    said = repr((_raw(lines), [check.asked for check in checks]))
+    return hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()[:32]
 
 
 def look_at(found: Replenishment, lines: Sequence[IncomingLine]) -> list[LineCheck]:
@@ -203,13 +217,15 @@ def _check(result: LineResult, looked: _Looked) -> LineCheck:
         unmatched=abs(result.incoming.quantity - len(result.serials)) if result.is_by_unit else 0,
         sku_id=result.sku.pk if result.is_by_unit else None,
         unplanned=[serial.unit.serial for serial in result.serials if serial.outcome not in PLANNED_OR_BAD],
-        questions=[
-            text
-            for lot in (result.incoming.lots if result.sku else ())
-            for text in questions(result.sku.pk, lot, looked.lots, timezone.localdate())
-        ],
+        questions=_of_lots(questions, result, looked),
+        doubts=_of_lots(doubts, result, looked),
         lotless=_lotless(result) if result.is_by_unit else 0,
     )
+
+
+def _of_lots(say: Callable[..., list[str]], result: LineResult, looked: _Looked) -> list[str]:
+    lots, today = result.incoming.lots if result.sku else (), timezone.localdate()
+    return [text for lot in lots for text in say(result.sku.pk, lot, looked.lots, today)]
 
 
 def _lotless(result: LineResult) -> int:

@@ -58,6 +58,10 @@ LOOKS_LIKE = gettext_lazy(
 SENT_LOOKS_LIKE = gettext_lazy(
     "“%(sent)s” of %(sku)s looks like %(what)s. Accept it if the serial of the unit is really %(serial)s."
 )
+LATE_LOOKS_LIKE = gettext_lazy(
+    "“%(sent)s” of %(sku)s arrived for %(number)s, which is %(status)s. It looks like %(what)s: accept it if the "
+    "serial of the unit is really %(serial)s."
+)
 
 
 @dataclass
@@ -315,9 +319,10 @@ class Matcher:
         if serial.outcome is Outcome.BAD:
             looks = _("It looks like %(what)s.") % {"what": serial.looks_like} if serial.looks_like else ""
             words["why"] = looks or self._fault(result, serial)
-        if serial.outcome is Outcome.UNEXPECTED and self.is_open and serial.looks_like:
+        if serial.outcome is Outcome.UNEXPECTED and serial.looks_like:
             words |= {"what": serial.looks_like, "sent": identity.shown(serial.sent, 200)}
             text = LOOKS_LIKE if serial.sent == serial.unit.serial else SENT_LOOKS_LIKE
+            text = text if self.is_open else LATE_LOOKS_LIKE
         detail = serial.unit.serial
         if serial.outcome is Outcome.DUPLICATE:
             detail = f"{detail}:{place}"

@@ -15,6 +15,7 @@ from replenishment.receiving import IncomingLot
 from serials.lot_dates import is_unlikely
 from serials.models import Lot
 from serials.queries.lots import LotName, NamedLots, lots_named
+from serials.services.lots import hold_lots
 
 NAME_LENGTH = 80
 LOT_LENGTH = 100
@@ -102,7 +103,7 @@ class Lots:
         if sent:
             self._make(sent)
             names = [name for name, _lot in sent]
-            self._named = NamedLots(lots_named(names).select_for_update(of=("self",)))
+            self._named = NamedLots(hold_lots(lots_named(names)).values())
         self._complete(sent)
 
     def find(self, sku_id: int, number: str) -> Lot | None:

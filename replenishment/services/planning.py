@@ -117,9 +117,9 @@ def generate_serials(
     `schemes` is SKU → the scheme that it had when somebody asked for this; None: just now. The statements do not grow
     with the quantity; where the next numbers are taken, each look for free ones goes twice as far as the one before.
 
-    Raises DomainError, naming the lines, where a SKU is not In/Out or a
-    line has serials already; Conflict where the replenishment is not Incomplete any more, or a SKU has another scheme
-    than in `schemes`: its numbers would look unlike those that were asked for.
+    Raises DomainError, naming the lines, where a SKU is not In/Out or a line has serials already; Conflict where the
+    replenishment is not Incomplete any more, or a SKU has another scheme than in `schemes`: its numbers would look
+    unlike those that were asked for; SchemeArchived where it is not in use any more.
     """
     found = locked(replenishment_id, Step.CHANGE)
     lines = list(

@@ -1,6 +1,7 @@
 """Taking back a receipt that somebody entered: its units are expected again, its pieces leave stock."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import connection, transaction
@@ -29,11 +30,12 @@ from replenishment.receiving import ENTERED
 from replenishment.services.accepting import say_what_arrived
 from replenishment.services.by_hand import refuse_other_system
 from replenishment.services.drafts import locked
-from replenishment.services.lot_dates import hold_lots, take_back
+from replenishment.services.lot_dates import hold_lots_of, take_back
 from replenishment.services.matching import case_source
 from replenishment.services.receiving import add_received, excess_of
 from replenishment.services.submitting import NAMED, hold_workflows
 from serials.lifecycle import Actor, Event, ProcessType
+from serials.models import Unit
 from serials.numbering import normalise
 from serials.services import Fact, Row, record_event
 
@@ -73,12 +75,13 @@ def undo(*, receipt_id: int, reason: str, actor: Person) -> Receipt:
     """Take a receipt back that somebody entered in Lotline.
 
     Planned units become Incoming again, others void; pieces leave the bins they were put in; what only this receipt
-    said of lots is forgotten. What it left to be settled
-    is settled with the same reason, and so is what other receipts brought too much of, where it is not too much any
-    more. Raises DomainError without a reason, for a receipt of a warehouse system and where
-    pieces are not there any more; Refused, naming them, where anything happened to a unit since; Conflict where it was
-    taken back already, the replenishment is closed, or a SKU's goods came as pieces and are units now, or the other way
-    round. Then nothing is written.
+    said of lots is forgotten. What it left to be settled is settled with the same reason, and so is what other receipts
+    brought too much of, where it is not too much any more.
+
+    Raises DomainError without a reason, for a receipt of a warehouse system and where pieces are not there any more;
+    Refused, naming them, where anything happened to a unit since; Conflict where it was taken back already, the
+    replenishment is closed, or a SKU's goods came as pieces and are units now, or the other way round. Then nothing is
+    written.
     """
     if not reason.strip():
         raise DomainError(_("Say why, in a few words."))
@@ -95,9 +98,10 @@ def undo(*, receipt_id: int, reason: str, actor: Person) -> Receipt:
     refuse_other_system(found)
     hold_workflows(found)
     _refuse_other_workflow(receipt)
-    hold_lots(receipt)
+    brought = _hold_units(receipt)
+    hold_lots_of(receipt)
     cause = {"actor_id": actor.pk, "process_id": found.number, "source": f"undo:{receipt.source}"}
-    pieces = _take_units_back(receipt, reason, cause)
+    pieces = _take_units_back(brought, reason, cause)
     pieces += _take_pieces_back(receipt, reason, cause)
     add_received(pieces, -1)
     _mark(receipt, reason, actor)
@@ -130,8 +134,8 @@ def _refuse_other_workflow(receipt: Receipt) -> None:
         raise Conflict(text % {"skus": ", ".join(codes)})
 
 
-def _take_units_back(receipt: Receipt, reason: str, cause: dict[str, object]) -> Counter[int]:
-    """How many units left which line."""
+def _hold_units(receipt: Receipt) -> list[tuple[int, int, int]]:
+    """The units that a receipt brought in, locked as receipts that come lock them: rows of BROUGHT_IN."""
     serials = list(
         ReceivedSerial.objects.filter(receipt_line__receipt=receipt, outcome__in=BY_UNIT).values_list(
             "receipt_line__sku_id", "serial", "receipt_line__line_id", "outcome"
@@ -148,10 +152,17 @@ def _take_units_back(receipt: Receipt, reason: str, cause: dict[str, object]) ->
     }
     with connection.cursor() as cursor:
         cursor.execute(BROUGHT_IN, params)
-        units = cursor.fetchall()
+        brought: list[tuple[int, int, int]] = cursor.fetchall()
+    held = Unit.objects.filter(pk__in=[unit for unit, _event, _line in brought]).order_by("pk")
+    list(held.select_for_update(of=("self",)).values_list("pk"))
+    return brought
+
+
+def _take_units_back(brought: Sequence[tuple[int, int, int]], reason: str, cause: dict[str, object]) -> Counter[int]:
+    """How many units left which line."""
     fact = Fact(Event.UNRECEIVE, Actor.WAREHOUSE, reason=reason.strip()[:400], **cause)  # type: ignore[arg-type]
-    record_event(fact, [Row(unit_id=unit, corrects_id=event) for unit, event, _line in units])
-    return Counter(line for _unit, _event, line in units)
+    record_event(fact, [Row(unit_id=unit, corrects_id=event) for unit, event, _line in brought])
+    return Counter(line for _unit, _event, line in brought)
 
 
 def _take_pieces_back(receipt: Receipt, reason: str, cause: dict[str, object]) -> Counter[int]:

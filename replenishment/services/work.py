@@ -26,6 +26,11 @@ def job_on(replenishment_id: int) -> Job | None:
     return at_work.job_on(subject_of(replenishment_id))
 
 
+def ended_on(replenishment_id: int) -> Job | None:
+    """The last job that worked on a replenishment, until its person has seen what became of it."""
+    return at_work.ended_on(subject_of(replenishment_id))
+
+
 def words_of(job: Job) -> str:
     """A sentence about a job that is in somebody's way."""
     words = {"job": job.title, "person": job.person or _("Lotline")}

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from oms.access import AccountRequest, require_role
 from oms.errors import DomainError
-from oms.models import EVERYONE, OFFICE, WAREHOUSE, Job, Role
+from oms.models import EVERYONE, OFFICE, WAREHOUSE, Job, JobState, Role
 from oms.numbers import whole_number
 from oms.queries.jobs import JobCard, job_card, visible_jobs
 from oms.queries.stock import system_of
@@ -71,7 +71,8 @@ def _open_to(request: AccountRequest, found: Replenishment) -> dict[str, Any]:
     job = _job_card(request, found)
     is_draft = found.status == Status.INCOMPLETE
     may_generate = request.membership.role in OFFICE and is_draft and not job
-    return {"job": job, "is_draft": is_draft, "may_generate": may_generate, **({} if job else _actions(request, found))}
+    own = {} if job else {"ended": _ended(request, found), **_actions(request, found)}
+    return {"job": job, "is_draft": is_draft, "may_generate": may_generate, **own}
 
 
 @never_cache
@@ -89,10 +90,24 @@ def at_work(request: AccountRequest, pk: int) -> HttpResponse:
 def _job_card(request: AccountRequest, found: Replenishment) -> JobCard | None:
     """The job that works on it; with links for those only who may open it."""
     job = work.job_on(found.pk)
+    return _card(request, job) if job else None
+
+
+def _card(request: AccountRequest, job: Job) -> JobCard:
+    card = job_card(job)
+    if not visible_jobs(request.membership).filter(pk=job.pk).exists():
+        card = replace(card, url="", cancel_url="", result_url="")
+    return card if job.person_id == request.user.pk else replace(card, dismiss_url="")
+
+
+def _ended(request: AccountRequest, found: Replenishment) -> dict[str, Any] | None:
+    """What became of the last job that worked on it."""
+    job = work.ended_on(found.pk)
     if job is None:
         return None
-    is_theirs = visible_jobs(request.membership).filter(pk=job.pk).exists()
-    return job_card(job) if is_theirs else replace(job_card(job), url="", cancel_url="")
+    words = {"job": job.title, "state": JobState(job.state).label}
+    text = job.message if job.state == JobState.FAILED else job.result.get("summary", "")
+    return {"job": _card(request, job), "title": _("%(job)s: %(state)s") % words, "text": text}
 
 
 def _costs(request: AccountRequest, lines: Sequence[queries.LineView]) -> dict[str, Any]:

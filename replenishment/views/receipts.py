@@ -25,6 +25,8 @@ from replenishment.views.documents import address, around
 
 SHOWN = 500
 """How many serials the page lists."""
+NAMED = 10
+"""How many serials that may be none "Accept all" names."""
 RAW_SHOWN = 50_000
 """How many characters of the raw fact it shows."""
 
@@ -46,6 +48,7 @@ def receipt(request: AccountRequest, pk: int) -> HttpResponse:
         "cases": queries.cases_of(row)[:50],
         "serials": serials[:SHOWN],
         "has_more": len(serials) > SHOWN,
+        "has_lots": any(serial.lot_id for serial in serials),
         "raw": raw[:RAW_SHOWN],
         "is_raw_cut": len(raw) > RAW_SHOWN,
         "secondary_actions": _actions(request, row),
@@ -97,15 +100,28 @@ def undo(request: AccountRequest, pk: int) -> HttpResponse:
 @require_role(OFFICE)
 def accept_all(request: AccountRequest, pk: int) -> HttpResponse:
     """Accept with one reason what waits on a replenishment and can be accepted."""
+    intro = _(
+        "What arrived although it was not expected is received after all. What cannot be accepted stays. A serial "
+        "that came in several receipts is received once; its other discrepancies stay, for somebody to look at it."
+    )
     words = {
         "page_title": _("Accept all"),
-        "intro": _(
-            "What arrived although it was not expected is received after all. What cannot be accepted stays. A serial "
-            "that came in several receipts is received once; its other discrepancies stay, for somebody to look at it."
-        ),
+        "intro": " ".join([intro, *_may_be_none(get_object_or_404(Replenishment, pk=pk))]),
         "hint": ACCEPT_HINT,
     }
     return _settle(request, pk, words, is_accepted=True)
+
+
+def _may_be_none(found: Replenishment) -> list[str]:
+    """A sentence about the serials that may be none."""
+    serials = accepting.doubtful(found)
+    text = ngettext(
+        "%(count)s looks like no serial, and would be one unit all the same: %(serials)s.",
+        "%(count)s look like no serials, and would be one unit each all the same: %(serials)s.",
+        len(serials),
+    )
+    named = ", ".join(serials[:NAMED]) + ("…" if len(serials) > NAMED else "")
+    return [text % {"count": f"{len(serials):,}", "serials": named}] if serials else []
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -55,9 +55,9 @@ def _send(request: AccountRequest, context: dict[str, Any], found: Replenishment
     lines, key = context["entries"].lines(), context["key"]
     try:
         known = by_hand.sent_before(found, lines, key)
-        if known is None and "sure" not in request.POST:
-            context["waits"] = _would_wait(context, found, lines)
-        if not context.get("waits"):
+        if known is None:
+            _ask_first(request, context, found, lines)
+        if "asked" not in context:
             return known or by_hand.receive(replenishment_id=found.pk, lines=lines, key=key, actor=request.user)
     except by_hand.AlreadySent as error:
         context |= {"fault": str(error), "sent": error.receipt, "key": uuid4().hex}
@@ -72,39 +72,53 @@ def receive_all(request: AccountRequest, pk: int) -> HttpResponse:
     """One question: did all that is missing arrive, just as it was planned?"""
     found = get_object_or_404(queries.documents(), pk=pk)
     form = AllForm(request.POST or None, link_id=found.link_id, initial={"key": uuid4().hex})
-    if request.method == "POST" and form.is_valid():
-        key, name = f"all-{form.cleaned_data['key']}", form.cleaned_data["bin"]
-        try:
-            made = by_hand.receive_expected(replenishment_id=pk, key=key, actor=request.user, bin_name=name)
-            return _done(request, made)
-        except DomainError as error:
-            form.add_error(None, str(error))
+    notes, asked = _notes(found)
+    if request.method == "POST" and form.is_valid() and (made := _send_all(request, form, found, asked)):
+        return _done(request, made)
     context = {
         **_head(request, found),
         "page_title": _("Receive all as expected"),
         "intro": _("Everything that is missing is received as it was planned: its serials, lots and quantities."),
         "form": form,
-        "notes": _notes(found),
+        "notes": notes,
+        "asked": asked,
         "submit_label": _("Receive all"),
         "cancel_url": address(request, "replenishment", pk=pk),
     }
     return render(request, "replenishment/receive_all.html", context, status=422 if form.errors else 200)
 
 
-def _notes(found: Replenishment) -> list[str]:
-    """What should be looked at before all of it is received as it was planned."""
+def _send_all(request: AccountRequest, form: AllForm, found: Replenishment, asked: str) -> Receipt | None:
+    """The receipt of all that is missing; None where the person is asked first or told why not: see the form then."""
+    if asked and request.POST.get("sure") != asked:
+        form.add_error(None, _("Nothing is received yet. Look at this first, then receive all."))
+        return None
+    key, name = f"all-{form.cleaned_data['key']}", form.cleaned_data["bin"]
     try:
-        checks = by_hand.look_at(found, by_hand.as_expected(found))
+        return by_hand.receive_expected(replenishment_id=found.pk, key=key, actor=request.user, bin_name=name)
+    except DomainError as error:
+        form.add_error(None, str(error))
+        return None
+
+
+def _notes(found: Replenishment) -> tuple[list[str], str]:
+    """What should be looked at before all of it is received as it was planned, and what names just that; both empty
+    where there is nothing.
+    """
+    try:
+        lines = by_hand.as_expected(found)
+        checks = by_hand.look_at(found, lines)
     except DomainError:  # told when it is asked for
-        return []
+        return [], ""
     lotless = sum(check.lotless for check in checks)
     text = ngettext(
         "%(count)s serial gets no lot, because its line has several: receive that line by itself to say which.",
         "%(count)s serials get no lot, because their lines have several: receive those by themselves to say which.",
         lotless,
     )
-    notes = [said for check in checks for said in check.questions]
-    return [*notes[:SHOWN_NOTES], *([text % {"count": f"{lotless:,}"}] if lotless else [])]
+    notes = [said for check in checks for said in (*check.questions, *check.doubts)]
+    notes = [*notes[:SHOWN_NOTES], *([text % {"count": f"{lotless:,}"}] if lotless else [])]
+    return notes, by_hand.digest(lines, checks) if notes else ""
 
 
 @require_POST
@@ -171,11 +185,15 @@ def _filled(request: AccountRequest, found: Replenishment, page: Page[Replenishm
     return data
 
 
-def _would_wait(context: dict[str, Any], found: Replenishment, lines: list[IncomingLine]) -> int:
-    """How many things would wait for somebody; the checks that say so go into the context, by line."""
+def _ask_first(
+    request: AccountRequest, context: dict[str, Any], found: Replenishment, lines: list[IncomingLine]
+) -> None:
+    """Ask about what is not as expected, unless just that was shown before: the checks by line, and their digest."""
     checks = by_hand.look_at(found, lines)
-    context["checks"] = {line.position: check for line, check in zip(lines, checks, strict=True)}
-    return sum(check.waiting for check in checks)
+    asked = by_hand.digest(lines, checks)
+    if any(check.asked for check in checks) and request.POST.get("sure") != asked:
+        shown = {line.position: check for line, check in zip(lines, checks, strict=True)}
+        context |= {"asked": asked, "checks": shown, "waits": sum(check.waiting for check in checks)}
 
 
 def _key(data: QueryDict) -> str:

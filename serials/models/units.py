@@ -41,10 +41,9 @@ class Lot(AccountModel):
 class Unit(AccountModel):
     """One physical unit with a serial number: a row of the Serials grid. Written by the ledger only.
 
-    `serial` is kept as typed; `serial_key` is its normalised form, unique for the SKU. `order_line` is the line
-    that the
-    unit is reserved for, or was shipped on. `last_event` and `last_source` are those of the last event that was not an
-    annotation.
+    `serial` is kept as typed; `serial_key` is its normalised form, unique for the SKU. `order_line` is the line that
+    the unit is reserved for, or was shipped on. `last_event` and `last_source` are those of the last event that was not
+    an annotation.
     """
 
     sku = AccountKey(Sku, on_delete=models.PROTECT, related_name="units")

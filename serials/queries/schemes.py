@@ -39,8 +39,16 @@ def live_schemes() -> QuerySet[NumberScheme]:
 
 
 def default_scheme() -> NumberScheme | None:
-    """The scheme of SKUs that name none; None before the account's first number."""
-    return live_schemes().first()
+    """The scheme of SKUs that name none; None before the account's first number, and where a restore archived it.
+
+    Another one never takes its place by itself: its numbers would look like nobody's choice.
+    """
+    return live_schemes().filter(is_default=True).first()
+
+
+def lacks_default() -> bool:
+    """Whether the account has schemes, but none for SKUs that name none: an admin has to choose one."""
+    return NumberScheme.objects.exists() and default_scheme() is None
 
 
 def low_schemes() -> list[NumberScheme]:
@@ -55,7 +63,7 @@ def low_words(found: Iterable[NumberScheme]) -> str:
 
 
 def schemes_of(sku_ids: Collection[int]) -> dict[int, int | None]:
-    """SKU id → the id of the scheme that its numbers come from; None: there is none yet. Two queries."""
+    """SKU id → the id of the scheme that its numbers come from; None: there is none (yet). Two queries."""
     rows = SkuNumbering.objects.filter(sku__in=sku_ids, scheme__isnull=False).values_list("sku_id", "scheme_id")
     chosen: dict[int, Any] = dict(rows)
     default = default_scheme()

@@ -1,9 +1,8 @@
 """The ledger: the one writer of a unit's status, bin, history and stock.
 
 `record_event` takes one unit or a hundred thousand in the same number of statements. The rows of a call are staged in a
-temporary table, the units are locked in one order, and one join with the event's table (`lifecycle.outcomes`)
-decides what
-each becomes. If any of them may not, nothing is written. Units, history and stock change in one transaction.
+temporary table, the units are locked in one order, and one join with the event's table (`lifecycle.outcomes`) decides
+what each becomes. If any of them may not, nothing is written. Units, history and stock change in one transaction.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

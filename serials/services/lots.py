@@ -1,30 +1,48 @@
 """What a lot says of itself: corrected by a person, with the audit log."""
 
+from collections.abc import Collection, Iterable
 from datetime import date
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _, gettext_lazy, ngettext
 
 from oms import outbox
 from oms.errors import DomainError
-from oms.models import Discrepancy, DiscrepancyKind, Person
+from oms.models import AuditEntry, Discrepancy, DiscrepancyKind, Person
 from oms.services import audit
 from oms.services.discrepancies import CLOSED, Acceptance, close_discrepancies
 from serials.models import Lot
 from serials.queries.lots import find_lot, printed_count
 
-CORRECTED = "correct"
-"""The action of the audit log that says: a person decided on what the lot says, whatever facts say."""
+DECIDED = ("correct", "keep")
+"""The actions of the audit log that say: a person decided on what the lot says, whatever facts say."""
+
+
+def hold_lots(rows: QuerySet[Lot]) -> dict[int, Lot]:
+    """Lock lots by their ids, after the units that are held; id → lot, with its SKU.
+
+    Their keys stay as they are: who only refers to a lot, as a unit that moves does, does not wait for them.
+    """
+    held = rows.select_related("sku").order_by("pk").select_for_update(of=("self",), no_key=True)
+    return {lot.pk: lot for lot in held}
 
 
 @transaction.atomic
 def correct_expiry(*, lot_id: int, expires_on: date | None, reason: str, actor: Person | None) -> Lot:
     """Give a lot another expiry, wherever it lies; its units' history is not touched. Recorded in the audit log."""
-    lot: Lot = Lot.objects.select_for_update(of=("self",)).select_related("sku").get(pk=lot_id)
+    lot = hold_lots(Lot.objects.filter(pk=lot_id))[lot_id]
     record_expiry(lot, expires_on, action="correct", reason=reason, actor=actor)
     lot.expires_on = expires_on
     lot.save(update_fields=["expires_on"])
     return lot
+
+
+def decided_expiries(lot_ids: Collection[int]) -> dict[int, date | None]:
+    """Of these lots, those whose expiry a person decided on → what they decided last; None is: it has none."""
+    rows = AuditEntry.objects.filter(kind="lot", action__in=DECIDED, object_id__in=list(lot_ids)).order_by("pk")
+    said = {row.object_id: row.changes["expiry"][1] for row in rows if row.object_id}
+    return {pk: date.fromisoformat(day) if day else None for pk, day in said.items()}
 
 
 def record_expiry(lot: Lot, expires_on: date | None, *, action: str, reason: str, actor: Person | None) -> None:
@@ -95,21 +113,34 @@ def _told(case: Discrepancy) -> str:
     return text % {"count": f"{count:,}", "day": known or _("none")}
 
 
+def _held(cases: Iterable[Discrepancy]) -> dict[int, Lot]:
+    """Case → its lot, locked; those of which it is not known any more are left out."""
+    named = {case.pk: lot.pk for case in cases if (lot := _lot_of(case))}
+    held = hold_lots(Lot.objects.filter(pk__in=named.values()))
+    return {case: held[lot] for case, lot in named.items()}
+
+
 def _take(cases: list[Discrepancy], reason: str) -> None:
     """The lot has the date that was sent from now on."""
+    held = _held(cases)
     for case in cases:
         sent, _known = _days(case)
-        lot = _lot_of(case)
-        if lot:
-            lot = correct_expiry(lot_id=lot.pk, expires_on=sent, reason=reason, actor=case.closed_by)
-            settle_agreed(lot, reason=_("The lot has this expiry now."), actor=case.closed_by)
+        lot = correct_expiry(lot_id=held[case.pk].pk, expires_on=sent, reason=reason, actor=case.closed_by)
+        settle_agreed(lot, reason=_("The lot has this expiry now."), actor=case.closed_by)
         outbox.publish(CLOSED, case)
+
+
+def _keep(cases: list[Discrepancy], reason: str) -> None:
+    """The lot keeps the date that it has, whatever becomes of the fact that said so. Recorded in the audit log."""
+    for lot in {lot.pk: lot for lot in _held(cases).values()}.values():
+        record_expiry(lot, lot.expires_on, action="keep", reason=reason, actor=cases[0].closed_by)
 
 
 EXPIRY = Acceptance(
     gettext_lazy("The lot has the expiry that was sent from now on, wherever it lies."),
     gettext_lazy("The lot stays as it is."),
     _take,
+    _keep,
     answers=_answers,
     told=_told,
 )

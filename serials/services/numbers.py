@@ -13,6 +13,7 @@ from oms.tenancy import current_account_id
 from serials.models import NumberScheme
 from serials.numbering.check_characters import Check
 from serials.numbering.schemes import Alphabet, Scheme
+from serials.queries.schemes import lacks_default, live_schemes
 
 # One statement, so two people who generate at once get two blocks. The row stays locked until the caller commits.
 # Who waited for the row has it by the id that was looked up before: whether it is archived is asked again, of the row.
@@ -20,8 +21,7 @@ RESERVE = """
 UPDATE serials_numberscheme SET next_counter = next_counter + %(count)s
 WHERE account_id = %(account)s
   AND id = (SELECT id FROM serials_numberscheme WHERE account_id = %(account)s AND NOT is_archived
-              AND (%(scheme)s::bigint IS NULL OR id = %(scheme)s::bigint)
-            ORDER BY is_default DESC, id LIMIT 1)
+              AND CASE WHEN %(scheme)s::bigint IS NULL THEN is_default ELSE id = %(scheme)s::bigint END)
   AND NOT is_archived AND next_counter + %(count)s <= length(alphabet)::numeric ^ width
 RETURNING prefix, width, alphabet, check_kind, next_counter - %(count)s
 """
@@ -32,7 +32,7 @@ class NumbersExhausted(DomainError):
 
 
 class SchemeArchived(DomainError):
-    """The scheme that numbers were to come from is not in use any more; nothing was reserved."""
+    """The scheme that numbers were to come from, or the default, is not in use any more; nothing was reserved."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,10 @@ def reserve_block(*, count: int, scheme_id: int | None = None) -> Block:
     """Take `count` numbers, at least one, that nobody else gets and that are never given again.
 
     They come from that scheme, and from the account's default where none is named; its date parts are today's. The
-    account's first use makes its default scheme. Raises SchemeArchived where the named one was archived meanwhile:
-    other numbers than those that were asked for are never given in its place; NumbersExhausted where it has fewer left.
+    account's first use makes its default scheme.
+
+    Raises SchemeArchived where the named one, or the default, was archived meanwhile: other numbers than those that
+    were asked for are never given in its place; NumbersExhausted where it has fewer left.
     """
     if count < 1:
         raise ValueError(f"A block has at least one number, not {count}.")
@@ -83,12 +85,19 @@ def _reserve_of_first_scheme(count: int, scheme_id: int | None) -> Block | None:
 
 
 def _refuse_archived(scheme_id: int | None) -> None:
+    if scheme_id is None and lacks_default() and live_schemes().exists():
+        raise SchemeArchived(
+            _(
+                "No number scheme is the default any more, and the SKU names none. Nothing was generated: an admin "
+                "chooses a default under Settings, Number schemes, or a scheme on the SKU's page. Then generate again."
+            )
+        )
     row = NumberScheme.objects.filter(pk=scheme_id).first() if scheme_id else None
     if scheme_id is not None and (row is None or row.is_archived):
         raise SchemeArchived(
             _(
-                "The number scheme “%(name)s” was archived a moment ago. Nothing was generated: look which scheme the "
-                "SKU has now, then generate again."
+                "The number scheme “%(name)s” is archived. Nothing was generated: look which scheme the SKU has now, "
+                "then generate again."
             )
             % {"name": row.name if row else scheme_id}
         )

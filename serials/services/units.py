@@ -85,9 +85,8 @@ def move_units(*, unit_ids: Collection[int], to: Bin, by: By, process_id: str = 
 def ship_units(*, rows: Iterable[Row], line: OrderLine, by: By, process_id: str = "") -> Recorded:
     """Units leave on one order line.
 
-    `rows` name units by id, or by serial for a SKU whose workflow is Out or Out in Bulk (with `is_new_allowed`),
-    where the
-    bin is the one that the quantity is taken from. Raises Refused for a unit that is reserved for another line.
+    `rows` name units by id, or by serial for a SKU whose workflow is Out or Out in Bulk (with `is_new_allowed`), where
+    the bin is the one that the quantity is taken from. Raises Refused for a unit that is reserved for another line.
     """
     number = line.order.number
     own = [replace(row, order_line_id=line.pk) for row in rows]

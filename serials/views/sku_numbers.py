@@ -28,6 +28,7 @@ def card(sku: Sku, role: str) -> dict[str, Any]:
         "title": _("Serial numbers"),
         "template": "serials/_numbering_card.html",
         "scheme": scheme,
+        "lacks_default": scheme is None and queries.lacks_default(),
         "is_own": bool(row and row.scheme),
         "preview": scheme and queries.Preview(scheme.scheme, scheme.next_counter, timezone.localdate()),
         "rule": row and str(row.rule),

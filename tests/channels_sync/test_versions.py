@@ -12,12 +12,14 @@ from channels_sync.queries.tenants import tenant
 from channels_sync.services import applying
 from channels_sync.services.push import push
 from oms import outbox
-from oms.errors import Conflict
-from oms.models import Stock
+from oms.errors import Conflict, DomainError
+from oms.models import Discrepancy, Stock
+from oms.services.discrepancies import accept_discrepancies
 from oms.tenancy import account_context
-from replenishment.models import Receipt
+from replenishment.models import Outcome, Receipt, ReceiptLine, ReceivedSerial
 from replenishment.queries import cases_of
 from replenishment.services import submitting
+from replenishment.services.accepting import settle_many
 from serials.models import Lot, Unit, UnitEvent
 from tests.channels_sync.warehouse import LOCKS_WAITED_FOR, state_of, units
 from tests.factories import make_serialized_sku, make_sku
@@ -263,3 +265,28 @@ def test_a_case_belongs_to_its_own_document(account_a, ana, warehouse, connectio
         first, second = Receipt.objects.order_by("pk")
         assert [case.subject_id for case in cases_of(first)] == [first.pk]
         assert not cases_of(second).exists()
+
+
+def test_what_an_older_release_kept_as_one_case_is_accepted_once_its_message_is_replayed(
+    account_a, ana, warehouse, connection, told, ask, seen
+):
+    """It kept what came after the end without its SKU and its serials."""
+    with account_context(account_a):
+        sku = make_serialized_sku()
+    made = told((sku, 3), planned=False)
+    unit = {"serial": "A-1", "bin": "A-01-1"}
+    warehouse.receive(made.number, [{**warehouse.order(made.number)["lines"][0], "quantity": 1, "units": [unit]}])
+    with account_context(account_a):
+        submitting.cancel(replenishment_id=made.pk, reason="Bought elsewhere", actor=ana)
+    ask()
+    (case,) = seen(Discrepancy)
+    with account_context(account_a):
+        Discrepancy.objects.update(sku=None, serial="", summary=f"{made.number} is not open, but {sku.code} arrived.")
+        ReceiptLine.objects.update(sku=None, line=None)
+        ReceivedSerial.objects.update(outcome=Outcome.SAVED)
+        with pytest.raises(DomainError, match="Replay its message"):
+            accept_discrepancies(discrepancy_ids=[case.pk], reason="Keep it", actor=ana)
+        applying.replay(message_id=seen()[0].pk, actor=ana)
+        settle_many(replenishment_id=made.pk, reason="Keep it", actor=ana, is_accepted=True)
+    assert [row.is_open for row in seen(Discrepancy)] == [False, False]
+    assert {status for status, _bin in units(account_a).values()} == {"ready"}

@@ -204,6 +204,21 @@ def test_a_number_that_became_void_since_it_came_is_accepted_too(in_a):
     assert (unit.status, unit.is_void, unit.process_id) == ("ready", False, made.number)
 
 
+@pytest.mark.parametrize("is_over", [True, False])
+def test_what_may_be_no_serial_says_so_before_all_of_it_is_accepted(account_a, client_for, olga, is_over):
+    with account_context(account_a):
+        sku = make_serialized_sku()
+        made = cancelled((sku, 9)) if is_over else make_submitted((sku, 9))
+        receive(made, incoming_line(sku, serials=["A001-A005", "ODD-1"]))
+        words = {case.serial: case.summary for case in Discrepancy.objects.all()}
+    doubt = "looks like a range of serials"
+    assert [doubt in words[serial] for serial in ("A001-A005", "ODD-1")] == [True, False]
+    page = text_of(client_for(olga).get(f"/acme/replenishments/{made.pk}/accept/"))
+    assert "1 looks like no serial" in page
+    assert "A001-A005 (a range of serials)" in page
+    assert "ODD-1" not in page
+
+
 def test_a_case_of_before_that_names_no_sku_is_only_settled(in_a):
     made, _before, _after = late_serial()
     Discrepancy.objects.update(sku=None)

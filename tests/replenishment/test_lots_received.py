@@ -1,16 +1,16 @@
 """Lots of what arrives: their dates, kept, corrected and taken back; which serial is of which; what has expired."""
 
+import re
 from datetime import date
 
 import pytest
-from django.utils import timezone
 
 from oms import outbox
 from oms.models import AuditEntry, Discrepancy, Stock
 from oms.services.discrepancies import accept_discrepancies, close_discrepancy
 from oms.tenancy import account_context
 from replenishment.lifecycle import Status
-from replenishment.models import Receipt, ReplenishmentLot
+from replenishment.models import ReplenishmentLot
 from replenishment.planned_lots import serial_rows
 from replenishment.receiving import IncomingLot
 from replenishment.services import by_hand, planning, submitting
@@ -22,7 +22,7 @@ from serials.queries.prints import usual_choice
 from serials.queries.units import labels_of
 from serials.services.prints import record_print
 from tests.factories import make_bin, make_serialized_sku, make_sku
-from tests.replenishment.browsing import text_of
+from tests.replenishment.browsing import insist, text_of
 from tests.replenishment.entered import enter, units
 from tests.replenishment.factories import incoming, incoming_line, line_of, make_replenishment, make_submitted
 
@@ -124,7 +124,8 @@ def test_the_office_takes_the_other_expiry_or_keeps_the_known_one(office, accoun
     with account_context(account_a):
         assert expiry() == (RIGHT if is_taken else TYPO)
         log = [(row.action, row.actor, row.changes["expiry"]) for row in AuditEntry.objects.filter(kind="lot")]
-        assert log == ([("correct", olga, ["2038-01-31", "2037-01-31"])] if is_taken else [])
+        decided = ("correct", olga, ["2038-01-31", "2037-01-31"]), ("keep", olga, ["2038-01-31", "2038-01-31"])
+        assert log == [decided[not is_taken]]
         assert [label.expires_on for label in labels_of(Unit.objects.filter(serial="EXPL-1")).labels()] == [expiry()]
 
 
@@ -149,88 +150,41 @@ def test_a_date_that_somebody_decided_on_is_not_taken_back(in_a, wes, olga):
     assert made.status == Status.PARTIAL
 
 
-# --- days that are hardly meant, and that are over --------------------------------------------------------------------
-@pytest.mark.parametrize("day", [LATE, date(27, 1, 31), date(1999, 12, 31)])
-def test_a_day_that_is_hardly_meant_is_asked_about_by_hand_and_a_case_from_a_system(floor, account_a, day):
+@pytest.mark.parametrize("is_all", [True, False])
+def test_a_date_that_somebody_kept_is_not_taken_back(office, account_a, wes, olga, is_all):
     with account_context(account_a):
         made = make_submitted((make_sku(), 9), planned=False)
-        pk = line_of(made).pk
-        apply_receipt(incoming(made, incoming_line(line_of(made).sku, quantity=1, lots=[lot(day)])), source="wms:1")
-        case = Discrepancy.objects.get()
-        assert (case.kind, expiry(), case.raw["sent"]) == ("lot_expiry", None, day.isoformat())
-        assert "hardly meant" in case.summary
-        accept_discrepancies(discrepancy_ids=[case.pk], reason="A stone", actor=None)
-        assert expiry() == day
-        Lot.objects.all().update(expires_on=None)
-    data = {"key": "k1", f"line{pk}-quantity": "1", f"line{pk}-lot0_number": "NEW", f"line{pk}-lot0_expires": str(day)}
-    page = floor.post(f"/acme/replenishments/{made.pk}/receive/", data)
-    assert (page.status_code, f"the expiry {day} is" in text_of(page)) == (422, True)
-    with account_context(account_a):
-        assert Receipt.objects.count() == 1
-    assert floor.post(f"/acme/replenishments/{made.pk}/receive/", {**data, "sure": "1"}).status_code == 302
-    with account_context(account_a):
-        assert Lot.objects.get(number="NEW").expires_on == day
-
-
-def test_a_day_within_fifty_years_is_nobody_s_business(in_a):
-    today = timezone.localdate()
-    made = make_submitted((make_sku(), 9), planned=False)
-    edge = today.replace(year=today.year + 50, day=min(today.day, 28))
-    apply_receipt(incoming(made, incoming_line(line_of(made).sku, quantity=1, lots=[lot(edge)])), source="wms:1")
-    assert (expiry(), Discrepancy.objects.exists()) == (edge, False)
-
-
-def test_expired_goods_are_asked_about_and_wait_for_the_office(floor, account_a):
-    with account_context(account_a):
-        made = make_submitted((make_sku(), 9), planned=False)
-        pk = line_of(made).pk
-    data = {
-        "key": "k1",
-        f"line{pk}-quantity": "2",
-        f"line{pk}-lot0_number": "OLD1",
-        f"line{pk}-lot0_expires": "2025-01-31",
-    }
-    page = floor.post(f"/acme/replenishments/{made.pk}/receive/", data)
-    assert (page.status_code, "Lot OLD1 expired on 2025-01-31." in text_of(page)) == (422, True)
-    assert floor.post(f"/acme/replenishments/{made.pk}/receive/", {**data, "sure": "1"}).status_code == 302
-    with account_context(account_a):
-        case = Discrepancy.objects.get()
-        assert (case.kind, Stock.objects.get().quantity) == ("lot_expired", 2)
-        close_discrepancy(discrepancy_id=case.pk, reason="Goes back", actor=None)
         sku = line_of(made).sku
-        apply_receipt(incoming(made, incoming_line(sku, quantity=1, lots=[lot(number="OLD1")])), source="wms:1")
-        assert Discrepancy.objects.filter(is_open=True).get().summary == (
-            f"Lot OLD1 of {sku.code} had expired on 2025-01-31 when it was received."
-        )
+        first = enter(made, wes, incoming_line(sku, quantity=1, position=1, lots=[lot(TYPO)]))
+        enter(made, wes, incoming_line(sku, quantity=1, position=1, lots=[lot(RIGHT)]), key="k2")
+        case = Discrepancy.objects.get()
+    address = f"/acme/replenishments/{made.pk}/refuse/" if is_all else f"/acme/discrepancies/{case.pk}/close/"
+    assert office.post(address, {"reason": "See the carton"}).status_code == 302
+    with account_context(account_a):
+        undo(receipt_id=first.pk, reason="One too many", actor=wes)
+        assert expiry() == TYPO
+        assert AuditEntry.objects.get(kind="lot").action == "keep"
 
 
-def test_the_expiry_day_itself_is_still_good(in_a, wes):
-    made = make_submitted((make_sku(), 9), planned=False)
-    said = incoming_line(line_of(made).sku, quantity=1, position=1, lots=[lot(timezone.localdate())])
-    assert by_hand.look_at(made, [said])[0].questions == []
-    enter(made, wes, said)
-    assert not Discrepancy.objects.exists()
-
-
-def test_an_expiry_that_is_known_otherwise_is_told_before_it_waits(in_a, wes):
+def test_a_lot_that_was_left_without_a_date_has_none_again(in_a, wes, olga):
+    """What a system sent and the office did not want does not come back by an undo."""
     made = make_submitted((make_sku(), 9), planned=False)
     sku = line_of(made).sku
-    enter(made, wes, incoming_line(sku, quantity=1, position=1, lots=[lot(TYPO)]))
-    check = by_hand.look_at(made, [incoming_line(sku, quantity=1, position=1, lots=[lot(RIGHT)])])[0]
-    assert "known as 2038-01-31, not 2037-01-31" in check.questions[0]
-    assert check.waiting == 1
+    apply_receipt(incoming(made, incoming_line(sku, quantity=1, lots=[lot(LATE)])), source="wms:1")
+    close_discrepancy(discrepancy_id=Discrepancy.objects.get().pk, reason="Cannot be", actor=olga, is_refused=True)
+    receipt = enter(made, wes, incoming_line(sku, quantity=1, position=1, lots=[lot(RIGHT)]))
+    assert expiry() == RIGHT
+    undo(receipt_id=receipt.pk, reason="Twice", actor=wes)
+    assert expiry() is None
 
 
-def test_receive_all_says_what_to_look_at(floor, account_a):
-    with account_context(account_a):
-        made = make_replenishment((make_serialized_sku(), 2))
-        planning.add_serials(line_id=line_of(made).pk, serials=["A", "B"], actor=None)
-        for number, day in (("OLD1", date(2025, 1, 31)), ("NEW1", RIGHT)):
-            ReplenishmentLot.objects.create(line=line_of(made), number=number, expires_on=day, quantity=1)
-        submitting.submit(replenishment_id=made.pk, actor=None)
-    page = text_of(floor.get(f"/acme/replenishments/{made.pk}/receive/all/"))
-    assert "Lot OLD1 expired on 2025-01-31." in page
-    assert "2 serials get no lot" in page
+def test_a_date_that_nobody_was_asked_about_does_not_come_back_by_an_undo(in_a, wes):
+    made = make_submitted((make_sku(), 9), planned=False)
+    sku = line_of(made).sku
+    apply_receipt(incoming(made, incoming_line(sku, quantity=1, lots=[lot(LATE)])), source="wms:1")
+    receipt = enter(made, wes, incoming_line(sku, quantity=1, position=1, lots=[lot(RIGHT)]))
+    undo(receipt_id=receipt.pk, reason="Twice", actor=wes)
+    assert (expiry(), Discrepancy.objects.get().is_open) == (None, True)
 
 
 # --- which serial is of which lot -------------------------------------------------------------------------------------
@@ -255,6 +209,8 @@ def test_each_serial_stands_under_its_lot(floor, account_a):
         found = dict(Unit.objects.values_list("serial", "lot__number"))
         assert found == {"LW1": "WA", "LW2": "WA", "LW3": "WB", "LW4": "WB"}
         assert sorted(Stock.objects.values_list("quantity", flat=True)) == [2, 2]
+    shown = re.sub(r"\s+", " ", text_of(floor.get(answer.url)))
+    assert all(shown.count(f'data-label="Lot">{number}</td>') == 2 for number in ("WA", "WB"))
     other = data | {f"line{pk}-lot0_serials": "LW1\nLW3", f"line{pk}-lot1_serials": "LW2\nLW4"}
     assert "was sent before" in text_of(floor.post(f"/acme/replenishments/{made.pk}/receive/", other))
 
@@ -270,7 +226,7 @@ def test_where_it_is_not_said_the_page_says_that_they_get_none(floor, account_a)
         text = text_of(floor.post(page, data))
         assert "3 without their lot" in text
         assert "Enter each serial under its lot" in text
-    assert floor.post(f"/acme/replenishments/{made.pk}/receive/", {**data, "sure": "1"}).status_code == 302
+    assert insist(floor, f"/acme/replenishments/{made.pk}/receive/", data).status_code == 302
     with account_context(account_a):
         found = dict(Unit.objects.values_list("serial", "lot__number"))
         assert found == {"LW1": None, "LW2": None, "LW3": None, "LW4": "WB"}
@@ -371,6 +327,3 @@ def test_both_labels_of_a_unit_say_what_it_is(in_a, wes):
     assert both(made) == {("ORDERED", TYPO)}
     enter(made, wes, line(made, "EXPL-2"), key="k2")
     assert both(made) == {("", None)}, "it came without a lot"
-
-
-# --- days that are hardly meant, where they are planned ---------------------------------------------------------------

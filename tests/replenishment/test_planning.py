@@ -46,7 +46,7 @@ def test_a_block_is_one_statement(in_a):
 
 
 def test_a_scheme_that_is_used_up_says_so_and_gives_nothing(in_a):
-    NumberScheme.objects.create(prefix="X", width=2, first_counter=98, next_counter=98)
+    NumberScheme.objects.create(prefix="X", width=2, first_counter=98, next_counter=98, is_default=True)
     with pytest.raises(NumbersExhausted):
         reserve_block(count=3)
     assert list(reserve_block(count=2)) == ["X98", "X99"]

@@ -14,8 +14,8 @@ from replenishment.services import by_hand
 from replenishment.services.receiving import apply_receipt
 from serials.models import Unit
 from tests.factories import make_bin, make_serialized_sku, make_sku, make_warehouse_link
+from tests.replenishment.browsing import sure_of, text_of
 from tests.replenishment.factories import incoming, incoming_line, line_of, make_submitted
-from tests.replenishment.test_views import text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -80,7 +80,7 @@ def test_what_is_not_as_expected_is_asked_about_first(floor, account_a, made):
     assert "Receive, and ask the office" in page
     with account_context(account_a):
         assert not Receipt.objects.exists()
-    answer = post(floor, made, data, sure="1")
+    answer = post(floor, made, data, sure=sure_of(page))
     assert answer.status_code == 302
     assert "is not among the planned serials" in text_of(floor.get(answer.url))
 
@@ -98,6 +98,11 @@ def test_what_is_not_as_expected_is_asked_about_first(floor, account_a, made):
         ({"serials": "SN00000001", "lot0_number": "L", "lot0_quantity": "2"}, "add up to 2"),
         ({"serials": "SN00000001", "lots": "2", "lot0_number": "L", "lot1_number": "M"}, "How many are of this lot"),
         ({"serials": "SN00000001", "lots": "1", "lot0_number": "L", "lot1_number": "M"}, "How many are of this lot"),
+        (
+            {"quantity": "2", "lots": "2", "lot0_number": "A", "lot0_quantity": "2", "lot1_number": "B"},
+            "How many are of",
+        ),
+        ({"lot0_number": "L"}, "How many are of this lot"),
         ({"serials": "SN0\0"}, "Null characters"),
     ],
 )
@@ -175,7 +180,7 @@ def test_too_many_of_one_line_hide_no_shortage_of_another(floor, account_a, two_
     page = text_of(post(floor, two_lots, data))
     assert "3 more than expected" in page
     assert "what is more than expected is put into stock and the office is asked about it" in page
-    assert post(floor, two_lots, data, sure="1").status_code == 302
+    assert post(floor, two_lots, data, sure=sure_of(page)).status_code == 302
     for address in ("", "receive/"):
         page = text_of(floor.get(f"/acme/replenishments/{two_lots.pk}/{address}"))
         assert "5 of 11 received, 3 too many" in " ".join(page.split())
@@ -369,14 +374,14 @@ def test_what_an_undone_receipt_brought_is_missing_until_another_brings_it(floor
     today = "&received_from=2020-01-01"
     with account_context(account_a):
         data = line_data(made, serials="SN00000001\nSN00000002")
-    url = post(floor, made, data, sure="1").url
+    url = post(floor, made, data).url
     assert len(rows(today)) == 2
     floor.post(f"{url}undo/", {"reason": "Wrong pallet"})
     assert rows() == [[f"SN0000000{n}", "Missing", "Incoming", "", ""] for n in (1, 2, 3)]
     assert rows(today) == []
     with account_context(account_a):
         data = line_data(made, serials="SN00000001", key="k2")
-    post(floor, made, data, sure="1")
+    post(floor, made, data)
     ((serial, state, status, when, receipt),) = rows(today)
     assert (serial, state, status, receipt) == ("SN00000001", "Received", "Ready", f"{made.number}-2")
     assert when

@@ -189,6 +189,17 @@ def test_a_scan_fills_in_what_was_left_empty_and_is_asked_about_where_it_contrad
     assert [found["A-2"], found["A-3"].upper()] == ["LOT9", "LOT7"]
 
 
+def test_a_lot_of_which_no_scan_is_left_is_asked_about(enter, account_a):
+    lots = {"lots": "2", "lot0_number": "LOT7", "lot1_number": "LOT8"}
+    answer = enter(f"{SCAN}A-1\n{SCAN}A-2", **lots)
+    assert (answer.status_code, text_of(answer).count("How many are of this lot?")) == (422, 2), (
+        "there, and in the list"
+    )
+    assert enter(f"{SCAN}A-1\n{SCAN}A-2", **lots, lot1_quantity="0").status_code == 302
+    with account_context(account_a):
+        assert Lot.objects.get().number == "LOT7"
+
+
 @pytest.mark.parametrize(
     ("text", "code"),
     [

@@ -11,7 +11,8 @@ from replenishment.models import PlannedSerial, Replenishment
 from replenishment.services import planning, submitting, work
 from replenishment.services.drafts import locked
 from replenishment.views import planning as planning_views
-from serials.models import SkuNumbering
+from serials.models import NumberScheme, SkuNumbering
+from serials.numbering.rules import Rule
 from serials.numbering.schemes import Scheme
 from serials.services import schemes
 from tests.factories import make_serialized_sku
@@ -82,7 +83,7 @@ def test_the_page_shows_the_job_and_then_what_came_of_it(web, account_a, draft, 
     assert "Submit Replenishment" in text_of(web.get(own))
 
 
-@pytest.mark.commits("two who work at once, each with a connection of its own")
+@pytest.mark.commits("a job commits each of its steps")
 def test_the_job_itself_is_not_in_its_own_way(account_a, web, draft):
     with account_context(account_a):
         start(web, draft)
@@ -123,8 +124,36 @@ def test_who_submits_while_the_job_is_being_queued_is_told(account_a, olga):
         assert Replenishment.objects.get().status == Status.INCOMPLETE
 
 
+@pytest.mark.commits("a job commits each of its steps")
+def test_what_became_of_the_last_job_is_said_until_its_person_has_seen_it(account_a, web, draft, client_for, olga, wes):
+    own = f"/acme/replenishments/{draft.pk}/"
+    with account_context(account_a):
+        scheme = make_scheme(Scheme("OWN-", 6))
+        SkuNumbering.objects.create(sku=Sku.objects.get(), scheme=scheme)
+        make_scheme(Scheme("OTHER-", 6))
+        start(web, draft)
+        job = Job.objects.get()
+        schemes.archive_scheme(scheme_id=scheme.pk, actor=None)
+    assert jobs.run(account_a.pk, job.pk) == JobState.FAILED
+    title, why = f"Serials of {draft.number}: Failed", "was changed or archived since this was asked for"
+    for client, may_dismiss in ((web, True), (client_for(wes), False)):
+        page = text_of(client.get(own))
+        assert (title in page, why in page) == (True, True)
+        assert (f"/acme/jobs/{job.pk}/dismiss/" in page) == may_dismiss
+        assert (f'href="/acme/jobs/{job.pk}/"' in page) == may_dismiss
+    with account_context(account_a):
+        start(web, draft)
+        again = Job.objects.latest("pk")
+    page = text_of(web.get(own))
+    assert (title in page, 'id="at-work"' in page) == (False, True)
+    assert jobs.run(account_a.pk, again.pk) == JobState.DONE
+    assert f"The serials of {draft.number} are generated." in text_of(web.get(own))
+    web.post(f"/acme/jobs/{again.pk}/dismiss/")
+    assert f"Serials of {draft.number}: " not in text_of(web.get(own))
+
+
 # --- the scheme that numbers were asked of ----------------------------------------------------------------------------
-@pytest.mark.commits("two who work at once, each with a connection of its own")
+@pytest.mark.commits("a job commits each of its steps")
 @pytest.mark.parametrize("is_archived", [True, False])
 def test_a_scheme_that_is_another_by_the_time_the_job_runs_is_told(account_a, web, draft, is_archived):
     with account_context(account_a):
@@ -146,3 +175,17 @@ def test_a_scheme_of_nobody_s_choice_is_the_accounts_first(in_a):
     line = line_of(make_replenishment((make_serialized_sku(), 2)))
     asked = {"line_ids": [line.pk], "actor": None, "schemes": {line.sku_id: None}}
     assert planning.generate_serials(replenishment_id=line.replenishment_id, **asked) == 2
+
+
+def test_where_the_default_is_gone_no_other_scheme_takes_its_place(in_a, web):
+    """A restore archives one that has no room left."""
+    line = line_of(make_replenishment((make_serialized_sku(), 2)))
+    other = make_scheme(Scheme("OTHER-", 6))
+    NumberScheme.objects.exclude(pk=other.pk).update(is_default=False, is_archived=True)
+    NumberScheme.objects.filter(pk=other.pk).update(is_default=False)
+    page = web.post(f"/acme/replenishments/{line.replenishment_id}/generate/", {"line": str(line.pk)})
+    assert (page.status_code, "No number scheme is the default any more" in text_of(page)) == (422, True)
+    assert not PlannedSerial.objects.exists()
+    assert "None: no scheme is the default" in text_of(web.get(f"/acme/inventory/skus/{line.sku_id}/"))
+    schemes.set_numbering(sku_id=line.sku_id, scheme_id=other.pk, rule=Rule(), actor=None)
+    assert planning.generate_serials(replenishment_id=line.replenishment_id, line_ids=[line.pk], actor=None) == 2
