@@ -13,9 +13,11 @@ What spreadsheets would run as a formula is written with an apostrophe before it
 
 from oms.csvio import words
 from oms.csvio.cleaning import checked, one_of, whole_number
+from oms.csvio.columns import ERROR_HEADER, Column, Parsed, Row, RowError, error_rows
 from oms.csvio.days import Order, TwoDays, day_in, parse_day
+from oms.csvio.failed import failed_file, line_count
 from oms.csvio.reading import FileRefused
-from oms.csvio.schema import ERROR_HEADER, Column, Parsed, Row, RowError, Schema, error_rows
+from oms.csvio.schema import Schema, is_needed
 from oms.csvio.writing import CONTENT_TYPE, escape, unescape, write
 
 __all__ = [
@@ -33,6 +35,9 @@ __all__ = [
     "day_in",
     "error_rows",
     "escape",
+    "failed_file",
+    "is_needed",
+    "line_count",
     "one_of",
     "parse_day",
     "unescape",

@@ -11,7 +11,9 @@ from typing import Protocol
 
 from django.utils.translation import gettext as _
 
+from oms.csvio.writing import escape
 from oms.errors import DomainError
+from oms.scanning import plain
 
 DELIMITERS = (",", ";", "\t", "|")
 MAX_BROKEN = 1000
@@ -163,8 +165,8 @@ def records(lines: Iterable[str], delimiter: str, *, before: int = 0) -> Iterato
         start = line
         try:
             for cells in reader:
-                if "".join(cells).strip():
-                    yield line + 1, cells
+                if any(map(str.strip, said := _plain(cells))):
+                    yield line + 1, said
                 line = start + reader.line_num
                 taken.clear()
         except csv.Error as error:
@@ -175,3 +177,14 @@ def records(lines: Iterable[str], delimiter: str, *, before: int = 0) -> Iterato
         else:
             return
     raise not_csv(_("its quotation marks are not in pairs. Save it as “CSV UTF-8” again."))
+
+
+def _plain(cells: list[str]) -> list[str]:
+    """The cells; of `="000123"`, with which exporters keep text as text, and `=""` for an empty one, what it says.
+
+    One that was written with an apostrophe before it is such a text itself, and stays.
+    """
+    if not any(cell.startswith("=") for cell in cells):
+        return cells
+    said = [plain(cell) if cell.startswith("=") else cell for cell in cells]
+    return [own if text == own.strip() else escape(text) for own, text in zip(cells, said, strict=True)]

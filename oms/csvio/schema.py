@@ -1,7 +1,7 @@
 """What a kind of file holds, declared once, and reading a file by that declaration."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import Any
 
@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from oms import identity
 from oms.csvio.cleaning import plain
+from oms.csvio.columns import Column, Parsed, Row, RowError
 from oms.csvio.reading import (
     DELIMITERS,
     MOST_OF_CELL,
@@ -23,7 +24,7 @@ from oms.csvio.reading import (
     records,
 )
 from oms.csvio.writing import unescape, write
-from oms.errors import DomainError, Text
+from oms.errors import DomainError
 
 MAX_BYTES = 25 * 1024 * 1024
 MAX_ROWS = 200_000
@@ -33,88 +34,18 @@ HEAD = 100
 """The delimiter is told from so many lines."""
 PREAMBLE = 20
 """So many records may stand above the header: a title, an address, a date."""
-ERROR_HEADER = ("Line", "Column", "Reason", "Cell")
 
 
 @dataclass(frozen=True)
-class Column:
-    """One column of a file.
-
-    Args:
-        name: the header as the template and exports write it; it is also the key in `Row.values`.
-        clean: makes the value from the cell's text, which is trimmed and not empty. A ValidationError or DomainError
-            that it raises is shown as it is; a ValueError becomes "… is not valid here".
-        is_required: the column must be there, and no cell of it may be empty.
-        may_be_empty: of a required one, its cells may be empty all the same.
-        unless: of a required one, another column: a file that has that one may leave this out, or cells of it empty.
-        aliases: other headers that mean this column. Case, spaces, dashes and underscores never matter.
-        help: one sentence for the page.
-        example: a cell's text as a person would type it.
-        max_length: the most characters of a cell.
-        empty: the value of an empty cell, and of a column that the file has not got.
-    """
-
-    name: str
-    clean: Callable[[str], Any] = str
-    is_required: bool = False
-    may_be_empty: bool = False
-    unless: str = ""
-    aliases: tuple[str, ...] = ()
-    help: Text = ""
-    example: str = ""
-    max_length: int = 250
-    empty: Any = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One good row: the number of its first line in the file, counted from 1, and a value per declared column."""
+class _Head:
+    """The line and the cells of a header, the lines above it with their texts, and the records below it."""
 
     line: int
-    values: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class RowError:
-    """What is wrong in one line. `column` is empty where the whole row is meant; `raw` is the cell as it is there."""
-
-    line: int
-    column: str
-    message: str
-    raw: str = ""
-
-    def as_dict(self) -> dict[str, Any]:
-        """For a job's result, which is JSON."""
-        return {"line": self.line, "column": self.column, "message": self.message, "raw": self.raw}
-
-
-def error_rows(errors: Iterable[RowError]) -> Iterator[tuple[int, str, str, str]]:
-    """The errors as rows under ERROR_HEADER, for a file of them: `write(error_rows(errors), ERROR_HEADER)`."""
-    return ((error.line, error.column, error.message, error.raw) for error in errors)
-
-
-@dataclass(frozen=True)
-class Parsed:
-    """A file that was read to its end.
-
-    `columns` are the declared ones that it has; `ignored_columns` its headers that mean nothing here;
-    `missing_columns` the required ones it has not: then there are no rows, and one error per missing column.
-    `row_count` counts good and bad rows. `encoding` is utf-8, utf-16 or cp1252, the last being a guess.
-    """
-
-    rows: list[Row] = field(default_factory=list)
-    errors: list[RowError] = field(default_factory=list)
-    columns: tuple[str, ...] = ()
-    ignored_columns: tuple[str, ...] = ()
-    missing_columns: tuple[str, ...] = ()
-    row_count: int = 0
-    encoding: str = "utf-8"
-    delimiter: str = ","
-
-    @property
-    def is_ok(self) -> bool:
-        """Every row is good."""
-        return not self.errors
+    cells: list[str]
+    above: tuple[tuple[int, str], ...]
+    rows: Iterator[Record]
+    encoding: str
+    delimiter: str
 
 
 class Schema:
@@ -126,6 +57,9 @@ class Schema:
             error that names the line of the first.
         max_bytes, max_rows: a larger file is refused.
         alone: the column that a file of one column means which has no header.
+        repeats: columns of which any names what a row is about; cells left empty under a name may mean the same
+            (`Row.above`).
+        names_below: so many of its columns a header names that is not the first line.
     """
 
     def __init__(
@@ -136,9 +70,12 @@ class Schema:
         max_bytes: int = MAX_BYTES,
         max_rows: int = MAX_ROWS,
         alone: str = "",
+        repeats: Sequence[str] = (),
+        names_below: int = 1,
     ) -> None:
         self.columns, self.key = tuple(columns), tuple(key)
         self.max_bytes, self.max_rows, self.alone = max_bytes, max_rows, alone
+        self.repeats, self.names_below = tuple(repeats), names_below
         self._names: dict[str, str] = {}
         for column in self.columns:
             for name in {plain(name) for name in (column.name, *column.aliases)}:
@@ -162,8 +99,9 @@ class Schema:
 
     def template(self, *, has_example: bool = False) -> bytes:
         """A file with the header line and, where asked for, one example row, that any spreadsheet opens."""
-        example = [[column.example for column in self.columns]] if has_example else []
-        return b"".join(write(example, self.header))
+        columns = [column for column in self.columns if not column.instead_of]
+        example = [[column.example for column in columns]] if has_example else []
+        return b"".join(write(example, [column.name for column in columns]))
 
     def read(self, file: Readable) -> Parsed:
         """Read and check a whole file; every bad row is reported, none is applied.
@@ -186,65 +124,73 @@ class Schema:
         For files of many rows: none is kept, so memory does not grow with the file, and a second row of the same key is
         the caller's to find. Raises FileRefused as `read` does; what only the rows show, while they are read.
         """
-        line, cells, found, encoding, delimiter = self._begin(file)
-        places = self._places(cells)
+        head = self._begin(file)
+        places = self._places(head.cells)
         parsed = Parsed(
             columns=tuple(name for name in self.header if name in places),
-            ignored_columns=tuple(c.strip() for c in cells if c.strip() and plain(c) not in self._names),
-            missing_columns=tuple(
-                c.name for c in self.columns if c.is_required and not {c.name, c.unless} & places.keys()
-            ),
-            encoding=encoding,
-            delimiter=delimiter,
+            ignored_columns=tuple(c.strip() for c in head.cells if c.strip() and self._name(c) not in places),
+            missing_columns=tuple(column.name for column in self._lacking(places)),
+            header_line=head.line,
+            above=head.above,
+            encoding=head.encoding,
+            delimiter=head.delimiter,
         )
         if parsed.missing_columns:
-            errors = [RowError(line, name, _missing(name, cells)) for name in parsed.missing_columns]
+            errors = [RowError(head.line, name, _missing(name, head.cells)) for name in parsed.missing_columns]
             return replace(parsed, errors=errors), iter(())
-        return parsed, self._rows(len(cells), places, found)
+        return parsed, self._rows(len(head.cells), places, head.rows)
 
     def check(self, file: Readable) -> None:
         """Raise FileRefused as `read` does, but for what only the rows show: cheap, for the moment of the upload."""
-        _line, cells, found, _encoding, _delimiter = self._begin(file)
-        places = self._places(cells)
-        if next(found, None) is None and places:
-            raise FileRefused(_("The file has a header, but no rows under it. Fill it and upload it again."))
+        head = self._begin(file)
+        if self._places(head.cells) and next(head.rows, None) is None:
+            raise FileRefused(_no_rows())
 
-    def raw_rows(self, file: Readable) -> Iterator[tuple[int, list[str]]]:
-        """The number of each line and the declared columns' cells as they are there, empty where the row has none.
+    def as_written(self, file: Readable) -> tuple[tuple[str, ...], Iterator[tuple[int, list[str]]]]:
+        """The declared columns that a file has, and of each record its line and those cells as they are there.
 
         For a file of bad rows that can be corrected. Raises FileRefused as `read` does.
         """
-        _line, header, found, _encoding, _delimiter = self._begin(file)
-        places = self._places(header)
-        for line, cells in found:
-            own = [] if isinstance(cells, Broken) else cells
-            yield line, [own[place] if (place := places.get(name, len(own))) < len(own) else "" for name in self.header]
+        head = self._begin(file)
+        places = self._places(head.cells)
+        names = tuple(name for name in self.header if name in places)
+        wanted = [places[name] for name in names]
 
-    def _begin(self, file: Readable) -> tuple[int, list[str], Iterator[Record], str, str]:
-        """The header's line and cells, the records below it, the encoding and the delimiter.
+        def cells_of(own: list[str] | Broken) -> list[str]:
+            return ["" if isinstance(own, Broken) or place >= len(own) else own[place] for place in wanted]
 
-        The header is the first record that has every column that is required; where none has, the first record.
-        """
+        return names, ((line, cells_of(own)) for line, own in head.rows)
+
+    def _begin(self, file: Readable) -> _Head:
+        """The header is the first record that has every column that is required; where none has, the first record."""
         found, encoding, delimiter = self._records(file)
         first = list(islice(found, PREAMBLE))
         line, cells = _first(first)
-        if self._has_no_header(first):
-            return line, [self.alone], chain(first, found), encoding, delimiter
-        for place, (above, own) in enumerate(first):
-            if not isinstance(own, Broken) and self._is_header(own):
-                line, cells, first = above, own, first[place:]
-                break
-        return line, _without_empty_end(cells), chain(first[1:], found), encoding, delimiter
+        place = next((place for place, (_line, own) in enumerate(first) if self._is_header(own, place)), None)
+        if place is None and self._has_no_header(first):
+            return _Head(line, [self.alone], (), chain(first, found), encoding, delimiter)
+        above = tuple((number, _said(own)) for number, own in first[:place]) if place else ()
+        line, cells = _first(first[place or 0 :])
+        rows = chain(first[(place or 0) + 1 :], found)
+        return _Head(line, _without_empty_end(cells), above, rows, encoding, delimiter)
 
-    def _is_header(self, cells: Sequence[str]) -> bool:
-        names = {self._names.get(plain(cell)) for cell in cells}
-        return not any(c.is_required and not {c.name, c.unless} & names for c in self.columns)
+    def _name(self, cell: str) -> str:
+        """The column that a cell of a header names; empty where it names none."""
+        return self._names.get(plain(cell), "")
+
+    def _lacking(self, names: Collection[str]) -> list[Column]:
+        """The columns that are missing where these are there."""
+        return [c for c in self.columns if c.is_required and c.name not in names and not _may_lack(c, names)]
+
+    def _is_header(self, cells: Sequence[str] | Broken, place: int) -> bool:
+        names = set() if isinstance(cells, Broken) else {name for cell in cells if (name := self._name(cell))}
+        return bool(names) and (place == 0 or len(names) >= self.names_below) and not self._lacking(names)
 
     def _has_no_header(self, first: Sequence[Record]) -> bool:
-        """Whether a file that may be one column is that column from its first line on: it has a digit, as a serial."""
+        """Whether a file without a header may be one column from its first line on: it has a digit, as a serial."""
         cells = [_without_empty_end(cells) for _line, cells in first if not isinstance(cells, Broken)]
         is_one_column = bool(self.alone and cells) and all(len(own) == 1 for own in cells)
-        return is_one_column and not self._is_header(cells[0]) and any(char.isdigit() for char in cells[0][0])
+        return is_one_column and any(char.isdigit() for char in cells[0][0])
 
     def _records(self, file: Readable) -> tuple[Iterator[Record], str, str]:
         """The records of a file, its encoding and its delimiter."""
@@ -262,32 +208,39 @@ class Schema:
         return max(((sum(plain(cell) in self._names for cell in own), len(own)) for own in rows), default=(0, 0))
 
     def _places(self, cells: Sequence[str]) -> dict[str, int]:
+        """Declared column → its place in the file."""
+        found = [self._name(cell) for cell in cells]
+        unused = {column.name for column in self.columns if column.instead_of and column.instead_of in found}
         places: dict[str, int] = {}
-        for place, cell in enumerate(cells):
-            name = self._names.get(plain(cell))
+        for place, name in enumerate(found):
+            if not name or name in unused:
+                continue
             if name in places:
                 raise FileRefused(_("The column %(column)s is there twice. Remove one.") % {"column": name})
-            if name:
-                places[name] = place
+            places[name] = place
         return places
 
     def _rows(self, width: int, places: Mapping[str, int], found: Iterator[Record]) -> "Iterator[Row | list[RowError]]":
         plan = [
-            (replace(column, is_required=False) if column.unless in places else column, places.get(column.name))
+            (replace(column, is_required=False) if _may_lack(column, places) else column, places.get(column.name))
             for column in self.columns
         ]
-        count = 0
+        naming = [places[name] for name in self.repeats if name in places]
+        count, above = 0, ""
         for count, (line, cells) in enumerate(found, start=1):
             if count > self.max_rows:
                 most = f"{self.max_rows:,}"
                 raise FileRefused(_("The file has more than %(most)s rows. Split it.") % {"most": most})
             if isinstance(cells, Broken) or len(cells) < width or any(map(str.strip, cells[width:])):
+                above = ""
                 yield [_ragged(line, cells, width)]
                 continue
             values, errors = _values(line, cells, plan)
-            yield errors or Row(line, values)
+            name = next((text for place in naming if (text := _text(cells[place]))), "")
+            yield errors or Row(line, values, "" if name else above)
+            above = name or above
         if not count:
-            raise FileRefused(_("The file has a header, but no rows under it. Fill it and upload it again."))
+            raise FileRefused(_no_rows())
 
     def _second(self, row: Row, seen: dict[str, int]) -> list[RowError]:
         """An error for a row whose key an earlier row has."""
@@ -300,6 +253,20 @@ class Schema:
         names = ", ".join(self.key)
         message = _("The same %(columns)s as in line %(line)s.") % {"columns": names, "line": earlier}
         return [RowError(row.line, names, message, ", ".join(str(row.values[name]) for name in self.key)[:SHOWN])]
+
+
+def _may_lack(column: Column, names: Collection[str]) -> bool:
+    """Whether a file with these columns may do without this one."""
+    return bool(column.unless) and all(name in names for name in column.unless)
+
+
+def _no_rows() -> str:
+    return _("The file has a header, but no rows under it. Fill it and upload it again.")
+
+
+def _said(cells: Sequence[str] | Broken) -> str:
+    """What a line holds, for people."""
+    return "" if isinstance(cells, Broken) else ", ".join(filter(None, map(_text, cells)))[:SHOWN]
 
 
 def _first(found: Sequence[Record]) -> tuple[int, list[str]]:
@@ -346,15 +313,25 @@ def _values(
 
 
 def _value(column: Column, raw: str) -> Any:
-    text = unescape(raw).strip()
+    text = _text(raw)
     if not text:
         if column.is_required and not column.may_be_empty:
-            raise DomainError(_("This cell is empty, but %(column)s is needed.") % {"column": column.name})
+            raise DomainError(is_needed(column.name))
         return column.empty
     if len(text) > column.max_length:
         lengths = {"length": f"{len(text):,}", "most": f"{column.max_length:,}"}
         raise DomainError(_("%(length)s characters are too many: %(most)s at most.") % lengths)
     return column.clean(text)
+
+
+def _text(raw: str) -> str:
+    """What a cell says."""
+    return unescape(raw).strip().strip("\ufeff").strip()
+
+
+def is_needed(column: str) -> str:
+    """What is told where a cell is empty that may not be."""
+    return _("This cell is empty, but %(column)s is needed.") % {"column": column}
 
 
 def _invalid(column: Column, raw: str) -> str:

@@ -16,3 +16,11 @@ EXPIRY = (
 )
 GTIN = ("UPC", "EAN", "EAN code", "Barcode", "GTIN14", "UPC code")
 LOT_QUANTITY = ("Lot qty", "Batch qty", "Batch quantity")
+FIRST = (
+    *("From serial", "Serial from", "From SN", "SN from", "First", "First serial", "First SN", "Serial first"),
+    *("Start", "Start serial", "Serial start", "Range start"),
+)
+LAST = (
+    *("To serial", "Serial to", "To SN", "SN to", "Last", "Last serial", "Last SN", "Serial last"),
+    *("End", "End serial", "Serial end", "Range end"),
+)

@@ -10,27 +10,34 @@ from itertools import chain
 CONTENT_TYPE = "text/csv; charset=utf-8"
 CHUNK = 64 * 1024
 # What begins a formula: at the start of a cell, or behind what a spreadsheet of another country takes for a separator.
-# A tab is dangerous at the start, too, unless it is such a separator.
-_STARTS = "=+\\-@\\r\\n＝＋－＠"
-_BEHIND = rf"""(^|[;\t|][" \t]*){{0}}('*[{_STARTS}])|(^){{0}}('*\t)(?![" \t]*'*[{_STARTS}])"""
+# Where that is the semicolon, quotation marks inside a cell are text, and a line break in them begins a row.
+_BEHIND = r"""(^|[;\t|\r\n][" \t]*){0}('*[=+\-@＝＋－＠])"""
 _DANGER = re.compile(_BEHIND.format(""))
 _ESCAPED = re.compile(_BEHIND.format("'"))
+# Some spreadsheets drop these at the start, and what is behind them is the start.
+_DANGEROUS_START = re.compile(r"'*[\t\r\n]")
 _NUMBER = re.compile(r"-\d+(\.\d+)?", re.ASCII)
 
 
 def escape(text: str) -> str:
     """The text with an apostrophe where a spreadsheet would begin a formula (OWASP, "CSV injection").
 
-    That is before = + - @ (full-width too), tab and line breaks at the start, and behind a separator: where semicolons
-    separate, a file with commas is cut at them. Apostrophes before them count as part of them, which makes `unescape`
-    exact. A plain negative number like -12.5 is no formula: it stays a number in the spreadsheet.
+    That is before = + - @ (full-width too) at the start and behind a separator or a line break, and before a tab or a
+    line break at the start. Apostrophes before them count as part of them, which makes `unescape` exact. A plain
+    negative number like -12.5 is no formula: it stays a number in the spreadsheet.
     """
-    return text if _NUMBER.fullmatch(text) else _DANGER.sub(r"\1\3'\2\4", text)
+    if _NUMBER.fullmatch(text):
+        return text
+    text = _DANGER.sub(r"\1'\2", text)
+    return f"'{text}" if _DANGEROUS_START.match(text) else text
 
 
 def unescape(text: str) -> str:
     """What was given to `escape`; any other text unchanged."""
-    return _ESCAPED.sub(r"\1\2\3\4", text) if "'" in text else text
+    if "'" not in text:
+        return text
+    text = text[1:] if text[0] == "'" and _DANGEROUS_START.match(text) else text
+    return _ESCAPED.sub(r"\1\2", text)
 
 
 def _cell(value: object) -> object:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import connection
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext_lazy
 
 from oms import identity
 from oms.models import AuditEntry, Sku, Stock
@@ -29,6 +30,10 @@ SELECT n.name, k.id, k.code, 'product_id_wh' FROM unnest(%(names)s::text[]) AS n
 JOIN oms_sku k ON k.account_id = %(account)s AND k.product_id_wh <> '' AND upper(k.product_id_wh) = upper(n.name)
 """
 LONGEST_NAME = 80
+LONGEST_SCAN = 200
+"""A scan is longer than the SKU that it names."""
+NO_SKU = gettext_lazy("There is no SKU of this name.")
+SEVERAL_SKUS = gettext_lazy("Several SKUs have this name: use the SKU itself.")
 GTIN_LENGTHS = range(7, 15)
 
 

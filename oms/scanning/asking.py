@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.utils.translation import gettext as _, gettext_lazy, ngettext, ngettext_lazy
+from django.utils.translation import gettext as _, gettext_lazy, ngettext
 
-from oms.errors import Text
+from oms.scanning.kinds import KINDS
 from oms.scanning.ranges import Range
 from oms.scanning.reading import LEAVE, PROPOSED, TAKE, Asked, Refused, Taken, Verdict
 
@@ -47,144 +47,6 @@ def answers_of(data: Any) -> Given:
     return Given(answers, frozenset(data.getlist(ASKED)))
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    what: Text
-    title: Any
-    labels: Mapping[str, Text]
-
-
-_KINDS = {
-    "list": _Kind(
-        gettext_lazy("a list of serials"),
-        ngettext_lazy("%(n)s entry looks like a list of serials", "%(n)s entries look like lists of serials", "n"),
-        {
-            PROPOSED: gettext_lazy("Lists: take them apart"),
-            TAKE: gettext_lazy("Each is one serial; what stands between is part of it"),
-        },
-    ),
-    "scans": _Kind(
-        gettext_lazy("several scans in one"),
-        ngettext_lazy("%(n)s entry is several scans in one", "%(n)s entries are several scans in one", "n"),
-        {PROPOSED: gettext_lazy("Take them apart")},
-    ),
-    "range": _Kind(
-        gettext_lazy("a range of serials"),
-        ngettext_lazy("%(n)s entry looks like a range", "%(n)s entries look like ranges", "n"),
-        {
-            PROPOSED: gettext_lazy("Ranges: take every serial from the first to the last"),
-            TAKE: gettext_lazy("Each is one serial, just as it stands there"),
-        },
-    ),
-    "placeholder": _Kind(
-        gettext_lazy("a word for “no serial”"),
-        ngettext_lazy(
-            "%(n)s entry looks like the word for “no serial”", "%(n)s entries look like words for “no serial”", "n"
-        ),
-        {TAKE: gettext_lazy("They are serials")},
-    ),
-    "decimal": _Kind(
-        gettext_lazy("a number that a spreadsheet wrote"),
-        ngettext_lazy(
-            "%(n)s entry looks like a number that a spreadsheet wrote",
-            "%(n)s entries look like numbers that a spreadsheet wrote",
-            "n",
-        ),
-        {PROPOSED: gettext_lazy("Take them without the decimals"), TAKE: gettext_lazy("Take them as they are")},
-    ),
-    "rounded": _Kind(
-        gettext_lazy("a long number that a spreadsheet rounded"),
-        ngettext_lazy(
-            "%(n)s entry is a long number that ends in zeros, as a spreadsheet rounds it",
-            "%(n)s entries are long numbers that end in zeros, as a spreadsheet rounds them",
-            "n",
-        ),
-        {TAKE: gettext_lazy("The zeros are right: take them as they are")},
-    ),
-    "separator": _Kind(
-        gettext_lazy("a GS1 scan without the separator between lot and serial"),
-        ngettext_lazy(
-            "%(n)s GS1 scan came without the separator between lot and serial",
-            "%(n)s GS1 scans came without the separator between lot and serial",
-            "n",
-        ),
-        {PROPOSED: gettext_lazy("Take lot and serial as they are told apart here")},
-    ),
-    "transparency": _Kind(
-        gettext_lazy("an Amazon Transparency code"),
-        ngettext_lazy(
-            "%(n)s scan looks like an Amazon Transparency code",
-            "%(n)s scans look like Amazon Transparency codes",
-            "n",
-        ),
-        {TAKE: gettext_lazy("It is the serial: take what stands behind the GTIN")},
-    ),
-    "product": _Kind(
-        gettext_lazy("a GS1 scan without a serial"),
-        ngettext_lazy("%(n)s GS1 scan has no serial in it", "%(n)s GS1 scans have no serial in them", "n"),
-        {},
-    ),
-    "identifier": _Kind(
-        gettext_lazy("a serial behind the identifier 21 of a GS1 code"),
-        ngettext_lazy(
-            "%(n)s entry may be a known serial with the identifier 21 before it",
-            "%(n)s entries may be known serials with the identifier 21 before them",
-            "n",
-        ),
-        {
-            PROPOSED: gettext_lazy("Take what stands behind the 21"),
-            TAKE: gettext_lazy("The 21 is part of the serial: take them as they are"),
-        },
-    ),
-    "code": _Kind(
-        gettext_lazy("the barcode of a product"),
-        ngettext_lazy(
-            "%(n)s scan is the barcode of a product, not of a unit",
-            "%(n)s scans are barcodes of a product, not of a unit",
-            "n",
-        ),
-        {TAKE: gettext_lazy("They are serials")},
-    ),
-    "unread": _Kind(
-        gettext_lazy("a GS1 scan that cannot be read"),
-        ngettext_lazy(
-            "%(n)s GS1 scan cannot be read: see what its scanner sends between the elements",
-            "%(n)s GS1 scans cannot be read: see what their scanner sends between the elements",
-            "n",
-        ),
-        {TAKE: gettext_lazy("They are serials")},
-    ),
-    "sku": _Kind(
-        gettext_lazy("the name of a SKU"),
-        ngettext_lazy("%(n)s entry names a SKU, not a unit", "%(n)s entries name a SKU, not a unit", "n"),
-        {TAKE: gettext_lazy("They are serials")},
-    ),
-    "other_gtin": _Kind(
-        gettext_lazy("a scan of another GTIN"),
-        ngettext_lazy("%(n)s scan is of another GTIN", "%(n)s scans are of another GTIN", "n"),
-        {TAKE: gettext_lazy("They are of this SKU: take their serials")},
-    ),
-    "lot": _Kind(
-        gettext_lazy("a scan of another lot"),
-        ngettext_lazy(
-            "%(n)s scan says another lot or expiry than the line",
-            "%(n)s scans say another lot or expiry than the line",
-            "n",
-        ),
-        {
-            PROPOSED: gettext_lazy("Take the lot and expiry of the scans"),
-            TAKE: gettext_lazy("Keep the lot and expiry of the line"),
-        },
-    ),
-    "days": _Kind(
-        gettext_lazy("one of two days"),
-        ngettext_lazy("%(n)s date may be two days", "%(n)s dates may be two days", "n"),
-        {PROPOSED: gettext_lazy("The day comes first"), TAKE: gettext_lazy("The month comes first")},
-    ),
-}
-"""Kind of question → its title, and what its answers are called; LEAVE is called the same everywhere."""
-
-
 @dataclass
 class Question:
     """One kind of question about some texts. `token` names just these texts; `chosen` is empty until it is answered."""
@@ -204,12 +66,12 @@ class Question:
     @property
     def title(self) -> str:
         """What it is about, with the number of texts."""
-        return str(_KINDS[self.code].title % {"n": len(self.words)})
+        return str(KINDS[self.code].title % {"n": len(self.words)})
 
     @property
     def options(self) -> list[tuple[str, str, bool]]:
         """(value, label, whether it is chosen) of each answer."""
-        labels = {**_KINDS[self.code].labels, LEAVE: _LEAVE_OUT}
+        labels = {**KINDS[self.code].labels, LEAVE: _LEAVE_OUT}
         return [(choice, str(labels[choice]), choice == self.chosen) for choice in self.choices]
 
     @property
@@ -327,11 +189,11 @@ class Inquiry:
         if found.fault:
             self.refused.append((entry.place, Refused(found.text, found.fault)))
             return
+        if self._written + found.count > self.most:
+            self._refuse_many(self._written + found.count, entry.place)
+            return
         self._written += found.count
-        if self._written > self.most:
-            self._refuse_many(self._written, entry.place)
-        else:
-            yield from ((entry.place, Taken(serial, serial)) for serial in found.serials())
+        yield from ((entry.place, Taken(serial, serial)) for serial in found.serials())
 
     def _refuse_many(self, total: int, place: Any) -> None:
         words = _("With its ranges and lists this is %(total)s serials, but %(most)s fit.")
@@ -340,7 +202,7 @@ class Inquiry:
 
 def looks_like(asked: Asked) -> str:
     """What a text looks like, in words that go on with "it looks like"."""
-    return str(_KINDS[asked.code].what)
+    return str(KINDS[asked.code].what)
 
 
 def _token(code: str, texts: Iterable[str]) -> str:

@@ -74,6 +74,14 @@ def as_range(text: str) -> Range | None:
     return _counted(text)
 
 
+def between(first: str, last: str) -> Range | None:
+    """What two ends mean that stand for themselves, as in two cells; None where they are no ends of one range."""
+    if max(len(first), len(last)) > LONGEST:
+        return None
+    ends = _ends(first, last, is_spaced=True, sign="")
+    return _made(f"{first} to {last}", *ends) if ends else None
+
+
 def _ends(left: str, right: str, *, is_spaced: bool, sign: str) -> tuple[str, str, str, str] | None:
     """Prefix, first digits, last digits and suffix of two ends that make a range; None for any others."""
     if not is_spaced:

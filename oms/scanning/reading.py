@@ -8,7 +8,7 @@ from datetime import date
 from django.utils.translation import gettext as _, ngettext
 
 from oms.scanning import gs1
-from oms.scanning.ranges import Range, as_range, split
+from oms.scanning.ranges import Range, as_range, between, split
 
 SHOWN = 80
 _LINES = re.compile(r"[\r\n]+")
@@ -164,6 +164,28 @@ def parse(text: str, *, settled: Collection[str] = ()) -> Verdict:
             return Taken(found.serial or typed, typed, found.gtin, found.lot, found.expires_on)
         return Taken(body, typed)
     return verdict
+
+
+def of_ends(first: str, last: str) -> Asked | Refused:
+    """What two cells are that say the first and the last serial of a row: a range to be asked about, or why not."""
+    ends = []
+    for end in (first, last):
+        if not plain(end):
+            return Refused(first or last, _("Fill From and To. For a single serial put it into both."))
+        verdict = parse(end)
+        if isinstance(verdict, Refused):
+            return verdict
+        ends.append(verdict.text if isinstance(verdict, Taken) else plain(end))
+    found = between(*ends)
+    if found is None:
+        words = _(
+            "From “%(first)s” to “%(last)s” is no range: both need the same beginning and a number that counts up. "
+            "List the serials in a column Serial instead, one a row."
+        )
+        return Refused(first, words % {"first": ends[0][:SHOWN], "last": ends[1][:SHOWN]})
+    if found.fault:
+        return Refused(first, found.fault)
+    return Asked("ends", found.text, _said(found), (Option(PROPOSED, found), Option(LEAVE)))
 
 
 def _refused(typed: str) -> Refused | None:

@@ -94,6 +94,8 @@ class Plan:
     unchanged: int = 0
     errors: list[csvio.RowError] = field(default_factory=list)
     ignored_columns: tuple[str, ...] = ()
+    above: tuple[tuple[int, str], ...] = ()
+    """The lines above the header, which are not read."""
     row_count: int = 0
 
     @property
@@ -116,14 +118,19 @@ class Plan:
             _("Added"): len(self.created),
             _("Changed"): len(self.changed),
             _("As they were"): self.unchanged,
-            _("Refused"): len(self.errors),
+            _("Refused"): csvio.line_count(self.errors),
         }
 
 
 def plan_import(parsed: csvio.Parsed, *, may_set_serial: bool) -> Plan:
     """Compare a file with the catalogue; writes nothing. Four queries, whatever the number of rows."""
     known = _known(row.values["SKU"] for row in parsed.rows)
-    plan = Plan(errors=list(parsed.errors), ignored_columns=parsed.ignored_columns, row_count=parsed.row_count)
+    plan = Plan(
+        errors=list(parsed.errors),
+        ignored_columns=parsed.ignored_columns,
+        above=parsed.above,
+        row_count=parsed.row_count,
+    )
     changes = [_change(row, parsed.columns, known.get(row.values["SKU"])) for row in parsed.rows]
     moved = [change.sku.pk for change in changes if change.sku and "workflow" in change.values]
     blockers = workflow_blockers(moved)
@@ -232,6 +239,6 @@ def run_import_job(progress: Progress) -> None:
         {
             "counts": plan.counts(),
             "errors": [error.as_dict() for error in plan.errors[:1000]],
-            "error_count": len(plan.errors),
+            "error_count": csvio.line_count(plan.errors),
         }
     )

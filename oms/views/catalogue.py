@@ -149,7 +149,8 @@ def sku_serial(request: AccountRequest) -> HttpResponse:
         if plan.is_done:
             messages.success(request, _serial_result(plan))
             return redirect("skus", account_slug=request.account.slug)
-    return render(request, "catalogue/serial.html", _serial_context(request, chosen, form, plan))
+    context = _serial_context(request, chosen, form, plan)
+    return render(request, "catalogue/serial.html", context, status=422 if form.is_bound else 200)
 
 
 def _serial_context(

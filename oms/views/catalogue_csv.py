@@ -74,6 +74,7 @@ def check(request: AccountRequest, key: UUID) -> HttpResponse:
         "file": stored,
         "plan": plan,
         "changes": [_said(change) for change in (plan.changed + plan.created)[:SHOWN]],
+        "wrong": csvio.line_count(plan.errors),
         "errors": plan.errors[:SHOWN],
     }
     return render(request, "catalogue/upload_check.html", context)

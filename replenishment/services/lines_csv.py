@@ -19,17 +19,16 @@ from oms import csvio, identity
 from oms.errors import Conflict, DomainError
 from oms.models import Person, Sku
 from oms.models.keys import validate_identity
-from oms.queries.catalogue import skus_named
+from oms.queries.catalogue import LONGEST_SCAN, NO_SKU, SEVERAL_SKUS, skus_named
 from oms.scanning import LEAVE, PROPOSED, TAKE, Given, Question, question
 from oms.services import audit
 from replenishment.lifecycle import Step
 from replenishment.models import MOST_LOTS, MOST_UNITS, Replenishment, ReplenishmentLine
+from replenishment.services.blank_names import fill
 from replenishment.services.drafts import MOST_LINES, LineInput, LotInput, add_lines, locked, touch
 
 MOST_ROWS = 10_000
 LOT_LENGTH = 100
-LONGEST_NAME = 200
-"""A scan is longer than the SKU that it names."""
 
 
 def money(text: str) -> Decimal:
@@ -53,9 +52,10 @@ SCHEMA = csvio.Schema(
         csvio.Column(
             "SKU",
             is_required=True,
-            unless="GTIN",
+            may_be_empty=True,
+            unless=("GTIN",),
             aliases=csvio.words.SKU,
-            max_length=LONGEST_NAME,
+            max_length=LONGEST_SCAN,
             example="L2201308",
             help=gettext_lazy(
                 "A SKU of this account, whatever the case; its GTIN, ProductID or ProductIDWH name it, too."
@@ -93,11 +93,12 @@ SCHEMA = csvio.Schema(
         csvio.Column(
             "GTIN",
             aliases=csvio.words.GTIN,
-            max_length=LONGEST_NAME,
+            max_length=LONGEST_SCAN,
             help=gettext_lazy("Names the SKU where the column SKU is left out or empty. Leading zeros do not matter."),
         ),
     ],
     max_rows=MOST_ROWS,
+    repeats=("SKU", "GTIN"),
 )
 CLEAN: dict[str, Callable[[str], Any]] = {
     "Quantity": csvio.whole_number(1, MOST_UNITS),
@@ -145,9 +146,8 @@ class Plan:
     row_count: int = 0
     lines: list[NewLine] = field(default_factory=list)
     errors: list[csvio.RowError] = field(default_factory=list)
-    ignored_columns: tuple[str, ...] = ()
     questions: list[Question] = field(default_factory=list)
-    """What is asked about dates before the file can be applied."""
+    """What is asked about dates and empty cells before the file can be applied."""
 
     @property
     def units(self) -> int:
@@ -166,13 +166,16 @@ def plan_lines(parsed: csvio.Parsed, *, line_count: int, answers: Mapping[str, s
     Args:
         parsed: the file as it was read by SCHEMA.
         line_count: how many lines the replenishment has already.
-        answers: to the question which number of its dates is the day.
+        answers: to the questions which number of its dates is the day, and what SKU rows under another are of.
     """
-    known = skus_named([name for row in parsed.rows for name in (row.values["SKU"], row.values["GTIN"]) if name])
-    plan = Plan(parsed.row_count, errors=list(parsed.errors), ignored_columns=parsed.ignored_columns)
+    given = Given(answers or {})
+    filled = fill(parsed.rows, given, is_blank=lambda row: bool(row.above))
+    known = skus_named([name for row in filled.rows for name in (row.values["SKU"], row.values["GTIN"]) if name])
+    plan = Plan(parsed.row_count, errors=list(parsed.errors))
     unread = {error.line for error in parsed.errors}
-    plan.questions = _asked_days(parsed.rows, Given(answers or {}))
-    for line in _lines(parsed.rows, unread, known, _order(plan.questions)):
+    days = _asked_days(filled.rows, given)
+    plan.questions = filled.questions + days
+    for line in _lines(filled.rows, unread, known, _order(days)):
         _check(line)
         if not line.errors and line_count + len(plan.lines) >= MOST_LINES:
             text = _("A replenishment has %(most)s lines at most.") % {"most": f"{MOST_LINES:,}"}
@@ -197,7 +200,7 @@ def apply_lines(
     old = ReplenishmentLine.objects.filter(replenishment=found)
     plan = plan_lines(parsed, line_count=old.count(), answers=answers)
     if any(not each.chosen for each in plan.questions):
-        raise Conflict(_("Nothing is added yet: say first whether the day or the month comes first."))
+        raise Conflict(_("Nothing is added yet: answer first what is asked about its rows."))
     if not plan.lines:
         return plan
     last = old.aggregate(last=Max("position", default=0))["last"]
@@ -268,8 +271,7 @@ def _sku(row: csvio.Row, known: Mapping[str, Sku | None]) -> tuple[Sku | None, c
         return sku, None
     if not name:
         return None, csvio.RowError(row.line, "SKU", _("Name the SKU or its GTIN."))
-    several, none = _("Several SKUs have this name: use the SKU itself."), _("There is no SKU of this name.")
-    return None, csvio.RowError(row.line, column, several if name in known else none, name)
+    return None, csvio.RowError(row.line, column, str(SEVERAL_SKUS if name in known else NO_SKU), name)
 
 
 def _values(row: csvio.Row, clean: Mapping[str, Callable[[str], Any]]) -> tuple[dict[str, Any], list[csvio.RowError]]:

@@ -5,7 +5,7 @@ like something else than one serial wait for an answer: see `oms.scanning`.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, groupby, repeat
 
@@ -15,12 +15,13 @@ from django.utils.translation import gettext as _, gettext_lazy
 from oms import csvio, identity
 from oms.errors import Conflict
 from oms.models import Person, Workflow
-from oms.queries.catalogue import skus_named
+from oms.queries.catalogue import LONGEST_SCAN, SEVERAL_SKUS, skus_named
 from oms.queries.scans import Expected, SerialJudge
-from oms.scanning import Entry, Given, Inquiry, Question
+from oms.scanning import Asked, Entry, Given, Inquiry, Question, Refused, Verdict, of_ends
 from oms.services import audit
 from replenishment.lifecycle import Step
 from replenishment.models import Replenishment, ReplenishmentLine
+from replenishment.services.blank_names import fill
 from replenishment.services.drafts import GONE, locked, touch
 from replenishment.services.planning import BadSerials, check_serials, named, plan_typed, planned_counts
 from serials import numbering
@@ -30,24 +31,46 @@ MOST_ROWS = 50_000
 _SERIAL = csvio.Column(
     "Serial",
     is_required=True,
+    unless=("From", "To"),
     max_length=10 * numbering.LONGEST,
     aliases=csvio.words.SERIAL,
     example="SUP-000123",
     help=gettext_lazy("One a row. What looks like a range, a list or a slip of a spreadsheet is asked about."),
 )
+_ENDS = [
+    csvio.Column(
+        "From",
+        instead_of="Serial",
+        max_length=numbering.LONGEST,
+        aliases=csvio.words.FIRST,
+        help=gettext_lazy("In a file without Serial: each row is a range, and this is its first serial."),
+    ),
+    csvio.Column(
+        "To",
+        instead_of="Serial",
+        max_length=numbering.LONGEST,
+        aliases=csvio.words.LAST,
+        help=gettext_lazy("The last serial of the row."),
+    ),
+]
 SCHEMA = csvio.Schema(
     [
         csvio.Column(
             "SKU",
             is_required=True,
+            may_be_empty=True,
             aliases=csvio.words.SKU,
-            max_length=80,
+            max_length=LONGEST_SCAN,
             example="L2201308",
-            help=gettext_lazy("An In/Out SKU of this replenishment, whatever the case."),
+            help=gettext_lazy(
+                "An In/Out SKU of this replenishment, whatever the case. Left empty under one, it is asked about."
+            ),
         ),
         _SERIAL,
+        *_ENDS,
     ],
     max_rows=MOST_ROWS,
+    repeats=("SKU",),
 )
 LINE_SCHEMA = csvio.Schema(
     [
@@ -55,12 +78,14 @@ LINE_SCHEMA = csvio.Schema(
         csvio.Column(
             "SKU",
             aliases=csvio.words.SKU,
-            max_length=80,
+            max_length=LONGEST_SCAN,
             help=gettext_lazy("May be left out. A row that names another SKU than the line's is not used."),
         ),
+        *_ENDS,
     ],
     max_rows=MOST_ROWS,
     alone="Serial",
+    repeats=("SKU",),
 )
 """The file of one line: its SKU is known, but the file of a whole replenishment must not end up on one line."""
 
@@ -87,7 +112,6 @@ class Plan:
     row_count: int = 0
     serials: list[Serial] = field(default_factory=list)
     errors: list[csvio.RowError] = field(default_factory=list)
-    ignored_columns: tuple[str, ...] = ()
     questions: list[Question] = field(default_factory=list)
     unanswered: list[csvio.RowError] = field(default_factory=list)
 
@@ -117,62 +141,119 @@ def plan_serials(
 
     Raises Conflict where somebody removed that line.
     """
-    lines = list(
-        ReplenishmentLine.objects.filter(replenishment=replenishment_id).select_related("sku").order_by("position")
-    )
-    if line_id is not None:
-        lines = [line for line in lines if line.pk == line_id]
-        if not lines:
-            raise Conflict(GONE)
-    plan = Plan(parsed.row_count, errors=list(parsed.errors), ignored_columns=parsed.ignored_columns)
+    lines = _lines_of(replenishment_id, line_id)
+    own = lines[0].sku.code if line_id is not None else ""
+    plan = Plan(parsed.row_count, errors=list(parsed.errors))
     of_sku: dict[str, list[ReplenishmentLine]] = defaultdict(list)
     for line in lines:
         of_sku[line.sku.code].append(line)
-    rows = _by_sku(parsed.rows, lines, lines[0].sku.code if line_id is not None else "")
+    given = Given(answers or {})
+    names = _Names({name for row in parsed.rows for name in (row.values["SKU"], row.above) if name}, lines)
+    rows = _by_sku(plan, parsed.rows, names, own, given)
     for code in list(rows):
-        if text := _why_not(of_sku.get(code, []), is_of_line=line_id is not None):
+        text = str(SEVERAL_SKUS) if code in names.several else _why_not(of_sku.get(code, []), is_of_line=bool(own))
+        if text:
             plan.errors += [csvio.RowError(row.line, "SKU", text, row.values["SKU"]) for row in rows.pop(code)]
     counts = planned_counts(lines)
-    for code, own in _asked(plan, rows, of_sku, Given(answers or {})).items():
-        plan.serials += _spread(own, of_sku[code], counts, plan.errors)
+    for code, taken in _asked(plan, rows, of_sku, given).items():
+        plan.serials += _spread(taken, of_sku[code], counts, plan.errors)
     plan.serials.sort(key=lambda serial: serial.row)
     plan.errors.sort(key=lambda error: error.line)
     return plan
 
 
-def _by_sku(rows: Iterable[csvio.Row], lines: Sequence[ReplenishmentLine], own_code: str) -> dict[str, list[csvio.Row]]:
-    """Code of a SKU, or the name that no line has → its rows. What is no code may be another name, such as a GTIN."""
-    codes = {line.sku.code: line.sku.code for line in lines}
-    keys = {line.sku.code_key: line.sku.code for line in lines}
+def _lines_of(replenishment_id: int, line_id: int | None) -> list[ReplenishmentLine]:
+    """The lines in their order, or the one; raises Conflict where that is gone."""
+    rows = ReplenishmentLine.objects.filter(replenishment=replenishment_id).select_related("sku").order_by("position")
+    lines = list(rows if line_id is None else rows.filter(pk=line_id))
+    if line_id is not None and not lines:
+        raise Conflict(GONE)
+    return lines
+
+
+class _Names:
+    """What the names of SKUs in a file mean: a code, or another name such as a GTIN."""
+
+    def __init__(self, names: Collection[str], lines: Sequence[ReplenishmentLine]) -> None:
+        codes = {line.sku.code: line.sku.code for line in lines}
+        keys = {line.sku.code_key: line.sku.code for line in lines}
+        self.codes = {name: codes.get(name) or keys.get(identity.sought(name), "") for name in names}
+        others = skus_named([name for name, code in self.codes.items() if not code])
+        self.several = {name for name, sku in others.items() if sku is None}
+        self.codes |= {name: sku.code for name, sku in others.items() if sku is not None}
+
+    def code(self, name: str) -> str:
+        """The code of the SKU; the name itself where it means none."""
+        return self.codes[name] or name
+
+
+def _by_sku(
+    plan: Plan, rows: Sequence[csvio.Row], names: _Names, own_code: str, given: Given
+) -> dict[str, list[csvio.Row]]:
+    """Code of a SKU, or the name that means none → its rows. Rows without a name are asked about."""
+
+    def is_blank(row: csvio.Row) -> bool:
+        return bool(not row.values["SKU"] and row.above and names.code(row.above) != own_code)
+
+    filled = fill(rows, given, is_blank=is_blank, has_own=bool(own_code))
+    plan.questions += filled.questions
+    plan.unanswered += [csvio.RowError(row.line, "SKU", _unanswered()) for row in filled.unanswered]
     found: dict[str, list[csvio.Row]] = defaultdict(list)
-    for row in rows:
-        name = row.values["SKU"] or own_code
-        found[codes.get(name) or keys.get(identity.sought(name), name)].append(row)
-    others = skus_named([name for name in found if name not in codes])
-    for name, sku in others.items():
-        if sku is not None and sku.code != name:
-            found[sku.code] += found.pop(name)
+    for row in filled.rows:
+        name = row.values["SKU"]
+        if name or own_code:
+            found[names.code(name) if name else own_code].append(row)
+        else:
+            plan.errors.append(csvio.RowError(row.line, "SKU", csvio.is_needed("SKU")))
     return found
+
+
+class _RowJudge:
+    """Says what the rows of a file are: the serials of their cells or, where they have none, of a range of two ends."""
+
+    def __init__(self, rows: Mapping[int, csvio.Row], expected: Mapping[int, Expected]) -> None:
+        self.ends: dict[int, Asked | Refused] = {
+            line: of_ends(row.values["From"], row.values["To"])
+            for line, row in rows.items()
+            if not row.values["Serial"]
+        }
+        self.judge = SerialJudge(expected)
+
+    def __call__(self, entries: Sequence[Entry]) -> list[Verdict]:
+        """The verdicts in the order of the entries."""
+        others = iter(self.judge([entry for entry in entries if entry.place not in self.ends]))
+        return [self.ends[entry.place] if entry.place in self.ends else next(others) for entry in entries]
 
 
 def _asked(
     plan: Plan, rows: Mapping[str, Sequence[csvio.Row]], of_sku: Mapping[str, Sequence[ReplenishmentLine]], given: Given
 ) -> dict[str, list[csvio.Row]]:
-    """The rows by SKU with the serials that their cells are; a row may have several, and one in question has none."""
+    """The rows by SKU with the serials that their cells are; a row may have several, and one in question has none.
+
+    A row is used whole or not at all: one with anything refused or in question has none either.
+    """
     found = {row.line: (code, row) for code, own in rows.items() for row in own}
     expected = {line: Expected(of_sku[code][0].sku) for line, (code, _row) in found.items()}
+    judge = _RowJudge({line: row for line, (_code, row) in found.items()}, expected)
     entries = [Entry(found[line][1].values["Serial"], line) for line in sorted(found)]
-    inquiry = Inquiry(entries, SerialJudge(expected), given, most=MOST_ROWS)
-    plan.questions = inquiry.questions
+    inquiry = Inquiry(entries, judge, given, most=MOST_ROWS)
+    plan.questions += inquiry.questions
     for line, refused in inquiry.refused:
-        plan.errors.append(csvio.RowError(line, "Serial", refused.words, refused.typed[:200]))
-    text = _("Somebody has to say what this is: upload the file again.")
-    plan.unanswered = [csvio.RowError(line, "Serial", text, asked.typed[:200]) for line, asked in inquiry.unanswered]
+        column = "From, To" if line in judge.ends else "Serial"
+        plan.errors.append(csvio.RowError(line, column, refused.words, refused.typed[:200]))
+    for line, asked in inquiry.unanswered:
+        plan.unanswered.append(csvio.RowError(line, "Serial", _unanswered(), asked.typed[:200]))
+    out = {line for line, _verdict in (*inquiry.refused, *inquiry.unanswered)}
     after: dict[str, list[csvio.Row]] = defaultdict(list)
-    for line, taken in groupby(inquiry.taken, key=lambda each: each[0]):
+    for line, each in inquiry.taken:
         code, row = found[line]
-        after[code] += [csvio.Row(line, row.values | {"Serial": each.text}) for _line, each in taken]
+        if line not in out:
+            after[code].append(csvio.Row(line, row.values | {"Serial": each.text}))
     return after
+
+
+def _unanswered() -> str:
+    return _("Somebody has to say what this is: upload the file again.")
 
 
 @transaction.atomic
@@ -221,21 +302,31 @@ def _spread(
     counts: Mapping[int, int],
     errors: list[csvio.RowError],
 ) -> list[Serial]:
-    """Where the serials of one SKU go, for the good rows; what is wrong is added to `errors`."""
+    """Where the serials of one SKU go, for the good rows; what is wrong is added to `errors`.
+
+    A row of the file that is several serials is used whole or not at all.
+    """
     wrong = dict(_faults([row.values["Serial"] for row in rows], lines[0].sku_id)) | dict(_twice(rows))
     rooms = [max(0, line.quantity - counts.get(line.pk, 0)) for line in lines]
     places = chain.from_iterable(map(repeat, lines, rooms))
-    total, good = sum(rooms), []
-    for place, row in enumerate(rows, 1):
-        serial = row.values["Serial"]
-        text = wrong.get(place)
-        line = None if text else next(places, None)
-        if line:
-            good.append(Serial(line, serial, row.line))
-            continue
-        full = _("There is room for %(room)s more serials of this SKU; this one is too many.") % {"room": f"{total:,}"}
-        errors.append(csvio.RowError(row.line, "Serial", text or full, serial))
+    total, good = sum(rooms), list[Serial]()
+    for number, group in groupby(enumerate(rows, 1), key=lambda each: each[1].line):
+        own = [(place, row.values["Serial"]) for place, row in group]
+        bad = [csvio.RowError(number, "Serial", wrong[place], serial) for place, serial in own if place in wrong]
+        if not bad and len(own) > total - len(good):
+            bad = [csvio.RowError(number, "Serial", _too_many(len(own), total, len(good)), own[0][1])]
+        errors += bad
+        good += [] if bad else [Serial(next(places), serial, number) for _place, serial in own]
     return good
+
+
+def _too_many(count: int, total: int, used: int) -> str:
+    """Why a row of so many serials does not fit any more."""
+    if count == 1:
+        words = _("There is room for %(room)s more serials of this SKU; this one is too many.")
+        return words % {"room": f"{total:,}"}
+    words = _("This row is %(count)s serials, and there is room for %(left)s more of this SKU: none of it is used.")
+    return words % {"count": f"{count:,}", "left": f"{total - used:,}"}
 
 
 def _twice(rows: Sequence[csvio.Row]) -> Iterable[tuple[int, str]]:

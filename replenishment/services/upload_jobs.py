@@ -1,8 +1,6 @@
 """Files of lines and of serials that are too large to be applied while a page waits, as jobs; and what a file did."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from typing import Any, BinaryIO
+from typing import Any
 
 from django.utils.translation import gettext as _, ngettext
 
@@ -62,30 +60,12 @@ def serials_result(plan: serials_csv.Plan) -> dict[str, Any]:
     return _result(text, {_("Serials"): count, _("Lines"): len(plan.by_line)}, plan.errors, has_any=bool(count))
 
 
-def line_count(errors: Iterable[csvio.RowError]) -> int:
-    """How many rows they are about: one row may have several."""
-    return len({error.line for error in errors})
-
-
-def failed_file(schema: csvio.Schema, file: BinaryIO, errors: Iterable[csvio.RowError]) -> Iterator[bytes]:
-    """The bad rows of a file as a file: their cells as they are there, the line and why. It can be corrected."""
-    reasons = defaultdict[int, list[str]](list)
-    for error in errors:
-        reasons[error.line].append(f"{error.column}: {error.message}" if error.column else error.message)
-    rows = (
-        (*map(csvio.unescape, cells), line, " ".join(reasons[line]))
-        for line, cells in schema.raw_rows(file)
-        if line in reasons
-    )
-    return csvio.write(rows, (*schema.header, "Line", "Reason"))
-
-
 def _result(text: str, counts: dict[str, int], errors: list[csvio.RowError], *, has_any: bool) -> dict[str, Any]:
     if not has_any:
         raise DomainError(_("No row of this file can be used any more. Open its page to see why."))
     return {
         "summary": text,
-        "counts": {**counts, _("Rows left out"): line_count(errors)},
+        "counts": {**counts, _("Rows left out"): csvio.line_count(errors)},
         "errors": [error.as_dict() for error in errors[:KEPT]],
-        "error_count": line_count(errors),
+        "error_count": csvio.line_count(errors),
     }

@@ -158,7 +158,8 @@ def line_serials(request: AccountRequest, pk: int) -> HttpResponse:
             if not form.errors:
                 return redirect("replenishment_line_serials", account_slug=request.account.slug, pk=pk)
     context = {**_line_context(request, row, form, faults), "inquiry": inquiry}
-    return render(request, "replenishment/line_serials.html", context, status=422 if form.errors else 200)
+    is_open = bool(form.errors or inquiry)  # a page without a fault or a question has led on
+    return render(request, "replenishment/line_serials.html", context, status=422 if is_open else 200)
 
 
 def _ask(request: AccountRequest, row: ReplenishmentLine, form: SerialsForm) -> Inquiry:

@@ -1,14 +1,12 @@
 """Lines and serials of an Incomplete replenishment from CSV files: upload, what the file would do, and doing it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils import timezone
 from django.utils.translation import gettext as _, ngettext
 from django.views.decorators.http import require_http_methods
 
@@ -16,206 +14,20 @@ from oms import csvio, files, jobs
 from oms.access import AccountRequest, require_role
 from oms.downloads import csv_file
 from oms.errors import DomainError
-from oms.models import OFFICE, Job, JobState, StoredFile
-from oms.numbers import whole_number
+from oms.models import OFFICE, Job, StoredFile
 from oms.queries.jobs import readable_files
-from oms.scanning import Question, answers_of
 from oms.ui.tables import with_query
 from replenishment.forms import UploadForm
 from replenishment.lifecycle import Step, may
-from replenishment.models import Replenishment, ReplenishmentLine
-from replenishment.services import lines_csv, serials_csv, upload_jobs, work as at_work
-from replenishment.services.lookalikes import LookAlike, look_alikes_of
+from replenishment.services import work as at_work
 from replenishment.views.documents import address, around
-from serials.lot_dates import doubt
+from replenishment.views.upload_kinds import LinesUpload, Seen, SerialsUpload, Upload
 
 AT_ONCE = 100_000
 """Files of up to so many bytes are applied while the person waits."""
 SHOWN_DOUBTS = 10
 SHOWN = 50
 """How many errors and lines the page lists; all errors are in the file of bad rows."""
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What a file would do, for its page: numbers with their labels, and a table of the first things that it adds."""
-
-    errors: list[csvio.RowError]
-    good_count: int
-    row_count: int
-    ignored_columns: tuple[str, ...]
-    stats: list[tuple[str, int]]
-    header: tuple[str, ...] = ()
-    rows: list[Sequence[Any]] = field(default_factory=list)
-    has_more: bool = False
-    alike: list[LookAlike] = field(default_factory=list)
-    doubts: list[str] = field(default_factory=list)
-    """Sentences about expiries that are hardly meant: who applies the file means them."""
-    questions: list[Question] = field(default_factory=list)
-    """What is asked about rows before the file can be applied."""
-
-    @property
-    def is_open(self) -> bool:
-        """Whether somebody still has to say something."""
-        return any(not question.chosen for question in self.questions)
-
-    @property
-    def lacks_columns(self) -> bool:
-        """No row was read, because required columns are not there."""
-        return not self.row_count
-
-    @property
-    def cells(self) -> list[list[tuple[str, Any]]]:
-        """The rows, each cell with its label."""
-        return [list(zip(self.header, row, strict=True)) for row in self.rows]
-
-
-class Upload:
-    """One kind of file for one replenishment. Subclasses say what is in it and what it does."""
-
-    job = ""
-    name = ""
-    schema: csvio.Schema
-    routes = ("", "")
-
-    def __init__(self, request: AccountRequest, pk: int) -> None:
-        self.request = request
-        self.found = get_object_or_404(Replenishment, pk=pk)
-        self.params: dict[str, Any] = {"replenishment_id": pk, "answers": dict(answers_of(request.GET).answers)}
-
-    @property
-    def title(self) -> str:
-        """Words for the page."""
-        raise NotImplementedError
-
-    @property
-    def done_url(self) -> str:
-        """Where the person goes on."""
-        return address(self.request, "replenishment", pk=self.found.pk)
-
-    @property
-    def query(self) -> str:
-        """What the addresses of these pages end with."""
-        return ""
-
-    def plan(self, parsed: csvio.Parsed) -> Seen:
-        """What the file would do."""
-        raise NotImplementedError
-
-    def apply(self, parsed: csvio.Parsed) -> Mapping[str, Any]:
-        """Do it; the result of its job."""
-        raise NotImplementedError
-
-    def read(self, file: BinaryIO) -> csvio.Parsed:
-        """The file by its schema. Raises FileRefused."""
-        return self.schema.read(file)
-
-    def key(self, stored: StoredFile) -> str:
-        """What tells the job that applies this file here from others: it is done once."""
-        return f"{self.job}:{self.found.pk}:{self.params.get('line_id', '')}:{stored.key}"
-
-    def done_by(self, stored: StoredFile) -> Job | None:
-        """The job that applied this file here already."""
-        return Job.objects.filter(idempotency_key=self.key(stored), state=JobState.DONE).first()
-
-    def url(self, **kwargs: Any) -> str:
-        """The page that takes a file, or with `key` the one that says what that file would do."""
-        return address(self.request, self.routes[bool(kwargs)], pk=self.found.pk, **kwargs) + self.query
-
-
-class LinesUpload(Upload):
-    """SKUs and quantities with costs and lots."""
-
-    job, name, schema = "replenishment.lines_csv", "lotline-lines", lines_csv.SCHEMA
-    routes = ("replenishment_lines_csv", "replenishment_lines_check")
-
-    @property
-    def title(self) -> str:
-        """Words for the page."""
-        return _("Upload lines")
-
-    def plan(self, parsed: csvio.Parsed) -> Seen:
-        """The lines that would be added."""
-        count = ReplenishmentLine.objects.filter(replenishment=self.found).count()
-        plan = lines_csv.plan_lines(parsed, line_count=count, answers=self.params["answers"])
-        return Seen(
-            plan.errors,
-            plan.good_count,
-            plan.row_count,
-            plan.ignored_columns,
-            [(_("New lines"), len(plan.lines)), (_("Units"), plan.units)],
-            (_("SKU"), _("Quantity"), _("Unit cost"), _("Lots")),
-            [_line_cells(line) for line in plan.lines[:SHOWN]],
-            has_more=len(plan.lines) > SHOWN,
-            doubts=[
-                said
-                for line in plan.lines
-                for lot in line.lots
-                if (said := doubt(lot.number, lot.expires_on, timezone.localdate()))
-            ],
-            questions=plan.questions,
-        )
-
-    def apply(self, parsed: csvio.Parsed) -> Mapping[str, Any]:
-        """Add the good lines."""
-        plan = lines_csv.apply_lines(parsed=parsed, actor=self.request.user, **self.params)
-        return upload_jobs.lines_result(plan)
-
-
-class SerialsUpload(Upload):
-    """The supplier's own numbers, of the whole replenishment or (?line=) of one line."""
-
-    job, name = "replenishment.serials_csv", "lotline-serials"
-    routes = ("replenishment_serials_csv", "replenishment_serials_check")
-
-    def __init__(self, request: AccountRequest, pk: int) -> None:
-        super().__init__(request, pk)
-        self.line: ReplenishmentLine | None = None
-        if text := request.GET.get("line", ""):
-            rows = ReplenishmentLine.objects.select_related("sku")
-            self.line = get_object_or_404(rows, pk=whole_number(text), replenishment=self.found)
-        self.params["line_id"] = self.line.pk if self.line else None
-        self.schema = serials_csv.LINE_SCHEMA if self.line else serials_csv.SCHEMA
-
-    @property
-    def title(self) -> str:
-        """Words for the page."""
-        if self.line is None:
-            return _("Upload serials")
-        return _("Upload serials of line %(line)s, %(sku)s") % {"line": self.line.position, "sku": self.line.sku.code}
-
-    @property
-    def query(self) -> str:
-        """The line, if it is of one."""
-        return f"?line={self.line.pk}" if self.line else ""
-
-    @property
-    def done_url(self) -> str:
-        """The line's page, if it is of one."""
-        if self.line is None:
-            return super().done_url
-        return address(self.request, "replenishment_line_serials", pk=self.line.pk)
-
-    def plan(self, parsed: csvio.Parsed) -> Seen:
-        """The serials that would be planned, by line."""
-        plan = serials_csv.plan_serials(parsed, **self.params)
-        return Seen(
-            plan.errors,
-            plan.good_count,
-            plan.row_count,
-            plan.ignored_columns,
-            [(_("New serials"), plan.good_count), (_("Lines"), len(plan.by_line))],
-            (_("Line"), _("SKU"), _("New serials"), _("Units")),
-            [(line.position, line.sku.code, count, line.quantity) for line, count in plan.by_line[:SHOWN]],
-            has_more=len(plan.by_line) > SHOWN,
-            alike=look_alikes_of((row.line.sku_id, row.serial) for row in plan.serials),
-            questions=plan.questions,
-        )
-
-    def apply(self, parsed: csvio.Parsed) -> Mapping[str, Any]:
-        """Plan the good serials."""
-        plan = serials_csv.apply_serials(parsed=parsed, actor=self.request.user, may_ask=True, **self.params)
-        return upload_jobs.serials_result(plan)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -290,26 +102,29 @@ def _check(upload: Upload, key: UUID) -> HttpResponse:
         return refused
     with files.open_file(stored) as file:
         try:
-            seen = upload.plan(upload.read(file))
+            parsed = upload.read(file)
+            seen = upload.plan(parsed)
         except DomainError as error:
             messages.error(request, f"{_('error processing csv file')}: {error}")
             return redirect(upload.url())
         if "errors" in request.GET:
-            rows = upload_jobs.failed_file(upload.schema, file, seen.errors)
+            rows = csvio.failed_file(upload.schema, file, seen.errors)
             return csv_file(f"{upload.name}-failed.csv", list(rows))
-    return render(request, "replenishment/upload_check.html", _seen_context(upload, stored, seen))
+    return render(request, "replenishment/upload_check.html", _seen_context(upload, stored, parsed, seen))
 
 
-def _seen_context(upload: Upload, stored: StoredFile, seen: Seen) -> dict[str, Any]:
+def _seen_context(upload: Upload, stored: StoredFile, parsed: csvio.Parsed, seen: Seen) -> dict[str, Any]:
     """What the page of a file shows."""
     request = upload.request
-    wrong = 0 if seen.lacks_columns else upload_jobs.line_count(seen.errors)
+    wrong = 0 if seen.lacks_columns else csvio.line_count(seen.errors)
     return {
         **_around(upload),
         "page_title": _("Check the upload") if seen.good_count else _("error processing csv file"),
         "page_icon": "alert-triangle" if seen.errors else "upload",
         "file": stored,
         "plan": seen,
+        "ignored_columns": parsed.ignored_columns,
+        "above": parsed.above,
         "wrong": wrong,
         "errors": seen.errors[:SHOWN],
         "alike": seen.alike[:SHOWN],
@@ -384,14 +199,3 @@ def _refused(upload: Upload) -> HttpResponse | None:
 def _around(upload: Upload) -> dict[str, Any]:
     own = {"section_label": upload.found.number, "section_url": upload.done_url, "page_icon": "upload"}
     return {**around(upload.request, upload.found), **own}
-
-
-def _line_cells(line: lines_csv.NewLine) -> tuple[str, int, str, str]:
-    cost = line.rows[0].values["Unit cost"]
-    words = _("%(quantity)s of %(lot)s")
-    lots = [
-        words % {"quantity": lot.quantity or line.quantity, "lot": lot.number}
-        + (f" ({lot.expires_on.isoformat()})" if lot.expires_on else "")
-        for lot in line.lots
-    ]
-    return line.sku.code if line.sku else "", line.quantity, "" if cost is None else str(cost), ", ".join(lots)

@@ -12,7 +12,7 @@ from oms.formsets import KeptRows
 from oms.lines import LinesField, plain_lines
 from serials.models import NOTE_LENGTH
 from serials.services.attributes import MOST_OF_ONE, NAME_LENGTH, VALUE_LENGTH, check_text
-from serials.services.number_lists import Asked, read_list
+from serials.services.number_lists import Listed, read_list
 
 
 class NotesForm(forms.Form):
@@ -163,7 +163,7 @@ class FindManyForm(forms.Form):
         widget=forms.FileInput(attrs={"accept": ".csv,.txt,text/csv,text/plain"}),
         error_messages={"empty": gettext_lazy("This file is empty.")},
     )
-    asked: list[Asked]
+    asked: list[Listed]
 
     def clean(self) -> dict[str, Any]:
         """Either of the two, with numbers in it that can be serials."""

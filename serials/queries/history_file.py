@@ -32,10 +32,11 @@ COUNT = """
 SELECT count(*) FROM stage_history s JOIN serials_unitevent e ON e.account_id = %(account)s AND e.unit_id = s.unit_id
 """
 # What a spreadsheet would run as a formula gets an apostrophe, as csvio.escape does it; the same cells, the same words.
-DANGER = r"""(^|[;\t|][" \t]*)(''*[=+\-@\r\n＝＋－＠])|(^)(''*\t)(?![" \t]*''*[=+\-@\r\n＝＋－＠])"""
+BEHIND = r"""(^|[;\t|\r\n][" \t]*)(''*[=+\-@＝＋－＠])"""
+START = r"""^(''*[\t\r\n])"""
 GUARD = rf"""
-CASE WHEN {{0}} ~ '{DANGER}' AND {{0}} !~ '^-\d+(\.\d+)?$'
-THEN regexp_replace({{0}}, '{DANGER}', '\1\3''\2\4', 'g') ELSE {{0}} END
+CASE WHEN {{0}} ~ '{BEHIND}|{START}' AND {{0}} !~ '^-\d+(\.\d+)?$'
+THEN regexp_replace(regexp_replace({{0}}, '{BEHIND}', '\1''\2', 'g'), '{START}', '''\1') ELSE {{0}} END
 """
 # ISO 8601 with the offset that the zone had then, as every other file has it.
 MOMENT = """

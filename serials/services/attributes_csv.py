@@ -4,8 +4,7 @@ The rows are read one by one and staged in the database, so memory does not grow
 it is held.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, BinaryIO
@@ -17,6 +16,7 @@ from oms import csvio, files, identity, scanning
 from oms.errors import DomainError
 from oms.jobs import Progress
 from oms.models.keys import validate_identity
+from oms.queries.catalogue import LONGEST_SCAN, NO_SKU, SEVERAL_SKUS, skus_named
 from oms.tenancy import current_account_id
 from serials.services import attributes
 from serials.services.attributes import (
@@ -37,6 +37,8 @@ SHOWN = 50
 """How many errors of a file its page lists; all bad rows are in the file of failed rows."""
 KEPT = 1_000
 """How many errors of a file its job keeps."""
+AT_A_TIME = 5_000
+"""So many other names of SKUs are looked up at once."""
 
 
 def _serial(text: str) -> tuple[str, str, str]:
@@ -51,9 +53,9 @@ SCHEMA = csvio.Schema(
             "SKU",
             is_required=True,
             aliases=csvio.words.SKU,
-            max_length=80,
+            max_length=LONGEST_SCAN,
             example="L2201308",
-            help=gettext_lazy("The SKU of the serial, whatever the case."),
+            help=gettext_lazy("The SKU of the serial, whatever the case; its GTIN or ProductID names it, too."),
         ),
         csvio.Column("Serial", _serial, is_required=True, aliases=csvio.words.SERIAL, example="SN00000001"),
         csvio.Column(
@@ -70,8 +72,6 @@ SCHEMA = csvio.Schema(
     max_rows=200_000,
 )
 FAILED_NAME = "lotline-attributes-failed.csv"
-FAILED_HEADER = (*SCHEMA.header, "Line", "Reason")
-"""A file of failed rows can be corrected and uploaded again: the last two columns are not used then."""
 
 MAKE_STAGES = """
 CREATE TEMP TABLE IF NOT EXISTS stage_file (
@@ -86,9 +86,11 @@ ANALYZE stage_file;
 INSERT INTO stage_sku
 SELECT DISTINCT ON (f.sku) f.sku, k.id FROM (SELECT DISTINCT sku, sku_key FROM stage_file) AS f
 JOIN oms_sku k ON k.account_id = %(account)s AND (k.code_key = f.sku_key OR k.code = f.sku)
-ORDER BY f.sku, k.code = f.sku DESC;
-ANALYZE stage_sku
+ORDER BY f.sku, k.code = f.sku DESC
 """
+OTHER_NAMES = "SELECT DISTINCT sku FROM stage_file f WHERE NOT EXISTS (SELECT FROM stage_sku k WHERE k.sku = f.sku)"
+# One that several SKUs have is there without an id.
+ADD_SKUS = "INSERT INTO stage_sku (sku, sku_id) SELECT * FROM unnest(%(names)s::text[], %(ids)s::bigint[])"
 FIND_UNITS = """
 INSERT INTO stage_attribute (unit_id, key, name, value, line)
 SELECT u.id, f.name_key, f.name, f.value, f.line FROM stage_file f
@@ -105,7 +107,8 @@ WHERE f.scan_key <> f.serial_key AND NOT EXISTS (SELECT FROM stage_attribute a W
 ORDER BY u.id
 """
 UNKNOWN = """
-SELECT f.line, f.sku, f.serial, k.sku_id IS NOT NULL FROM stage_file f LEFT JOIN stage_sku k ON k.sku = f.sku
+SELECT f.line, f.sku, f.serial, k.sku_id IS NOT NULL, k.sku IS NOT NULL
+FROM stage_file f LEFT JOIN stage_sku k ON k.sku = f.sku
 WHERE NOT EXISTS (SELECT FROM stage_attribute a WHERE a.line = f.line)
 """
 # Two spellings of one serial or of one name are one: the second of its rows is a fault.
@@ -131,6 +134,8 @@ class Plan:
     errors: list[csvio.RowError] = field(default_factory=list)
     skipped: list[csvio.RowError] = field(default_factory=list)
     ignored_columns: tuple[str, ...] = ()
+    above: tuple[tuple[int, str], ...] = ()
+    """The lines above the header, which are not read."""
     known: str = ""
     """What the units have now, of what it sets: see `attributes.known`."""
 
@@ -146,7 +151,7 @@ class Plan:
             _("Set"): self.written,
             _("As they are"): self.unchanged,
             _("Skipped"): len(self.skipped),
-            _("Wrong"): line_count(self.errors),
+            _("Wrong"): csvio.line_count(self.errors),
         }
 
     def shown(self) -> dict[str, Any]:
@@ -156,17 +161,13 @@ class Plan:
             "written": self.written,
             "unchanged": self.unchanged,
             "skipped": len(self.skipped),
-            "wrong": line_count(self.errors),
+            "wrong": csvio.line_count(self.errors),
             "ignored_columns": list(self.ignored_columns),
+            "above": [list(line) for line in self.above],
             "errors": [error.as_dict() for error in self.failed[:SHOWN]],
-            "failed_count": line_count(self.failed),
+            "failed_count": csvio.line_count(self.failed),
             "known": self.known,
         }
-
-
-def line_count(errors: Iterable[csvio.RowError]) -> int:
-    """How many rows they are about: one row may have several."""
-    return len({error.line for error in errors})
 
 
 @transaction.atomic
@@ -190,6 +191,7 @@ def plan_import(file: BinaryIO, *, overwrite: bool, progress: Progress | None = 
         errors=parsed.errors,
         skipped=[csvio.RowError(line, "Attribute", said % {"value": value}) for line, value in kept],
         ignored_columns=parsed.ignored_columns,
+        above=parsed.above,
         known=digest,
     )
 
@@ -246,24 +248,15 @@ def import_result(done: Applied, errors: list[csvio.RowError]) -> dict[str, Any]
         _("Serials"): done.units,
         _("Same before"): done.unchanged,
         _("Kept"): done.kept,
-        _("Refused"): line_count(errors),
+        _("Refused"): csvio.line_count(errors),
     }
     shown = [error.as_dict() for error in errors[:KEPT]]
-    return {"summary": said(done), "counts": counts, "errors": shown, "error_count": line_count(errors)}
+    return {"summary": said(done), "counts": counts, "errors": shown, "error_count": csvio.line_count(errors)}
 
 
 def failed_file(file: BinaryIO, plan: Plan) -> Iterator[bytes]:
-    """The failed rows of a file as a file: their cells as they are there, the line and why."""
-    reasons = defaultdict[int, list[str]](list)
-    for error in plan.failed:
-        reasons[error.line].append(f"{error.column}: {error.message}" if error.column else error.message)
-    # The file is written with apostrophes again, where cells need them: those that they have already come off.
-    rows = (
-        (*map(csvio.unescape, cells), line, " ".join(reasons[line]))
-        for line, cells in SCHEMA.raw_rows(file)
-        if line in reasons
-    )
-    return csvio.write(rows, FAILED_HEADER)
+    """The failed rows of a file as a file that can be corrected and uploaded again."""
+    return csvio.failed_file(SCHEMA, file, plan.failed)
 
 
 def _stage(file: BinaryIO, progress: Progress | None) -> csvio.Parsed:
@@ -297,16 +290,28 @@ def _faults(cursor: Any) -> Iterator[csvio.RowError]:
     """Find the units of what lies in stage_file, and say what has none, or is there twice."""
     params = {"account": current_account_id()}
     cursor.execute(FIND_SKUS, params)
+    _find_other_skus(cursor)
+    cursor.execute("ANALYZE stage_sku")
     cursor.execute(FIND_UNITS, params)
     cursor.execute(FIND_SCANNED, params)
     cursor.execute(UNKNOWN)
-    for line, sku, serial, is_sku_known in cursor.fetchall():
+    for line, sku, serial, is_sku_known, is_name_known in cursor.fetchall():
         if is_sku_known:
             said = identity.refusal(serial) or _("%(sku)s has no such serial.") % {"sku": sku}
             yield csvio.RowError(line, "Serial", said, serial)
         else:
-            yield csvio.RowError(line, "SKU", _("There is no SKU of this name."), sku)
+            yield csvio.RowError(line, "SKU", str(SEVERAL_SKUS if is_name_known else NO_SKU), sku)
     cursor.execute(TWICE)
     for line, sku, serial, name, first in cursor.fetchall():
         said = _("The same serial and attribute as in line %(line)s.") % {"line": first}
         yield csvio.RowError(line, "SKU, Serial, Attribute", said, f"{sku}, {serial}, {name}")
+
+
+def _find_other_skus(cursor: Any) -> None:
+    """Add what is no code of a SKU but another of its names, such as its GTIN."""
+    cursor.execute(OTHER_NAMES)
+    names = [name for (name,) in cursor.fetchall()]
+    for begin in range(0, len(names), AT_A_TIME):
+        found = skus_named(names[begin : begin + AT_A_TIME])
+        params = {"names": list(found), "ids": [sku.pk if sku else None for sku in found.values()]}
+        cursor.execute(ADD_SKUS, params)

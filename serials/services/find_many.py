@@ -1,6 +1,6 @@
 """Find many: which units a list of numbers means. The statements do not grow with the list."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -8,10 +8,11 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from oms import identity
-from oms.models import Person
+from oms.models import Person, Sku
+from oms.queries.catalogue import skus_named
 from oms.tenancy import current_account_id
 from serials.models import FoundList
-from serials.services.number_lists import Asked
+from serials.services.number_lists import Listed
 
 KEPT = timedelta(days=30)
 
@@ -33,12 +34,14 @@ GROUP BY a.place
 
 
 @transaction.atomic
-def find_many(*, asked: Sequence[Asked], person: Person) -> FoundList:
+def find_many(*, asked: Sequence[Listed], person: Person) -> FoundList:
     """Look the numbers up and keep what came of it; what was kept longer than KEPT ago goes."""
     FoundList.objects.filter(created_at__lt=timezone.now() - KEPT).delete()
-    found = _look_up([(place, key, each) for place, each in enumerate(asked) for key in (each.key, *each.others)])
+    named = skus_named({each.sku for each in asked if each.sku})
+    names = [(place, key, each) for place, each in enumerate(asked) for key in (each.key, *each.others)]
+    found = _look_up(names, named)
     rest_of = [(place, each.last, each) for place, each in enumerate(asked) if each.last and place not in found]
-    found |= _look_up(rest_of) if rest_of else {}
+    found |= _look_up(rest_of, named) if rest_of else {}
     units: dict[int, int] = {}
     lines: dict[tuple[str, str], int] = {}
     has_void = False
@@ -59,16 +62,19 @@ def find_many(*, asked: Sequence[Asked], person: Person) -> FoundList:
     return FoundList.objects.create(person=person, unit_ids=list(units), has_void=has_void, rest=rest)
 
 
-def _look_up(names: Sequence[tuple[int, str, Asked]]) -> dict[int, tuple[list[int] | None, bool, list[str]]]:
+def _look_up(
+    names: Sequence[tuple[int, str, Listed]], skus: Mapping[str, Sku | None]
+) -> dict[int, tuple[list[int] | None, bool, list[str]]]:
     """Place in the list → up to two ids of units that it means, whether one is void, and the SKUs that have it.
 
-    Where a scan says a GTIN, the units of the SKU that has it are meant, if there are any.
+    Where a scan says a GTIN, the units of the SKU that has it are meant, if there are any. `skus` are those that the
+    names in the column SKU mean, whatever they are called.
     """
     params: dict[str, Any] = {
         "account": current_account_id(),
         "places": [place for place, _key, _each in names],
         "keys": [key for _place, key, _each in names],
-        "skus": [identity.sought(each.sku) for _place, _key, each in names],
+        "skus": [sku.code_key if (sku := skus.get(each.sku)) else identity.sought(each.sku) for *_rest, each in names],
         "gtins": [each.gtin or None for _place, _key, each in names],
     }
     with connection.cursor() as cursor:

@@ -143,6 +143,14 @@ def test_a_sku_that_somebody_added_since_the_check_is_not_overwritten(in_a, ana)
         apply("SKU,Name\nA,File\n", ana, seen=seen)
 
 
+def test_its_page_counts_rows_that_are_wrong_not_faults(client_for, ana, account_a):
+    file = BytesIO(b"SKU,Name,GTIN\nA,File,1\n,Two,2\n")
+    file.name = "skus.csv"
+    page = client_for(ana).post("/acme/inventory/skus/upload/", {"file": file}, follow=True)
+    assert (len(page.context["plan"].errors), page.context["wrong"]) == (3, 2)
+    assert "2 rows cannot be used" in page.content.decode()
+
+
 def test_its_page_sends_what_it_showed(client_for, ana, account_a):
     web = client_for(ana)
     with account_context(account_a):

@@ -2,17 +2,29 @@
 
 import csv
 import io
+import re
 from datetime import date
 from decimal import Decimal
 
 import pytest
 from django.utils import translation
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
-from oms.csvio import Column, FileRefused, Schema, TwoDays, parse_day, unescape, whole_number, words, write
+from oms.csvio import (
+    Column,
+    FileRefused,
+    Schema,
+    TwoDays,
+    escape,
+    failed_file,
+    line_count,
+    parse_day,
+    unescape,
+    whole_number,
+    words,
+    write,
+)
 from oms.errors import DomainError
-from serials.services.attributes_csv import SCHEMA as ATTRIBUTES
-from serials.services.number_lists import SCHEMA as NUMBERS
 
 SERIALS = Schema(
     [
@@ -34,24 +46,6 @@ def rows(parsed):
     return [(row.line, *row.values.values()) for row in parsed.rows]
 
 
-@pytest.mark.parametrize("schema", [BOTH, ATTRIBUTES, NUMBERS], ids=["serials", "attributes", "numbers"])
-@pytest.mark.parametrize(
-    ("sku", "serial"),
-    [
-        ("Item No.", "Serial No."),
-        ("SKU", "S/N"),
-        ("Part Number", "SerialNumber"),
-        ("sku", "SN"),
-        ("Article no", "Serial #"),
-        ("ITEM CODE", "serial_numbers"),
-    ],
-)
-def test_every_upload_knows_what_packing_lists_call_their_columns(schema, sku, serial):
-    parsed = read(f"{sku};{serial};Attribute;Value\nL2201308;XA1;Colour;red\n", schema)
-    assert (parsed.missing_columns, len(parsed.rows)) == ((), 1)
-    assert parsed.rows[0].values["SKU"] == "L2201308"
-
-
 def test_a_file_of_one_column_needs_no_header():
     assert rows(read("HN1\r\nHN2\r\nHN3\r\n", SERIALS)) == [(1, "HN1", ""), (2, "HN2", ""), (3, "HN3", "")]
     assert rows(read("Serial No.\nHN1\n", SERIALS)) == [(2, "HN1", "")]
@@ -67,6 +61,81 @@ def test_a_title_above_the_header_is_no_header():
     parsed = read("Packing list PL-88;\r\nShipped 2026-11-20;\r\n\r\nSKU;Serial\r\nL2201308;XC1\r\n;XC2\r\n")
     assert rows(parsed) == [(5, "L2201308", "XC1")]
     assert [(error.line, error.column) for error in parsed.errors] == [(6, "SKU")]
+
+
+def test_the_lines_above_the_header_are_told():
+    parsed = read('L,X1\r\n\r\nL,="X2",\r\nSKU;Serial\r\nL;X3\r\n'.replace(";", ","))
+    assert rows(parsed) == [(5, "L", "X3")]
+    assert (parsed.header_line, parsed.above) == (4, ((1, "L, X1"), (3, "L, X2")))
+    assert read("SKU,Serial\nL,X3\n").above == ()
+    assert read('L;X1\nSKU;"open\nSKU;Serial\nL;X3\n').above == ((1, "L, X1"), (2, "")), "what cannot be read counts"
+
+
+@pytest.mark.parametrize("title", ["Packing list PL-88", "PL-88\nShipped 2026-11-20", "X0\nX00"])
+def test_a_title_above_a_file_of_one_column_is_no_value(title):
+    parsed = read(f"{title}\nSerial\nX1\n", SERIALS)
+    assert [row.values["Serial"] for row in parsed.rows] == ["X1"]
+    assert [text for _line, text in parsed.above] == title.split("\n")
+
+
+def test_a_header_below_others_may_have_to_name_several_columns():
+    schema = Schema([Column("Serial", is_required=True, aliases=words.SERIAL), Column("SKU")], names_below=2)
+    assert read("A1\nSN\nA3\n", schema).missing_columns == ("Serial",)
+    assert rows(read("SN\nA3\n", schema)) == [(2, "A3", "")]
+    assert rows(read("A1\nSN,SKU\nA3,L\n", schema)) == [(3, "A3", "L")]
+
+
+def test_a_text_kept_as_a_formula_is_what_it_says_and_an_empty_one_is_empty():
+    parsed = read('="SKU",="Serial",=""\n="L1",="007",=""\n="",=""\n"=""L2""", ="X1",""\n="",="X2"\n')
+    assert rows(parsed) == [(2, "L1", "007"), (4, "L2", "X1")]
+    assert [(error.line, error.column, "empty" in error.message) for error in parsed.errors] == [(5, "SKU", True)]
+
+
+def test_a_formula_that_is_a_text_itself_is_read_back():
+    texts = ['="007"', '=""', "=1+1", '="a;b"']
+    file = b"".join(write([["L", text] for text in texts], ["SKU", "Serial"]))
+    assert [row.values["Serial"] for row in BOTH.read(io.BytesIO(file)).rows] == texts
+
+
+def test_a_row_knows_what_the_last_one_above_names_if_all_between_can_be_read():
+    schema = Schema(
+        [Column("SKU", is_required=True, may_be_empty=True), Column("Serial", is_required=True)], repeats=("SKU",)
+    )
+    parsed = read("SKU,Serial\n,X0\nL1,X1\n,X2\nL2,\n,X3\nL3,X4,too,many\n,X5\n", schema)
+    assert [(row.values["SKU"], row.values["Serial"], row.above) for row in parsed.rows] == [
+        ("", "X0", ""),
+        ("L1", "X1", ""),
+        ("", "X2", "L1"),
+        ("", "X3", "L2"),
+        ("", "X5", ""),
+    ]
+
+
+def test_columns_that_stand_in_for_another_are_read_where_it_is_not_there():
+    schema = Schema(
+        [
+            Column("SKU"),
+            Column("Serial", is_required=True, unless=("From", "To"), example="S1"),
+            Column("From", instead_of="Serial"),
+            Column("To", instead_of="Serial"),
+        ]
+    )
+    assert rows(read("From,To\nA1,A5\n", schema)) == [(2, "", "", "A1", "A5")]
+    assert read("From,SKU\nA1,L\n", schema).missing_columns == ("Serial",)
+    both = read("SKU,Serial,From,To\nL,X1,Hamburg,Kiel\n", schema)
+    assert (rows(both), both.ignored_columns) == ([(2, "L", "X1", "", "")], ("From", "To"))
+    assert schema.template(has_example=True).decode("utf-8-sig") == "SKU,Serial\r\n,S1\r\n"
+
+
+def test_the_file_of_bad_rows_has_the_columns_that_the_file_has():
+    text = 'Serial;Colour;SKU\n="01";red;\n\'=1;blue;L\n;grey;"L\nM"\n'
+    parsed = read(text)
+    assert line_count([*parsed.errors, *parsed.errors]) == 2
+    file = b"".join(failed_file(BOTH, io.BytesIO(text.encode()), parsed.errors)).decode("utf-8-sig")
+    again = read(file)
+    assert file.splitlines()[0] == "SKU,Serial,Line,Reason"
+    assert [(error.line, error.column) for error in again.errors] == [(2, "SKU"), (3, "Serial")]
+    assert again.ignored_columns == ("Line", "Reason")
 
 
 def test_the_header_is_looked_for_in_twenty_lines_only():
@@ -190,14 +259,33 @@ def test_no_quantity_is_more_than_somebody_means(text):
     assert {number} == {read for read in readings(text) if read % 1 == 0}, "no other whole number is meant"
 
 
-@pytest.mark.parametrize("text", ["x;=1+1", "x;\t=1+1", 'x;"=1+1"', "a|@b", "x\t-2+3", "=1;=2", "x; ＝1"])
-def test_no_cell_begins_a_formula_behind_another_separator(text):
+DANGEROUS = [
+    *("x;=1+1", "x;\t=1+1", 'x;"=1+1"', "a|@b", "x\t-2+3", "=1;=2", "x; ＝1", "x\n=1+1\ny", "x\r\n+1", "x\r@y", "\n=1"),
+    *("x\n\t-1", 'x\n"=1', "x\n'=1", "-1\n-1", "\t\n\r=1", "\n\n=1", "'\n''=1"),
+]
+
+
+def test_no_cell_begins_a_formula_behind_another_separator_or_line_break():
+    for text in DANGEROUS:
+        _is_harmless_and_reads_back(text)
+
+
+@given(st.text(st.sampled_from("=+-@＝';\t|\r\n\" x1"), max_size=14))
+@settings(max_examples=2_000)
+def test_no_arrangement_of_separators_and_signs_begins_a_formula(text):
+    assert unescape(escape(text)) == text
+    _is_harmless_and_reads_back(text)
+
+
+def _is_harmless_and_reads_back(text):
     file = b"".join(write([["SKU-1", text]], ["A", "B"], has_bom=False)).decode()
-    for separator in ";\t|":
-        for cell in file.replace("\r\n", "\n").replace("\n", separator).split(separator):
-            assert cell.strip(' "')[:1] not in set("=+-@＝")
-    ((_sku, written),) = list(csv.reader(io.StringIO(file, newline="")))[1:]
+    (_header, (_sku, written)) = csv.reader(io.StringIO(file, newline=""))
     assert unescape(written) == text
+    if re.fullmatch(r"-\d+(\.\d+)?", text):
+        return  # a number
+    assert written[:1] not in set("=+-@＝\t\r\n"), written
+    for behind in re.split("[;\t|\r\n]", written)[1:]:
+        assert behind.lstrip(' "')[:1] not in set("=+-@＝"), written
 
 
 def test_prose_with_semicolons_is_left_alone():

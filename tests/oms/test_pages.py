@@ -181,6 +181,17 @@ def test_ids_of_another_account_are_not_found(client_for, ana, account_a, accoun
     assert skus(account_a) == [("LAMP", "Lamp", "out")]
 
 
+def test_what_is_refused_or_asked_is_no_success(client_for, ana, account_a, sku):
+    with account_context(account_a):
+        factories.make_stock(sku=sku)
+    web, chosen = client_for(ana), {"pk": [str(sku.pk)]}
+    address = "/acme/inventory/skus/serial/"
+    assert web.post(address, chosen).status_code == 200, "the choice itself"
+    assert web.post(address, chosen | {"workflow": "nothing"}).status_code == 422
+    blocked = web.post(address, chosen | {"workflow": "in_out"})
+    assert (blocked.status_code, "Nothing is changed" in blocked.content.decode()) == (422, True)
+
+
 # --- upload -----------------------------------------------------------------------------------------------------------
 def upload(client, content, name="skus.csv"):
     return client.post("/acme/inventory/skus/upload/", {"file": SimpleUploadedFile(name, content)})

@@ -39,11 +39,11 @@ def test_a_file_of_lines_names_skus_by_gtin_or_upc_or_ean(web, account_a, draft)
         plan = upload_lines(web, draft, f"{header},Quantity\n{GTIN},4\n0{GTIN},1\n").context["plan"]
         assert (plan.good_count, plan.errors) == (2, [])
     text = (
-        f"SKU,GTIN,Quantity\nL2201316,{GTIN},1\n,{GTIN},2\n88302,,3\nCABLE,{GTIN},4\n,,5\nTWICE,,6\n,4012345678901,7\n"
+        f"SKU,GTIN,Quantity\n,,5\nL2201316,{GTIN},1\n,{GTIN},2\n88302,,3\nCABLE,{GTIN},4\nTWICE,,6\n,4012345678901,7\n"
     )
     page = upload_lines(web, draft, text)
     assert [(error.line, error.column) for error in page.context["plan"].errors] == [
-        (5, "GTIN"), (6, "SKU"), (7, "SKU"), (8, "GTIN"),
+        (2, "SKU"), (6, "GTIN"), (7, "SKU"), (8, "GTIN"),
     ]  # fmt: skip
     assert "This is the GTIN of L2201316, but the row names CABLE." in text_of(page)
     assert "Several SKUs have this name" in text_of(page)

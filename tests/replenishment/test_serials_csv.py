@@ -162,11 +162,13 @@ def test_the_file_of_a_whole_replenishment_does_not_end_up_on_one_line(web, acco
     with account_context(account_a):
         made = make_replenishment((make_serialized_sku(code="SER"), 5), (make_serialized_sku(code="OTHER"), 5))
         query = f"?line={line_of(made, 1).pk}"
-    url = upload(web, made, "SKU,Serial\nser,A\nOTHER,B\n,C\n", query).url
-    assert "not the SKU of the line" in web.get(url).content.decode()
-    web.post(url)
+    url = upload(web, made, "SKU,Serial\nser,A\n,B\nOTHER,C\n,D\n", query).url
+    page = web.get(url)
+    assert "not the SKU of the line" in page.content.decode()
+    assert [question.words for question in page.context["questions"]] == [["line 5, D: OTHER"]], "B is of the line"
+    web.post(f"{url}&{urlencode(answers(page.context['questions'], blank='take'))}")
     with account_context(account_a):
-        assert planned() == [(1, "A", False), (1, "C", False)]
+        assert planned() == [(1, "A", False), (1, "B", False), (1, "D", False)]
 
 
 def test_a_line_of_another_replenishment_or_account_is_not_there(web, account_a, account_b):

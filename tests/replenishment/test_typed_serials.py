@@ -74,7 +74,7 @@ def test_a_list_in_one_line_is_asked_about_and_taken_apart(send, account_a, text
     assert "looks like a list of serials" in asked.content.decode()
     with account_context(account_a):
         assert planned() == []
-    assert send("Z1,Z2", asked, list="proposed").status_code == 200, "an answer is about what was shown"
+    assert send("Z1,Z2", asked, list="proposed").status_code == 422, "an answer is about what was shown"
     assert send(text, list="proposed").status_code == 302
     with account_context(account_a):
         assert planned() == ["Y1", "Y2", "Y3"]
@@ -104,7 +104,8 @@ def test_a_list_with_a_range_in_it_is_asked_about_both(web, line, account_a):
 def test_a_question_that_is_left_unanswered_says_so(web, line, account_a, text):
     url = f"/acme/replenishments/lines/{line.pk}/serials/"
     first = web.post(url, {"serials": text})
-    assert first.status_code == 200
+    assert first.status_code == 422, "nothing is added yet"
+    assert "Say what they are" not in first.content.decode()
     again = web.post(url, {"serials": text} | answers(first.context["inquiry"].questions))
     assert again.status_code == 422
     assert "Say what they are: choose one." in again.content.decode()

@@ -82,7 +82,7 @@ def test_a_header_may_name_the_sku(text):
     [
         (b"\n".join(b"N%d" % n for n in range(10_001)), "10,001 numbers"),
         (b"Serial\n" + b"\n".join(b"N%d" % n for n in range(10_001)), "more than 10,000 rows"),
-        (b"Serial,SKU\n" + b"\n".join([b"A," + b"y" * 101] * 9), "4 more are wrong."),
+        (b"Serial,SKU\n" + b"\n".join([b"A," + b"y" * 201] * 9), "4 more are wrong."),
         (b"\x89PNG\r\n\x1a\n\x00\x00", "its content is PNG"),
         (bytes(range(256)), "binary data"),
         (b" , ;\n\t", "There is no number in it."),
@@ -92,6 +92,17 @@ def test_a_header_may_name_the_sku(text):
 def test_what_cannot_be_a_list_says_why(data, words):
     with pytest.raises(DomainError, match=re.escape(words)):
         read_list(data)
+
+
+@pytest.mark.parametrize("word", ["SN", "Serial", "Number", "s/n", "Serials"])
+def test_a_word_in_a_list_is_one_of_its_lines(word):
+    assert [listed.typed for listed in read_list(f"A1\nA2\n{word}\nA3".encode())] == ["A1", "A2", word, "A3"]
+
+
+def test_what_stands_above_a_header_of_two_columns_is_looked_for_too():
+    text = "Packing list PL-88;\n\nA1;A2\nSKU;Serial\nL;X1\n"
+    found = [(listed.line, listed.typed, listed.sku) for listed in read_list(text.encode())]
+    assert found == [(1, "Packing list PL-88", ""), (3, "A1", ""), (3, "A2", ""), (5, "X1", "L")]
 
 
 # --- finding ----------------------------------------------------------------------------------------------------------
@@ -124,6 +135,24 @@ def test_the_sku_says_which_and_which_not(in_a, olga):
     assert found.unit_ids == [second, only]
     assert found.rest["not_found"] == [(3, "ONLY", "ONE", "Maß"), (4, "BOTH", "NO", "Maß, ONE")]
     assert found.rest["duplicate"] == [(6, "ONLY", "Maß", "5")]
+
+
+def test_any_name_of_a_sku_names_it(in_a, olga):
+    one, two = (
+        make_serialized_sku(code="ONE", gtin="9521234543213", product_id="88302"),
+        make_serialized_sku(code="TWO"),
+    )
+    (own,) = receive(one, "BOTH")
+    receive(two, "BOTH")
+    for name in ("9521234543213", "09521234543213", "88302", "(01)09521234543213", "one"):
+        found = look_up(olga, f"SKU,Serial\n{name},BOTH")
+        assert (found.unit_ids, typed(found)) == ([own], {}), name
+
+
+def test_a_name_of_several_skus_names_none(in_a, olga):
+    for code in ("ONE", "TWO"):
+        receive(make_serialized_sku(code=code, product_id="88302"), "BOTH")
+    assert typed(look_up(olga, "SKU,Serial\n88302,BOTH")) == {"not_found": ["BOTH"]}
 
 
 def test_units_of_another_account_are_not_found(account_a, account_b, olga):

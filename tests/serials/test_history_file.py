@@ -2,11 +2,13 @@
 
 import csv
 import io
+import random
 from datetime import UTC, datetime
 
 import pytest
 from django.db import connection
 from django.utils import timezone
+from psycopg.sql import SQL, Identifier
 
 from oms import files, jobs
 from oms.csvio import escape
@@ -14,7 +16,7 @@ from oms.models import Job, JobState
 from oms.tenancy import account_context
 from serials.models import Unit, UnitEvent
 from serials.queries import history_file
-from serials.queries.history_file import MOMENT, HistoryFile
+from serials.queries.history_file import GUARD, MOMENT, HistoryFile
 from serials.services import attributes
 from serials.views import actions
 from tests.factories import make_bin, make_serialized_sku
@@ -106,6 +108,7 @@ def test_a_name_in_several_spellings_is_one_column(in_a):
 NASTY = [
     "=1+1", "+1", "-1", "-1.5", "-x", "@a", "'=1", "''x", "'x", "＝1", "plain", 'a"b', "a,b", "a\nb", "a\r\nb", "é ß 日本",  # noqa: E501
     "\\.", "\\N", " =1", "-1 ", "- 5", "%s %(x)s {0}", "x;=1+1", 'x; "=1', "a|'@b", "a;b; c", "=1;=2;-3", "5;-x\n=1",
+    "x\n=1+1\ny", "x\r\n+1", "a\r@b", "x\n \t-1", "x\n'=1", 'x\n"＝1', "-1\n-1", "'\n=1", "a\n\n=",
     "\tx", "\t=1", "'\t=1", "'\tx", "x;\t=1", "x\t", ";;\t+", "\t\t=",
 ]  # fmt: skip
 
@@ -118,6 +121,16 @@ def test_cells_are_escaped_exactly_as_in_every_other_file(in_a):
     header, first, *_others = csv.reader(io.StringIO(data, newline=""))
     assert first[11:] == [escape(text.strip()) for text in NASTY]
     assert len(header) == 11 + len(NASTY)
+
+
+def test_postgresql_escapes_any_text_as_every_other_file_does(in_a):
+    dice = random.Random(18)  # noqa: S311
+    texts = ["".join(dice.choices("=+-@＝＋－＠'';\t|\r\n\" x1.", k=dice.randrange(12))) for _text in range(20_000)]
+    select = SQL("SELECT {} FROM unnest(%(texts)s::text[]) WITH ORDINALITY AS a (t, place) ORDER BY place")
+    with connection.cursor() as cursor:
+        cursor.execute(select.format(SQL(GUARD).format(Identifier("t"))), {"texts": texts})
+        found = [text for (text,) in cursor.fetchall()]
+    assert found == [escape(text) for text in texts]
 
 
 def test_everything_that_matches_posts_the_filter(web, account_a):
