@@ -156,6 +156,7 @@ def test_beside_a_running_set_a_backup_has_its_files_and_keys(server_env, someth
         monkeypatch.setitem(GIVEN, name, value)
     state = State(tmp_path / "state")
     state.make()
+    state.acquire()
     stack = Stack(Supervisor(Console(quiet=True), state.folder / "pids"), state, port=1)
     stack.start_servers()
     stack.share()
@@ -164,6 +165,7 @@ def test_beside_a_running_set_a_backup_has_its_files_and_keys(server_env, someth
     secret.write_text("a passphrase for tests\n")
     with_keys = ("--with-keys", f"--passphrase-file={secret}")
     cron.runs("backup", tmp_path / "saved", *with_keys)
+    state.release()
     with restoring.opened(tmp_path / "saved") as backup:
         assert backup.files == [f"files/{something.account_id}/{something.key.hex}"]
         found = backup.keys("a passphrase for tests")
