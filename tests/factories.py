@@ -3,7 +3,11 @@
 Names count up, so that two calls never collide; say what matters to the test and leave the rest.
 """
 
+from datetime import date
 from itertools import count
+from zoneinfo import ZoneInfo
+
+from django.utils import timezone
 
 from oms.models import (
     Bin,
@@ -21,6 +25,11 @@ from oms.models import (
 from oms.services import catalogue, discrepancies, stock
 
 _number = count(1)
+
+
+def acme_day() -> date:
+    """Today by the clock of account A, which is another day than UTC's for an hour or two each night."""
+    return timezone.localdate(timezone=ZoneInfo("Europe/Berlin"))
 
 
 def make_sku(*, actor=None, **fields) -> Sku:

@@ -3,7 +3,6 @@
 from datetime import date
 
 import pytest
-from django.utils import timezone
 
 from oms.models import Discrepancy, Stock
 from oms.services.discrepancies import accept_discrepancies, close_discrepancy
@@ -13,7 +12,7 @@ from replenishment.receiving import IncomingLot
 from replenishment.services import by_hand, planning, submitting
 from replenishment.services.receiving import apply_receipt
 from serials.models import Lot
-from tests.factories import make_serialized_sku, make_sku
+from tests.factories import acme_day, make_serialized_sku, make_sku
 from tests.replenishment.browsing import insist, sure_of, text_of
 from tests.replenishment.entered import enter
 from tests.replenishment.factories import incoming, incoming_line, line_of, make_replenishment, make_submitted
@@ -58,7 +57,7 @@ def test_a_day_that_is_hardly_meant_is_asked_about_by_hand_and_a_case_from_a_sys
 
 
 def test_a_day_within_fifty_years_is_nobody_s_business(in_a):
-    today = timezone.localdate()
+    today = acme_day()
     made = make_submitted((make_sku(), 9), planned=False)
     edge = today.replace(year=today.year + 50, day=min(today.day, 28))
     apply_receipt(incoming(made, incoming_line(line_of(made).sku, quantity=1, lots=[lot(edge)])), source="wms:1")
@@ -143,7 +142,7 @@ def test_all_is_received_only_after_what_is_to_be_looked_at_was_shown(floor, acc
 
 def test_the_expiry_day_itself_is_still_good(in_a, wes):
     made = make_submitted((make_sku(), 9), planned=False)
-    said = incoming_line(line_of(made).sku, quantity=1, position=1, lots=[lot(timezone.localdate())])
+    said = incoming_line(line_of(made).sku, quantity=1, position=1, lots=[lot(acme_day())])
     assert by_hand.look_at(made, [said])[0].questions == []
     enter(made, wes, said)
     assert not Discrepancy.objects.exists()

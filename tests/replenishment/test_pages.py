@@ -6,7 +6,6 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from django.utils import timezone
 
 from oms.models import Discrepancy
 from oms.tenancy import account_context
@@ -15,7 +14,7 @@ from replenishment.models import MOST_LOTS, Replenishment, ReplenishmentLine, Re
 from replenishment.services import submitting
 from replenishment.services.accepting import accept_discrepancies
 from replenishment.services.receiving import apply_receipt
-from tests.factories import make_serialized_sku, make_sku, make_warehouse_link
+from tests.factories import acme_day, make_serialized_sku, make_sku, make_warehouse_link
 from tests.replenishment.factories import incoming, incoming_line, line_of, make_replenishment, make_submitted
 from tests.replenishment.samples import row_data
 
@@ -35,7 +34,7 @@ def numbers(web, query=""):
 @pytest.fixture
 def three(account_a):
     """(late, due today, draft past its day)"""
-    today = timezone.localdate()
+    today = acme_day()
     with account_context(account_a):
         late = make_submitted(planned=False, expected_on=today - timedelta(days=1), supplier="Late Ltd")
         due = make_submitted(planned=False, expected_on=today)
@@ -63,7 +62,7 @@ def test_the_switch_is_named_without_a_value_and_the_hint_says_when_it_begins(we
 
 
 def test_one_that_only_waits_for_a_review_is_not_late(web, account_a):
-    yesterday = timezone.localdate() - timedelta(days=1)
+    yesterday = acme_day() - timedelta(days=1)
     with account_context(account_a):
         sku = make_serialized_sku()
         there, short, closed, swapped = (make_submitted((sku, 2), expected_on=yesterday) for _n in range(4))
@@ -88,7 +87,7 @@ def test_one_that_only_waits_for_a_review_is_not_late(web, account_a):
 
 def test_expected_is_filtered_by_day_and_tracking_is_searched(web, three):
     late, due, draft = three
-    today = timezone.localdate()
+    today = acme_day()
     assert numbers(web, f"expected_from={today}") == {due.number}
     assert numbers(web, f"expected_to={today - timedelta(days=1)}") == {late.number, draft.number}
     assert numbers(web, f"expected_from={today:%Y-%m-%d}&expected_to=") == {due.number}
@@ -264,7 +263,7 @@ def test_a_lot_that_has_expired_is_warned_of_on_its_page_and_at_submit(web, acco
     with account_context(account_a):
         made = make_replenishment((make_sku(code="MILK"), 10))
         line = line_of(made)
-    yesterday, today = (timezone.localdate() - timedelta(days=days) for days in (1, 0))
+    yesterday, today = (acme_day() - timedelta(days=days) for days in (1, 0))
     rows = [("OLD", yesterday.isoformat(), "4"), ("NEW", today.isoformat(), "6")]
     url, words = f"/acme/replenishments/lines/{line.pk}/lots/", f"Line 1 (MILK): lot OLD expired on {yesterday}."
     page = text_of(web.post(url, lot_data(*rows, version=made.version), follow=True))
