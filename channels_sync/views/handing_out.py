@@ -10,7 +10,7 @@ from oms.ui.layouts import Layout
 from oms.ui.views import TableView
 
 LATE = timedelta(minutes=2)
-"""It is done every two seconds, and noted every ten."""
+"""It is done every two seconds, and noted every few."""
 
 
 def handed_out(age: timedelta | None) -> str:

@@ -1,16 +1,19 @@
 """Replenishments to test with, made by the product's own services in the current account."""
 
+from datetime import date
 from itertools import count
 
 from django.utils import timezone
 
 from oms.models import Sku
 from replenishment.models import Replenishment, ReplenishmentLine
-from replenishment.receiving import IncomingLine, IncomingReceipt, IncomingUnit
+from replenishment.receiving import IncomingLine, IncomingLot, IncomingReceipt, IncomingUnit
 from replenishment.services import drafts, planning, submitting
+from serials.models import Lot
 from tests.factories import make_bin, make_serialized_sku, make_warehouse_link
 
 _number = count(1)
+GTIN = "9521234543213"
 
 
 def make_replenishment(*lines, actor=None, link=None, **fields) -> Replenishment:
@@ -48,6 +51,15 @@ def make_submitted(*lines, planned=True, **fields) -> Replenishment:
     if planned:
         generate(made)
     return submitting.submit(replenishment_id=made.pk, actor=None)
+
+
+def lot(day=None, quantity=1, number="MX9") -> IncomingLot:
+    return IncomingLot(number, day, None, quantity)
+
+
+def expiry() -> date | None:
+    """Of the only lot that there is."""
+    return Lot.objects.get().expires_on
 
 
 def incoming_line(sku: Sku | str, quantity=None, serials=(), position=None, bin_name="", lots=()) -> IncomingLine:

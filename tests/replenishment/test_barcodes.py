@@ -7,17 +7,10 @@ from oms.tenancy import account_context
 from replenishment.models import Replenishment, ReplenishmentLine
 from tests.factories import make_serialized_sku, make_sku
 from tests.replenishment.browsing import text_of
-from tests.replenishment.factories import make_replenishment, make_submitted
+from tests.replenishment.factories import GTIN, make_replenishment, make_submitted
 from tests.replenishment.samples import row_data
 
 pytestmark = pytest.mark.django_db
-GTIN = "9521234543213"
-
-
-@pytest.fixture
-def sku(account_a):
-    with account_context(account_a):
-        return make_serialized_sku(code="L2201316", gtin=GTIN)
 
 
 @pytest.fixture

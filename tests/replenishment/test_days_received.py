@@ -8,30 +8,24 @@ from oms.models import Discrepancy, Stock
 from oms.services.discrepancies import accept_discrepancies, close_discrepancy
 from oms.tenancy import account_context
 from replenishment.models import Receipt, ReplenishmentLot
-from replenishment.receiving import IncomingLot
 from replenishment.services import by_hand, planning, submitting
 from replenishment.services.receiving import apply_receipt
 from serials.models import Lot
 from tests.factories import acme_day, make_serialized_sku, make_sku
 from tests.replenishment.browsing import insist, sure_of, text_of
 from tests.replenishment.entered import enter
-from tests.replenishment.factories import incoming, incoming_line, line_of, make_replenishment, make_submitted
+from tests.replenishment.factories import (
+    expiry,
+    incoming,
+    incoming_line,
+    line_of,
+    lot,
+    make_replenishment,
+    make_submitted,
+)
 
 pytestmark = pytest.mark.django_db
 TYPO, RIGHT, LATE = date(2038, 1, 31), date(2037, 1, 31), date(2207, 1, 31)
-
-
-@pytest.fixture
-def floor(client_for, wes):
-    return client_for(wes)
-
-
-def lot(day=None, quantity=1, number="MX9"):
-    return IncomingLot(number, day, None, quantity)
-
-
-def expiry():
-    return Lot.objects.get().expires_on
 
 
 @pytest.mark.parametrize("day", [LATE, date(27, 1, 31), date(1999, 12, 31)])

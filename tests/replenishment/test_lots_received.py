@@ -12,36 +12,34 @@ from oms.tenancy import account_context
 from replenishment.lifecycle import Status
 from replenishment.models import ReplenishmentLot
 from replenishment.planned_lots import serial_rows
-from replenishment.receiving import IncomingLot
 from replenishment.services import by_hand, planning, submitting
 from replenishment.services.receiving import apply_receipt
 from replenishment.services.undoing import undo
 from serials.labels_jobs import label_run
-from serials.models import Lot, Unit, UnitEvent
+from serials.models import Unit, UnitEvent
 from serials.queries.prints import usual_choice
 from serials.queries.units import labels_of
 from serials.services.prints import record_print
 from tests.factories import make_bin, make_serialized_sku, make_sku
 from tests.replenishment.browsing import insist, text_of
 from tests.replenishment.entered import enter, units
-from tests.replenishment.factories import incoming, incoming_line, line_of, make_replenishment, make_submitted
+from tests.replenishment.factories import (
+    expiry,
+    incoming,
+    incoming_line,
+    line_of,
+    lot,
+    make_replenishment,
+    make_submitted,
+)
 
 pytestmark = pytest.mark.django_db
 TYPO, RIGHT, LATE = date(2038, 1, 31), date(2037, 1, 31), date(2207, 1, 31)
 
 
 @pytest.fixture
-def floor(client_for, wes):
-    return client_for(wes)
-
-
-@pytest.fixture
 def office(client_for, olga):
     return client_for(olga)
-
-
-def lot(day=None, quantity=1, number="MX9"):
-    return IncomingLot(number, day, None, quantity)
 
 
 def expl():
@@ -54,10 +52,6 @@ def expl():
 
 def line(made, serial="EXPL-1", *lots):
     return incoming_line(line_of(made).sku, serials=[serial], position=1, lots=lots)
-
-
-def expiry():
-    return Lot.objects.get().expires_on
 
 
 def test_an_undone_receipt_takes_with_it_what_only_it_said(in_a, wes):

@@ -21,11 +21,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def floor(client_for, wes):
-    return client_for(wes)
-
-
-@pytest.fixture
 def office(client_for, olga):
     return client_for(olga)
 

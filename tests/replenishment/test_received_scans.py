@@ -8,14 +8,13 @@ from oms.tenancy import account_context
 from replenishment.models import Receipt
 from replenishment.services import planning, submitting, undoing
 from serials.models import Lot, Unit
-from tests.factories import make_serialized_sku, make_sku
+from tests.factories import make_sku
 from tests.replenishment.browsing import answers, text_of
 from tests.replenishment.entered import units
-from tests.replenishment.factories import line_of, make_replenishment, make_submitted
+from tests.replenishment.factories import GTIN, line_of, make_replenishment, make_submitted
 from tests.replenishment.test_receive_pages import line_data, post
 
 pytestmark = pytest.mark.django_db
-GTIN = "9521234543213"
 SCAN = f"010{GTIN}1726123110LOT7\x1d21"
 SUBSTITUTES = [
     f"]d2010{GTIN}1726123110LOT7<GS>21ACME-0008",
@@ -26,24 +25,6 @@ SUBSTITUTES = [
     f"https://id.gs1.org/01/0{GTIN}/10/LOT7/21/ACME-0013?17=261231",
     "]C0ACME-0014",
 ]
-
-
-@pytest.fixture
-def floor(client_for, wes):
-    return client_for(wes)
-
-
-@pytest.fixture
-def sku(account_a):
-    with account_context(account_a):
-        return make_serialized_sku(code="L2201316", gtin=GTIN)
-
-
-@pytest.fixture
-def made(account_a, sku):
-    """Nothing is planned: the warehouse's own serials are taken."""
-    with account_context(account_a):
-        return make_submitted((sku, 9), planned=False)
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from replenishment.services import planning, submitting
 from replenishment.services.accepting import settle_many
 from replenishment.services.matching import clean
 from replenishment.services.receiving import apply_receipt
-from tests.factories import make_serialized_sku, make_sku
+from tests.factories import make_sku
 from tests.replenishment.entered import units
-from tests.replenishment.factories import incoming, incoming_line, line_of, make_replenishment, make_submitted
-from tests.replenishment.test_received_scans import GTIN, SCAN, SUBSTITUTES
+from tests.replenishment.factories import GTIN, incoming, incoming_line, line_of, make_replenishment, make_submitted
+from tests.replenishment.test_received_scans import SCAN, SUBSTITUTES
 
 pytestmark = pytest.mark.django_db
 READ = {
@@ -26,19 +26,6 @@ READ = {
     " ABC ": "ABC",
     "21ABC": "21ABC",
 }
-
-
-@pytest.fixture
-def sku(account_a):
-    with account_context(account_a):
-        return make_serialized_sku(code="L2201316", gtin=GTIN)
-
-
-@pytest.fixture
-def made(account_a, sku):
-    """Nothing is planned: the warehouse's own serials are taken."""
-    with account_context(account_a):
-        return make_submitted((sku, 9), planned=False)
 
 
 @pytest.mark.parametrize("sent", READ)
