@@ -64,7 +64,7 @@ LATE_LOOKS_LIKE = gettext_lazy(
 )
 
 
-@dataclass
+@dataclass(slots=True)
 class SerialResult:
     """One serial of a receipt: what it means, and the replenishment line that it counts for, if it is applied.
 
