@@ -201,4 +201,4 @@ class Run(AccountModel):
     @property
     def took(self) -> str:
         """How long it took, in seconds; empty while it runs."""
-        return f"{(self.finished_at - self.started_at).total_seconds():.1f} s" if self.finished_at else ""
+        return f"{(self.finished_at - self.started_at).total_seconds():.1f}\u00a0s" if self.finished_at else ""

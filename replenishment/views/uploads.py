@@ -119,7 +119,7 @@ def _seen_context(upload: Upload, stored: StoredFile, parsed: csvio.Parsed, seen
     wrong = 0 if seen.lacks_columns else csvio.line_count(seen.errors)
     return {
         **_around(upload),
-        "page_title": _("Check the upload") if seen.good_count else _("error processing csv file"),
+        "page_title": _("Check the upload") if seen.good_count or seen.questions else _("error processing csv file"),
         "page_icon": "alert-triangle" if seen.errors else "upload",
         "file": stored,
         "plan": seen,

@@ -194,6 +194,7 @@ def test_a_row_with_two_ends_is_asked_about_as_a_range(web, send, planned, heade
     page = web.get(url)
     assert asked(page) == {"ends": ["A001 to A005: 5 serials, A001 to A005", "FU12 to FU12: 1 serial, FU12"]}
     assert "2 rows are ranges: From and To" in text_of(page)
+    assert "error processing csv file" not in text_of(page), "nothing is wrong with what is asked about"
     assert "just as it stands" not in text_of(page)
     url, page = answered(web, url, ends="proposed")
     assert "Apply 2 rows" in text_of(page)
